@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Refuses kernels that the module was not made for: it might build, and be wrong.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_COMPAT_SUPPORTED_H
+#define _VHOST_SCSI_COMPAT_SUPPORTED_H
+
+#include <linux/build_bug.h>
+#include <linux/stringify.h>
+
+#ifdef COMPAT_OTHER_KERNEL
+/* #error could not name the range. */
+static_assert(0, "vhost-lio is for Linux " __stringify(COMPAT_OTHER_KERNEL)
+	      ", and this is another kernel. To try it anyway: make FORCE_KERNEL=1");
+#endif
+
+#endif /* _VHOST_SCSI_COMPAT_SUPPORTED_H */

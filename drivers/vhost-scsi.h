@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The door between the guest's side (drivers/vhost, which knows virtio and no
+ * LIO type) and the host's side (drivers/target, which knows LIO and no ring):
+ * one request object and a handful of calls.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_H
+#define _VHOST_SCSI_H
+
+#include <linux/dma-direction.h>
+#include <linux/scatterlist.h>
+#include <linux/types.h>
+
+struct vhost_scsi_dev;
+struct vhost_scsi_endpoint;
+
+/* virtio 1.2, 5.6.4: a target is one byte of the LUN field. */
+#define VHOST_SCSI_MAX_TARGET	256
+/* Single level LUN, flat space addressing: 14 bits. */
+#define VHOST_SCSI_MAX_LUN	16383
+#define VHOST_SCSI_CDB_SIZE	32
+/* Largest data buffer of one command; see Documentation/errors.rst. */
+#define VHOST_SCSI_MAX_DATA	(64U << 20)
+
+/**
+ * struct vhost_scsi_cmd - one SCSI command on its way to LIO and back
+ *
+ * Lives in the slot of a virtqueue, which owns it. The upper half is written
+ * by the guest's side before vhost_scsi_target_submit() and is constant until
+ * vhost_scsi_cmd_done(); the lower half is written by the host's side before
+ * it calls vhost_scsi_cmd_done(). The target's own part follows the struct
+ * (vhost_scsi_target_cmd_size bytes, zeroed when the slot is made).
+ *
+ * @tag: the guest's identifier, which ABORT TASK names
+ * @lun: 0 to VHOST_SCSI_MAX_LUN
+ * @target: the TPG of the endpoint
+ * @task_attr: VIRTIO_SCSI_S_SIMPLE and so on, as the guest wrote it
+ * @cdb: zero padded
+ * @dir: DMA_TO_DEVICE carries data from the guest
+ * @data_len: bytes in @sgl
+ * @sgl: pinned guest pages, neighbours merged; the entries are not to be
+ *	 changed
+ * @sgl_nents: entries in use
+ * @sgl_misaligned: an entry starts or ends within a 512-byte sector
+ *
+ * @response: VIRTIO_SCSI_S_*; unless it is S_OK the rest is not for the guest
+ * @status: SAM status
+ * @resid: bytes of the guest's buffer that were not transferred
+ * @sense: valid until vhost_scsi_cmd_done() returns; sense_len bytes
+ * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
+ */
+struct vhost_scsi_cmd {
+	u64 tag;
+	u16 lun;
+	u8 target;
+	u8 task_attr;
+	u8 cdb[VHOST_SCSI_CDB_SIZE];
+	enum dma_data_direction dir;
+	u32 data_len;
+	struct scatterlist *sgl;
+	u32 sgl_nents;
+	bool sgl_misaligned;
+
+	u8 response;
+	u8 status;
+	u16 sense_len;
+	u32 resid;
+	const u8 *sense;
+
+	u8 target_priv[] __aligned(8);
+};
+
+/**
+ * struct vhost_scsi_tmf - one task management function
+ * @function: VIRTIO_SCSI_T_TMF_*, one that vhost_scsi_target_has_tmf() knows
+ * @target: the TPG of the endpoint
+ * @lun: 0 to VHOST_SCSI_MAX_LUN
+ * @tag: the command that ABORT TASK names
+ * @response: VIRTIO_SCSI_S_*, set before vhost_scsi_tmf_done()
+ */
+struct vhost_scsi_tmf {
+	u32 function;
+	u8 target;
+	u16 lun;
+	u64 tag;
+	u8 response;
+};
+
+/*
+ * Down: what the guest's side asks of the host's side (drivers/target).
+ */
+
+/* Bytes of vhost_scsi_cmd.target_priv. */
+extern const size_t vhost_scsi_target_cmd_size;
+
+struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
+						    struct vhost_scsi_dev *dev);
+void vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep);
+const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep);
+bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target);
+
+void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
+			      struct vhost_scsi_cmd *cmd);
+bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
+			       u16 lun);
+bool vhost_scsi_target_has_tmf(u32 function);
+void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
+			   struct vhost_scsi_tmf *tmf);
+
+int vhost_scsi_target_register(void);
+void vhost_scsi_target_unregister(void);
+
+/*
+ * Up: what the host's side tells the guest's side (drivers/vhost).
+ */
+
+void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd);
+void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf);
+void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
+			    bool added);
+
+int vhost_scsi_chardev_register(void);
+void vhost_scsi_chardev_unregister(void);
+
+#endif /* _VHOST_SCSI_H */
