@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bounce buffers: pages of our own where LIO or a backend cannot be given the
+ * guest's.
+ *
+ * - Parameter data (all but reads and writes of the medium): LIO maps it in
+ *   one piece, reads lengths from it more than once, and writes to it whatever
+ *   the direction.
+ * - Buffers that are cut within a sector: backends warn or fail.
+ * - Reads of less than the buffer holds: a backend transfers the whole list.
+ * - WRITE SAME and COMPARE AND WRITE: LIO expects whole pages, or one piece.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/scatterlist.h>
+
+#include "target.h"
+
+/* Of a TPG at a time; beyond it a command is answered TASK SET FULL. */
+#define MAX_BYTES	(2L * VHOST_SCSI_MAX_DATA)
+
+static atomic_long_t *bounced(const struct vhost_scsi_tcmd *t)
+{
+	return &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->bounced;
+}
+
+/**
+ * vhost_scsi_bounce_wanted - must the command have a bounce buffer
+ * @t: after target_submit_prep()
+ * @cmd: with data
+ */
+bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
+			      const struct vhost_scsi_cmd *cmd)
+{
+	const struct se_cmd *se_cmd = &t->se_cmd;
+
+	if (!(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB))
+		return true;
+	if (cmd->sgl_misaligned || se_cmd->data_length != cmd->data_len)
+		return true;
+
+	switch (cmd->cdb[0]) {
+	case COMPARE_AND_WRITE:
+		/* LIO takes the second half of it for page-sized entries. */
+		return true;
+	case WRITE_SAME:
+	case WRITE_SAME_16:
+	case VARIABLE_LENGTH_CMD:
+		return cmd->sgl_nents > 1;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Between the guest's pages and ours. One walk over both: skipping from the
+ * start for each page would be quadratic.
+ */
+static void copy(struct scatterlist *dst, unsigned int dst_nents,
+		 struct scatterlist *src, unsigned int src_nents, size_t len)
+{
+	struct sg_mapping_iter d, s;
+	size_t doff = 0, soff = 0, n;
+
+	sg_miter_start(&d, dst, dst_nents, SG_MITER_ATOMIC | SG_MITER_TO_SG);
+	sg_miter_start(&s, src, src_nents, SG_MITER_ATOMIC | SG_MITER_FROM_SG);
+	if (!sg_miter_next(&d) || !sg_miter_next(&s))
+		len = 0;
+
+	for (; len; len -= n) {
+		n = min3(len, d.length - doff, s.length - soff);
+		memcpy(d.addr + doff, s.addr + soff, n);
+		doff += n;
+		soff += n;
+		if (n == len)
+			break;
+		if (doff == d.length) {
+			doff = 0;
+			if (!sg_miter_next(&d))
+				break;
+		}
+		if (soff == s.length) {
+			soff = 0;
+			if (!sg_miter_next(&s))
+				break;
+		}
+	}
+	sg_miter_stop(&s);
+	sg_miter_stop(&d);
+}
+
+/**
+ * vhost_scsi_bounce_get - allocate it, and fill it with data-out
+ * @t: given back by vhost_scsi_bounce_put()
+ * @cmd: with data
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
+			  const struct vhost_scsi_cmd *cmd)
+{
+	u32 len = t->se_cmd.data_length;
+
+	if (atomic_long_add_return(len, bounced(t)) > MAX_BYTES)
+		goto err;
+	t->bounce = sgl_alloc(len, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
+			      &t->bounce_nents);
+	if (!t->bounce)
+		goto err;
+	if (cmd->dir == DMA_TO_DEVICE)
+		copy(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents,
+		     len);
+	return 0;
+
+err:
+	atomic_long_sub(len, bounced(t));
+	return -ENOMEM;
+}
+
+/**
+ * vhost_scsi_bounce_copy_back - give the guest what was transferred
+ * @t: with a bounce buffer
+ * @cmd: with its result
+ *
+ * Context: any.
+ */
+void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
+				 const struct vhost_scsi_cmd *cmd)
+{
+	if (cmd->dir == DMA_FROM_DEVICE)
+		copy(cmd->sgl, cmd->sgl_nents, t->bounce, t->bounce_nents,
+		     cmd->data_len - cmd->resid);
+}
+
+/**
+ * vhost_scsi_bounce_put - free it
+ * @t: with a bounce buffer
+ *
+ * Context: any.
+ */
+void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+	long len = 0;
+
+	for_each_sg(t->bounce, sg, t->bounce_nents, i)
+		len += sg->length;
+	atomic_long_sub(len, bounced(t));
+	sgl_free(t->bounce);
+	t->bounce = NULL;
+}
+
+/**
+ * vhost_scsi_split_get - the guest's pages, one to an entry
+ * @t: t->split is to be freed with the command
+ * @cmd: with data
+ *
+ * pscsi takes no entry that goes beyond a page.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
+			 const struct vhost_scsi_cmd *cmd)
+{
+	struct scatterlist *sg, *to;
+	unsigned int i, pages = 0;
+	u32 off, left, n;
+
+	for_each_sg(cmd->sgl, sg, cmd->sgl_nents, i)
+		pages += DIV_ROUND_UP(sg->offset + sg->length, PAGE_SIZE);
+	if (sg_alloc_table(&t->split, pages, GFP_KERNEL | __GFP_NOWARN))
+		return -ENOMEM;
+
+	to = t->split.sgl;
+	for_each_sg(cmd->sgl, sg, cmd->sgl_nents, i) {
+		off = sg->offset;
+		for (left = sg->length; left; left -= n, off += n) {
+			n = min_t(u32, left, PAGE_SIZE - offset_in_page(off));
+			sg_set_page(to, sg_page(sg) + (off >> PAGE_SHIFT), n,
+				    offset_in_page(off));
+			to = sg_next(to);
+		}
+	}
+	return 0;
+}

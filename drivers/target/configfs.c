@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/config/target/vhost: ports, port groups, nexus, attributes.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/configfs.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uidgid.h>
+#include <linux/user_namespace.h>
+#include <linux/utsname.h>
+
+#include "target.h"
+
+static const struct {
+	const char *prefix;
+	u8 proto;
+	bool strip;	/* LIO wants the rest only */
+} protocols[] = {
+	{ "naa.", SCSI_PROTOCOL_SAS },
+	{ "fc.", SCSI_PROTOCOL_FCP, true },
+	{ "iqn.", SCSI_PROTOCOL_ISCSI },
+};
+
+/* Which of @protocols a name is of, and the name as LIO wants it. */
+static int parse_name(const char *name, const char **bare)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(protocols); i++) {
+		size_t n = strlen(protocols[i].prefix);
+
+		if (strncmp(name, protocols[i].prefix, n) || !name[n])
+			continue;
+		*bare = protocols[i].strip ? name + n : name;
+		return i;
+	}
+	return -EINVAL;
+}
+
+/*
+ * Nexus: the initiator port that commands come from.
+ *
+ * rtslib makes one with a random name wherever it sees none, and the
+ * reservations that were registered with the last one are lost. So there is
+ * one by default, with a name that follows from the port's.
+ */
+
+static void default_nexus_name(const struct vhost_scsi_tpg *tpg, char *name,
+			       size_t size)
+{
+	char *digit = name;
+
+	if (tpg->proto == SCSI_PROTOCOL_ISCSI) {
+		snprintf(name, size, "%.200s:initiator", tpg->name);
+		return;
+	}
+	strscpy(name, tpg->name, size);
+	if (tpg->proto == SCSI_PROTOCOL_SAS)
+		digit += strlen("naa.");
+	/* NAA 3h: locally assigned (SPC-5, 7.7.6.6.4). */
+	if (*digit)
+		*digit = *digit == '3' ? '2' : '3';
+}
+
+static struct se_session *nexus_create(struct vhost_scsi_tpg *tpg,
+				       const char *name)
+{
+	struct se_session *sess;
+
+	/* Without an ACL for it, this generates one. */
+	sess = target_setup_session(&tpg->tpg, 0, 0, TARGET_PROT_NORMAL, name,
+				    NULL, NULL);
+	if (!IS_ERR(sess))
+		tpg->sess = sess;
+	/* In demo mode nobody is refused: there was no memory for the ACL. */
+	else if (PTR_ERR(sess) == -EACCES)
+		sess = ERR_PTR(-ENOMEM);
+	return sess;
+}
+
+static void nexus_remove(struct vhost_scsi_tpg *tpg)
+{
+	/* The last command was answered, but LIO may still be letting go. */
+	target_stop_session(tpg->sess);
+	target_wait_for_sess_cmds(tpg->sess);
+	target_remove_session(tpg->sess);
+	tpg->sess = NULL;
+}
+
+/**
+ * vhost_scsi_tpg_nexus - the nexus of a TPG, made if none was set
+ * @tpg: with tpg->mutex held
+ *
+ * Return: the session, or an ERR_PTR: -ENODEV: it is not to have one.
+ */
+struct se_session *vhost_scsi_tpg_nexus(struct vhost_scsi_tpg *tpg)
+{
+	char name[TRANSPORT_IQN_LEN];
+	struct se_session *sess;
+
+	lockdep_assert_held(&tpg->mutex);
+	if (tpg->sess)
+		return tpg->sess;
+	if (tpg->no_nexus)
+		return ERR_PTR(-ENODEV);
+	default_nexus_name(tpg, name, sizeof(name));
+	sess = nexus_create(tpg, name);
+	if (!IS_ERR(sess))
+		tpg->sess_is_default = true;
+	return sess;
+}
+
+static int nexus_clear(struct vhost_scsi_tpg *tpg)
+{
+	if (!tpg->sess && tpg->no_nexus)
+		return -ENODEV;
+	if (tpg->dev || (tpg->sess && tpg->ports))
+		return -EBUSY;
+	if (tpg->sess)
+		nexus_remove(tpg);
+	tpg->no_nexus = true;
+	return 0;
+}
+
+static int nexus_set(struct vhost_scsi_tpg *tpg, const char *name)
+{
+	struct se_session *sess;
+	const char *bare;
+	int i;
+
+	i = parse_name(name, &bare);
+	if (i < 0 || protocols[i].proto != tpg->proto ||
+	    strlen(bare) >= TRANSPORT_IQN_LEN)
+		return -EINVAL;
+	if (tpg->sess && !tpg->sess_is_default)
+		return -EEXIST;
+	if (tpg->dev)
+		return -EBUSY;
+	if (tpg->sess)
+		nexus_remove(tpg);
+	tpg->sess_is_default = false;
+
+	sess = nexus_create(tpg, bare);
+	return PTR_ERR_OR_ZERO(sess);
+}
+
+static ssize_t vhost_scsi_tpg_nexus_show(struct config_item *item, char *page)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(to_tpg(item));
+	char name[TRANSPORT_IQN_LEN];
+	ssize_t ret = 0;
+
+	mutex_lock(&tpg->mutex);
+	if (tpg->sess)
+		strscpy(name, tpg->sess->se_node_acl->initiatorname,
+			sizeof(name));
+	else if (tpg->no_nexus)
+		ret = -ENODEV;
+	else
+		default_nexus_name(tpg, name, sizeof(name));
+	mutex_unlock(&tpg->mutex);
+	return ret ? ret : sysfs_emit(page, "%s\n", name);
+}
+
+static ssize_t vhost_scsi_tpg_nexus_store(struct config_item *item,
+					  const char *page, size_t count)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(to_tpg(item));
+	char *buf, *name;
+	int ret;
+
+	buf = kstrndup(page, count, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	name = strim(buf);
+
+	mutex_lock(&tpg->mutex);
+	if (!strcmp(name, "NULL"))
+		ret = nexus_clear(tpg);
+	else
+		ret = nexus_set(tpg, name);
+	mutex_unlock(&tpg->mutex);
+	kfree(buf);
+	return ret ? ret : count;
+}
+
+CONFIGFS_ATTR(vhost_scsi_tpg_, nexus);
+
+static struct configfs_attribute *tpg_attrs[] = {
+	&vhost_scsi_tpg_attr_nexus,
+	NULL,
+};
+
+/*
+ * Attributes.
+ */
+
+static ssize_t
+vhost_scsi_tpg_attrib_fabric_prot_type_show(struct config_item *item,
+					    char *page)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+
+	return sysfs_emit(page, "%d\n", READ_ONCE(tpg->prot_type));
+}
+
+static ssize_t
+vhost_scsi_tpg_attrib_fabric_prot_type_store(struct config_item *item,
+					     const char *page, size_t count)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+	unsigned int val;
+	int ret;
+
+	ret = kstrtouint(page, 0, &val);
+	if (ret)
+		return ret;
+	/* Types 1 and 3 of protection information, 0 for none. */
+	if (val != 0 && val != 1 && val != 3)
+		return -EINVAL;
+	WRITE_ONCE(tpg->prot_type, val);
+	return count;
+}
+
+CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, fabric_prot_type);
+
+static ssize_t vhost_scsi_tpg_attrib_bind_uid_show(struct config_item *item,
+						   char *page)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+	kuid_t uid = READ_ONCE(tpg->bind_uid);
+
+	if (!uid_valid(uid))
+		return sysfs_emit(page, "-1\n");
+	return sysfs_emit(page, "%u\n", from_kuid(&init_user_ns, uid));
+}
+
+static ssize_t vhost_scsi_tpg_attrib_bind_uid_store(struct config_item *item,
+						    const char *page,
+						    size_t count)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+	kuid_t uid = INVALID_UID;
+	s64 val;
+	int ret;
+
+	/* Numbers only, -1 included: rtslib saves it as one. */
+	ret = kstrtos64(page, 0, &val);
+	if (ret)
+		return ret;
+	if (val != -1) {
+		if (val < 0 || val >= (uid_t)-1)
+			return -EINVAL;
+		/* What is saved must not depend on who restores it. */
+		uid = make_kuid(&init_user_ns, val);
+	}
+	WRITE_ONCE(tpg->bind_uid, uid);
+	return count;
+}
+
+CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, bind_uid);
+
+static struct configfs_attribute *tpg_attrib_attrs[] = {
+	&vhost_scsi_tpg_attrib_attr_fabric_prot_type,
+	&vhost_scsi_tpg_attrib_attr_bind_uid,
+	NULL,
+};
+
+static ssize_t vhost_scsi_wwn_version_show(struct config_item *item, char *page)
+{
+	return sysfs_emit(page, "vhost-lio %s on %s/%s\n",
+			  utsname()->release, utsname()->sysname,
+			  utsname()->machine);
+}
+
+CONFIGFS_ATTR_RO(vhost_scsi_wwn_, version);
+
+static struct configfs_attribute *wwn_attrs[] = {
+	&vhost_scsi_wwn_attr_version,
+	NULL,
+};
+
+/*
+ * Port groups and ports.
+ */
+
+static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
+{
+	struct vhost_scsi_tport *tport;
+	struct vhost_scsi_tpg *tpg;
+	char canonical[16];
+	u16 tpgt;
+	int ret;
+
+	tport = container_of(wwn, struct vhost_scsi_tport, wwn);
+	if (strncmp(name, "tpgt_", 5) || kstrtou16(name + 5, 10, &tpgt) ||
+	    tpgt >= VHOST_SCSI_MAX_TARGET)
+		return ERR_PTR(-EINVAL);
+	/* One number, one directory: not +1 or 01. */
+	snprintf(canonical, sizeof(canonical), "tpgt_%u", tpgt);
+	if (strcmp(name, canonical))
+		return ERR_PTR(-EINVAL);
+
+	tpg = kzalloc(sizeof(*tpg), GFP_KERNEL);
+	if (!tpg)
+		return ERR_PTR(-ENOMEM);
+	strscpy(tpg->name, tport->name, sizeof(tpg->name));
+	tpg->proto = tport->proto;
+	tpg->tpgt = tpgt;
+	tpg->bind_uid = INVALID_UID;
+	mutex_init(&tpg->mutex);
+	vhost_scsi_tpg_init_luns(tpg);
+
+	ret = core_tpg_register(wwn, &tpg->tpg, tport->proto);
+	if (ret) {
+		kfree(tpg);
+		return ERR_PTR(ret);
+	}
+	vhost_scsi_tpg_publish(tpg);
+	return &tpg->tpg;
+}
+
+static void drop_tpg(struct se_portal_group *se_tpg)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
+
+	vhost_scsi_tpg_hide(tpg);
+	mutex_lock(&tpg->mutex);
+	if (tpg->sess)
+		nexus_remove(tpg);
+	mutex_unlock(&tpg->mutex);
+	vhost_scsi_tpg_free_luns(tpg);
+	core_tpg_deregister(se_tpg);
+	kfree(tpg);
+}
+
+static void lun_changed(struct vhost_scsi_tpg *tpg, const struct se_lun *lun,
+			bool added)
+{
+	lockdep_assert_held(&tpg->mutex);
+	/* A guest has no way to address others. */
+	if (tpg->dev && lun->unpacked_lun <= VHOST_SCSI_MAX_LUN)
+		vhost_scsi_lun_changed(tpg->dev, tpg->tpgt, lun->unpacked_lun,
+				       added);
+}
+
+static int post_link(struct se_portal_group *se_tpg, struct se_lun *lun)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
+
+	mutex_lock(&tpg->mutex);
+	tpg->ports++;
+	vhost_scsi_tpg_add_lun(tpg, lun->unpacked_lun);
+	lun_changed(tpg, lun, true);
+	mutex_unlock(&tpg->mutex);
+	return 0;
+}
+
+static void pre_unlink(struct se_portal_group *se_tpg, struct se_lun *lun)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
+
+	mutex_lock(&tpg->mutex);
+	tpg->ports--;
+	vhost_scsi_tpg_remove_lun(tpg, lun->unpacked_lun);
+	lun_changed(tpg, lun, false);
+	mutex_unlock(&tpg->mutex);
+}
+
+static struct se_wwn *make_wwn(struct target_fabric_configfs *tf,
+			       struct config_group *group, const char *name)
+{
+	struct vhost_scsi_tport *tport;
+	const char *bare;
+	int i;
+
+	i = parse_name(name, &bare);
+	if (i < 0)
+		return ERR_PTR(i);
+	if (strlen(bare) >= sizeof(tport->name))
+		return ERR_PTR(-EINVAL);
+
+	tport = kzalloc(sizeof(*tport), GFP_KERNEL);
+	if (!tport)
+		return ERR_PTR(-ENOMEM);
+	tport->proto = protocols[i].proto;
+	strscpy(tport->name, bare, sizeof(tport->name));
+	return &tport->wwn;
+}
+
+static void drop_wwn(struct se_wwn *wwn)
+{
+	kfree(container_of(wwn, struct vhost_scsi_tport, wwn));
+}
+
+/*
+ * What LIO asks a fabric.
+ */
+
+static char *get_wwn(struct se_portal_group *se_tpg)
+{
+	return vhost_scsi_tpg(se_tpg)->name;
+}
+
+static u16 get_tag(struct se_portal_group *se_tpg)
+{
+	return vhost_scsi_tpg(se_tpg)->tpgt;
+}
+
+static int get_prot_type(struct se_portal_group *se_tpg)
+{
+	return READ_ONCE(vhost_scsi_tpg(se_tpg)->prot_type);
+}
+
+static u32 get_index(struct se_portal_group *se_tpg)
+{
+	return 1;
+}
+
+static u32 get_sess_index(struct se_session *sess)
+{
+	return 0;
+}
+
+/* Demo mode: who has no ACL sees every LUN and may write. */
+static int check_yes(struct se_portal_group *se_tpg)
+{
+	return 1;
+}
+
+static int check_no(struct se_portal_group *se_tpg)
+{
+	return 0;
+}
+
+/* The data is in place already. */
+static int write_pending(struct se_cmd *se_cmd)
+{
+	target_execute_cmd(se_cmd);
+	return 0;
+}
+
+/* The guest is answered when LIO lets go of the command, see fabric.c. */
+static int queue_nothing(struct se_cmd *se_cmd)
+{
+	return 0;
+}
+
+static int check_stop_free(struct se_cmd *se_cmd)
+{
+	return target_put_sess_cmd(se_cmd);
+}
+
+static int get_cmd_state(struct se_cmd *se_cmd)
+{
+	return 0;
+}
+
+static void set_default_node_attributes(struct se_node_acl *nacl)
+{
+}
+
+const struct target_core_fabric_ops vhost_scsi_fabric_ops = {
+	.module = THIS_MODULE,
+	.fabric_name = "vhost",
+	VHOST_SCSI_DIRECT_SUBMIT
+	VHOST_SCSI_DIRECT_COMPL
+	.max_data_sg_nents = VHOST_SCSI_MAX_DATA >> PAGE_SHIFT,
+
+	.tpg_get_wwn = get_wwn,
+	.tpg_get_tag = get_tag,
+	.tpg_get_inst_index = get_index,
+	.tpg_check_demo_mode = check_yes,
+	.tpg_check_demo_mode_cache = check_yes,
+	.tpg_check_demo_mode_write_protect = check_no,
+	.tpg_check_prod_mode_write_protect = check_no,
+	.tpg_check_prot_fabric_only = get_prot_type,
+	.sess_get_index = get_sess_index,
+	.set_default_node_attributes = set_default_node_attributes,
+
+	.write_pending = write_pending,
+	.queue_data_in = queue_nothing,
+	.queue_status = vhost_scsi_fabric_queue_status,
+	.queue_tm_rsp = vhost_scsi_fabric_queue_tm_rsp,
+	.aborted_task = vhost_scsi_fabric_aborted_task,
+	.check_stop_free = check_stop_free,
+	.release_cmd = vhost_scsi_fabric_release_cmd,
+	.get_cmd_state = get_cmd_state,
+
+	.fabric_make_wwn = make_wwn,
+	.fabric_drop_wwn = drop_wwn,
+	.fabric_make_tpg = make_tpg,
+	.fabric_drop_tpg = drop_tpg,
+	.fabric_post_link = post_link,
+	.fabric_pre_unlink = pre_unlink,
+
+	.tfc_wwn_attrs = wwn_attrs,
+	.tfc_tpg_base_attrs = tpg_attrs,
+	.tfc_tpg_attrib_attrs = tpg_attrib_attrs,
+};
+
+int vhost_scsi_target_register(void)
+{
+	int ret;
+
+	ret = vhost_scsi_luns_init();
+	if (ret)
+		return ret;
+	ret = target_register_template(&vhost_scsi_fabric_ops);
+	if (ret)
+		vhost_scsi_luns_exit();
+	return ret;
+}
+
+void vhost_scsi_target_unregister(void)
+{
+	target_unregister_template(&vhost_scsi_fabric_ops);
+	vhost_scsi_luns_exit();
+}

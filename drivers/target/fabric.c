@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One command on LIO: submit it, and what becomes of it.
+ *
+ * A command has one reference, which LIO drops through check_stop_free() when
+ * it is done with it; whoever aborts it holds another meanwhile. So everything
+ * ends in release_cmd(): nothing of LIO can touch the guest's memory then, and
+ * only then is the guest answered.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/virtio_scsi.h>
+#include <scsi/scsi_common.h>
+#include <scsi/scsi_eh.h>
+#include <target/target_core_backend.h>
+#include <target/target_core_task_attr.h>
+
+#include "target.h"
+
+const size_t vhost_scsi_target_cmd_size = sizeof(struct vhost_scsi_tcmd);
+
+static void set_sense(struct vhost_scsi_cmd *cmd, u8 status)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
+	cmd->sense = t->sense;
+	cmd->sense_len = 0;
+	if (status != SAM_STAT_CHECK_CONDITION)
+		return;
+	t->sense_used = true;
+	/* SPC-5 4.4: both formats have the additional length in byte 7. */
+	if ((t->sense[0] & 0x70) == 0x70)
+		cmd->sense_len = min_t(u32, 8 + t->sense[7], sizeof(t->sense));
+}
+
+/* Ends a command that LIO was not asked about. */
+static void refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
+	scsi_build_sense_buffer(0, t->sense, key, asc, ascq);
+	cmd->response = VIRTIO_SCSI_S_OK;
+	cmd->status = SAM_STAT_CHECK_CONDITION;
+	cmd->resid = cmd->data_len;
+	set_sense(cmd, cmd->status);
+	vhost_scsi_cmd_done(cmd);
+}
+
+/*
+ * Was data transferred before a CHECK CONDITION? Of a passed-through device LIO
+ * hands on the sense alone, but for a tape's short read. A guest takes what was
+ * transferred for good data up to the block that the sense names: after an
+ * error it must be nothing.
+ */
+static bool has_data(const struct se_cmd *se_cmd)
+{
+	struct scsi_sense_hdr sense;
+
+	if (se_cmd->se_cmd_flags & SCF_TREAT_READ_AS_NORMAL)
+		return true;
+	if (se_cmd->se_cmd_flags & SCF_EMULATED_TASK_SENSE ||
+	    !scsi_normalize_sense(se_cmd->sense_buffer, TRANSPORT_SENSE_BUFFER,
+				  &sense) ||
+	    scsi_sense_is_deferred(&sense))
+		return false;
+	return sense.sense_key == NO_SENSE ||
+	       sense.sense_key == RECOVERED_ERROR;
+}
+
+/* Bytes of the guest's buffer that were not transferred. */
+static u32 residual(const struct se_cmd *se_cmd,
+		    const struct vhost_scsi_cmd *cmd)
+{
+	u32 resid = 0;
+
+	switch (se_cmd->scsi_status) {
+	case SAM_STAT_GOOD:
+	case SAM_STAT_CONDITION_MET:
+		break;
+	case SAM_STAT_CHECK_CONDITION:
+		if (has_data(se_cmd))
+			break;
+		fallthrough;
+	default:
+		return cmd->data_len;
+	}
+
+	if (se_cmd->se_cmd_flags & SCF_UNDERFLOW_BIT)
+		resid = se_cmd->residual_count;
+	return min(resid, cmd->data_len);
+}
+
+static void finish(struct vhost_scsi_cmd *cmd)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct se_cmd *se_cmd = &t->se_cmd;
+
+	/* Nothing of a command that wants more data than it has is done. */
+	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT && !t->verdict)
+		t->verdict = VIRTIO_SCSI_S_OVERRUN;
+
+	cmd->response = t->verdict;
+	cmd->status = se_cmd->scsi_status;
+	cmd->resid = residual(se_cmd, cmd);
+	set_sense(cmd, cmd->status);
+	if (t->bounce) {
+		if (!t->verdict)
+			vhost_scsi_bounce_copy_back(t, cmd);
+		vhost_scsi_bounce_put(t);
+	}
+	if (t->split.sgl)
+		sg_free_table(&t->split);
+	vhost_scsi_cmd_done(cmd);
+}
+
+/* The backend hands the CDB on, and the device judges it. */
+static bool is_passthrough(const struct se_cmd *se_cmd)
+{
+	return se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH;
+}
+
+/* Gives the data buffer to LIO; 0 or -ENOMEM. */
+static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+	int ret;
+
+	if (!se_cmd->data_length || !cmd->sgl_nents)
+		return 0;
+
+	/* First of all, or LIO frees the guest's pages when the rest fails. */
+	se_cmd->se_cmd_flags |= SCF_PASSTHROUGH_SG_TO_MEM_NOALLOC;
+	se_cmd->t_data_sg = cmd->sgl;
+	se_cmd->t_data_nents = cmd->sgl_nents;
+	if (vhost_scsi_bounce_wanted(t, cmd)) {
+		ret = vhost_scsi_bounce_get(t, cmd);
+		if (ret)
+			return ret;
+		se_cmd->t_data_sg = t->bounce;
+		se_cmd->t_data_nents = t->bounce_nents;
+	} else if (is_passthrough(se_cmd)) {
+		ret = vhost_scsi_split_get(t, cmd);
+		if (ret)
+			return ret;
+		se_cmd->t_data_sg = t->split.sgl;
+		se_cmd->t_data_nents = t->split.nents;
+	}
+	return 0;
+}
+
+static sense_reason_t execute_caw(struct se_cmd *se_cmd)
+{
+	struct vhost_scsi_tcmd *t;
+
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	se_cmd->transport_complete_callback = t->completed;
+	return t->execute(se_cmd);
+}
+
+/*
+ * LIO (6.1) calls what it has for the end of a COMPARE AND WRITE's read also
+ * when the command fails before it began (by a unit attention, for one), and
+ * when it is aborted: that compares what was not read, writes on a match, and
+ * ends the command, which then ends once more. So LIO has it only from the
+ * beginning on, and its aborts pass the command by; task management waits for
+ * the answer in any case.
+ */
+static void guard_caw(struct vhost_scsi_tcmd *t)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+
+	t->completed = se_cmd->transport_complete_callback;
+	t->execute = se_cmd->execute_cmd;
+	se_cmd->transport_complete_callback = NULL;
+	se_cmd->execute_cmd = execute_caw;
+	se_cmd->transport_state |= CMD_T_FABRIC_STOP;
+}
+
+struct lun_access {
+	bool found;
+	bool ro;
+	u64 nr;		/* in the TPG; an ACL may map it to another */
+};
+
+/* What LIO would find, without the look-up's log line. */
+static struct lun_access find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
+{
+	struct se_node_acl *nacl = tpg->sess->se_node_acl;
+	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
+	struct lun_access access = {};
+	struct se_dev_entry *deve;
+
+	if (nacl->dynamic_node_acl && lun && READ_ONCE(lun->linked)) {
+		access.found = true;
+		access.nr = nr;
+		return access;
+	}
+
+	rcu_read_lock();
+	hlist_for_each_entry_rcu(deve, &nacl->lun_entry_hlist, link) {
+		if (deve->mapped_lun != nr)
+			continue;
+		access.found = true;
+		access.ro = deve->lun_access_ro;
+		access.nr = deve->se_lun->unpacked_lun;
+		break;
+	}
+	rcu_read_unlock();
+	return access;
+}
+
+/*
+ * LIO logs a line, unbounded, for a LUN that is not there and for a write to
+ * a read-only one: such commands are answered here.
+ */
+static bool precheck(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
+{
+	struct lun_access access = find_lun(tpg, cmd->lun);
+
+	if (!access.found &&
+	    (cmd->lun || !vhost_scsi_cdb_needs_no_lun(cmd->cdb)))
+		refuse(cmd, ILLEGAL_REQUEST, 0x25, 0);
+	else if (access.ro && cmd->dir == DMA_TO_DEVICE)
+		refuse(cmd, DATA_PROTECT, 0x27, 0);
+	else
+		return true;
+	return false;
+}
+
+/*
+ * LIO keeps a LUN 0 for INQUIRY and REPORT LUNS. It takes any READ for done
+ * and transfers nothing. LUN 0 may have gone after precheck() saw it.
+ */
+static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
+		       const struct se_cmd *se_cmd)
+{
+	return se_cmd->se_lun == tpg->tpg.tpg_virt_lun0 &&
+	       !vhost_scsi_cdb_needs_no_lun(se_cmd->t_task_cdb);
+}
+
+/**
+ * vhost_scsi_tpg_guest_lun - the struct of a LUN as the guest numbers it
+ * @tpg: the TPG, with a nexus
+ * @nr: the guest's number
+ *
+ * Return: the struct, or NULL.
+ */
+struct vhost_scsi_lun *vhost_scsi_tpg_guest_lun(struct vhost_scsi_tpg *tpg,
+						u16 nr)
+{
+	struct lun_access access = find_lun(tpg, nr);
+
+	return access.found ? vhost_scsi_tpg_lun(tpg, access.nr) : NULL;
+}
+
+/**
+ * vhost_scsi_target_has_lun - is there such a LUN for the guest
+ * @ep: what the device is bound to
+ * @target: one that the endpoint has
+ * @lun: the LUN
+ */
+bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
+			       u16 lun)
+{
+	return find_lun(ep->tpgs[target], lun).found;
+}
+
+/**
+ * vhost_scsi_target_submit - carry out a command
+ * @ep: what the device is bound to; has cmd->target
+ * @cmd: ends in vhost_scsi_cmd_done(), maybe before this returns
+ *
+ * Does not wait for this or another command; may sleep where the backend does.
+ *
+ * Context: process.
+ */
+void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
+			      struct vhost_scsi_cmd *cmd)
+{
+	struct vhost_scsi_tpg *tpg = ep->tpgs[cmd->target];
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct se_cmd *se_cmd = &t->se_cmd;
+
+	memset(se_cmd, 0, sizeof(*se_cmd));
+	if (t->sense_used)
+		memset(t->sense, 0, sizeof(t->sense));
+	t->sense_used = false;
+	t->verdict = VIRTIO_SCSI_S_OK;
+	t->lun = NULL;
+
+	/* LIO would read a longer one behind the end. */
+	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
+		refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
+		return;
+	}
+	if (!precheck(tpg, cmd))
+		return;
+
+	se_cmd->tag = cmd->tag;
+	se_cmd->prot_pto = true;
+	/*
+	 * virtio 1.2, 5.6.6.1.1: all may be mapped to SIMPLE. LIO lets an
+	 * ORDERED command wait for an EXTENDED COPY, and that for commands of
+	 * its own behind it; what order there is lun.c makes.
+	 */
+	target_init_cmd(se_cmd, tpg->sess, t->sense, cmd->lun, cmd->data_len,
+			TCM_SIMPLE_TAG, cmd->dir, 0);
+	/* On an error LIO has ended the command. */
+	if (target_submit_prep(se_cmd, cmd->cdb, NULL, 0, NULL, 0, NULL, 0,
+			       GFP_KERNEL))
+		return;
+
+	if (has_no_lun(tpg, se_cmd)) {
+		transport_generic_request_failure(se_cmd,
+						  TCM_NON_EXISTENT_LUN);
+		return;
+	}
+	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cmd->cdb))
+		se_cmd->se_cmd_flags &= ~SCF_OVERFLOW_BIT;
+	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT ||
+	    (!is_passthrough(se_cmd) &&
+	     !vhost_scsi_cdb_fits(cmd->cdb, cmd->dir))) {
+		t->verdict = VIRTIO_SCSI_S_OVERRUN;
+		transport_generic_request_failure(se_cmd,
+						  TCM_INVALID_CDB_FIELD);
+		return;
+	}
+	if (map_data(t, cmd)) {
+		transport_generic_request_failure(se_cmd,
+						  TCM_OUT_OF_RESOURCES);
+		return;
+	}
+
+	if (se_cmd->se_cmd_flags & SCF_COMPARE_AND_WRITE)
+		guard_caw(t);
+
+	t->lun = vhost_scsi_tpg_lun(tpg, se_cmd->se_lun->unpacked_lun);
+	if (!t->lun)
+		t->lun = &tpg->any_lun;
+	if (vhost_scsi_lun_defers(t->lun, t))
+		vhost_scsi_lun_queue(t->lun, t);
+	else
+		target_submit(se_cmd);
+}
+
+/**
+ * vhost_scsi_fabric_release_cmd - nothing of LIO uses the command any more
+ * @se_cmd: a command, or a task management function
+ *
+ * Context: any.
+ */
+void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd)
+{
+	struct vhost_scsi_tcmd *t;
+
+	if (se_cmd->se_cmd_flags & SCF_SCSI_TMR_CDB) {
+		vhost_scsi_tmr_release(se_cmd);
+		return;
+	}
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	finish(vhost_scsi_cmd(t));
+}
+
+/**
+ * vhost_scsi_fabric_queue_status - LIO has a status
+ * @se_cmd: still holds its LUN
+ *
+ * The guest is answered when LIO lets go of the command. One that was aborted
+ * with TASK ABORTED comes here, too.
+ */
+int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd)
+{
+	target_end_task_attr(se_cmd);
+	return 0;
+}
+
+/**
+ * vhost_scsi_fabric_aborted_task - LIO ends a command without a status
+ * @se_cmd: still holds its LUN
+ */
+void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd)
+{
+	struct vhost_scsi_tcmd *t;
+
+	if (se_cmd->se_cmd_flags & SCF_SCSI_TMR_CDB)
+		return;
+	target_end_task_attr(se_cmd);
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	t->verdict = t->lun && atomic_read(&t->lun->resetting) ?
+		     VIRTIO_SCSI_S_RESET : VIRTIO_SCSI_S_ABORTED;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands that a queue's worker must not submit itself: their backend sleeps
+ * in the submission, or they wait for others. They are queued by LUN and
+ * submitted by a few work items, in the order that their task attributes ask
+ * for (SAM-5 8.9): an ORDERED command is submitted alone, after those before
+ * it and before those behind it.
+ *
+ * Not target_queue_submission(): PREEMPT AND ABORT flushes the work item that
+ * it would run on.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/delay.h>
+#include <linux/slab.h>
+#include <linux/virtio_scsi.h>
+#include <target/target_core_backend.h>
+
+#include "target.h"
+
+static struct workqueue_struct *submit_wq;
+
+/* Backends that only start the I/O, and then return. */
+static const char *const quick_backends[] = {
+	"rd_mcp", "iblock", "pscsi",
+};
+
+static bool is_quick(const struct se_device *dev)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(quick_backends); i++)
+		if (!strcmp(dev->transport->name, quick_backends[i]))
+			return true;
+	return false;
+}
+
+/* What the guest asked for; LIO sees all as SIMPLE. */
+static u8 task_attr(struct vhost_scsi_tcmd *t)
+{
+	return vhost_scsi_cmd(t)->task_attr;
+}
+
+static bool is_ordering(struct vhost_scsi_tcmd *t)
+{
+	return task_attr(t) == VIRTIO_SCSI_S_ORDERED ||
+	       task_attr(t) == VIRTIO_SCSI_S_HEAD;
+}
+
+/**
+ * vhost_scsi_lun_defers - is the command not for the worker to submit
+ * @lun: the command's
+ * @t: after target_submit_prep()
+ */
+bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
+			   struct vhost_scsi_tcmd *t)
+{
+	return !is_quick(t->se_cmd.se_dev) || is_ordering(t) ||
+	       READ_ONCE(lun->held) ||
+	       !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
+}
+
+/* The next command that may be submitted now; under lun->lock. */
+static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
+{
+	struct vhost_scsi_tcmd *t;
+
+	t = list_first_entry_or_null(&lun->waiting, struct vhost_scsi_tcmd,
+				     node);
+	if (!t || lun->ordered)
+		return NULL;
+	if (task_attr(t) == VIRTIO_SCSI_S_ORDERED) {
+		if (lun->submitting)
+			return NULL;
+		lun->ordered = true;
+	}
+	list_del(&t->node);
+	lun->submitting++;
+	return t;
+}
+
+/* Starts another work, if there is one and something for it to do. */
+static void lun_kick(struct vhost_scsi_lun *lun)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&lun->lock);
+	if (list_empty(&lun->waiting))
+		return;
+	for (i = 0; i < ARRAY_SIZE(lun->works); i++) {
+		if (lun->works[i].active)
+			continue;
+		lun->works[i].active = true;
+		queue_work(submit_wq, &lun->works[i].work);
+		return;
+	}
+}
+
+static void lun_work(struct work_struct *work)
+{
+	struct vhost_scsi_lun_work *lw;
+	struct vhost_scsi_lun *lun;
+	struct vhost_scsi_tcmd *t;
+	bool ordering, ordered;
+
+	lw = container_of(work, struct vhost_scsi_lun_work, work);
+	lun = lw->lun;
+
+	spin_lock_irq(&lun->lock);
+	while ((t = lun_next(lun))) {
+		ordering = is_ordering(t);
+		ordered = lun->ordered;
+		spin_unlock_irq(&lun->lock);
+
+		target_submit(&t->se_cmd);
+
+		spin_lock_irq(&lun->lock);
+		lun->submitting--;
+		if (ordered)
+			lun->ordered = false;
+		if (ordering)
+			lun->held--;
+		/* Those who found nothing to do because of it. */
+		if (ordering)
+			lun_kick(lun);
+	}
+	lw->active = false;
+	spin_unlock_irq(&lun->lock);
+}
+
+/**
+ * vhost_scsi_lun_queue - have the command submitted later
+ * @lun: the command's
+ * @t: after target_submit_prep()
+ */
+void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
+			  struct vhost_scsi_tcmd *t)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lun->lock, flags);
+	if (is_ordering(t))
+		lun->held++;
+	if (task_attr(t) == VIRTIO_SCSI_S_HEAD)
+		list_add(&t->node, &lun->waiting);
+	else
+		list_add_tail(&t->node, &lun->waiting);
+	lun_kick(lun);
+	spin_unlock_irqrestore(&lun->lock, flags);
+}
+
+/**
+ * vhost_scsi_lun_cancel - end commands that were not submitted yet
+ * @lun: the LUN
+ * @any: all of them, else those with @tag
+ * @tag: see @any
+ * @response: what the guest is told
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
+			   u8 response)
+{
+	struct vhost_scsi_tcmd *t, *next;
+	LIST_HEAD(cancelled);
+
+	spin_lock_irq(&lun->lock);
+	list_for_each_entry_safe(t, next, &lun->waiting, node) {
+		if (!any && t->se_cmd.tag != tag)
+			continue;
+		list_move_tail(&t->node, &cancelled);
+		if (is_ordering(t))
+			lun->held--;
+	}
+	lun_kick(lun);
+	spin_unlock_irq(&lun->lock);
+
+	list_for_each_entry_safe(t, next, &cancelled, node) {
+		t->verdict = response;
+		transport_generic_request_failure(&t->se_cmd,
+						  TCM_CHECK_CONDITION_ABORT_CMD);
+	}
+}
+
+static void lun_init(struct vhost_scsi_lun *lun)
+{
+	unsigned int i;
+
+	spin_lock_init(&lun->lock);
+	INIT_LIST_HEAD(&lun->waiting);
+	for (i = 0; i < ARRAY_SIZE(lun->works); i++) {
+		INIT_WORK(&lun->works[i].work, lun_work);
+		lun->works[i].lun = lun;
+	}
+}
+
+static bool lun_is_active(struct vhost_scsi_lun *lun)
+{
+	bool active = false;
+	unsigned int i;
+
+	spin_lock_irq(&lun->lock);
+	for (i = 0; i < ARRAY_SIZE(lun->works); i++)
+		active |= lun->works[i].active;
+	spin_unlock_irq(&lun->lock);
+	return active;
+}
+
+/*
+ * Nothing is queued any more, but the last work may be about to return. Not
+ * flush_work(): a work may take configfs' locks (PERSISTENT RESERVE OUT), which
+ * the caller holds.
+ */
+static void lun_flush(struct vhost_scsi_lun *lun)
+{
+	while (lun_is_active(lun))
+		msleep(20);
+}
+
+/**
+ * vhost_scsi_tpg_init_luns - prepare a new TPG
+ * @tpg: the TPG
+ */
+void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg)
+{
+	xa_init(&tpg->luns);
+	lun_init(&tpg->any_lun);
+}
+
+/**
+ * vhost_scsi_tpg_lun - the struct of a LUN
+ * @tpg: the TPG; the struct stays as long as it
+ * @lun: the number in the TPG
+ *
+ * Return: the struct, or NULL.
+ */
+struct vhost_scsi_lun *vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
+{
+	return xa_load(&tpg->luns, lun);
+}
+
+/**
+ * vhost_scsi_tpg_add_lun - a backstore was linked
+ * @tpg: the TPG
+ * @nr: the LUN
+ *
+ * Return: 0 or -ENOMEM: commands go through tpg->any_lun.
+ */
+int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg, u64 nr)
+{
+	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
+	int ret;
+
+	if (!lun) {
+		lun = kzalloc(sizeof(*lun), GFP_KERNEL);
+		if (!lun)
+			return -ENOMEM;
+		lun_init(lun);
+		ret = xa_err(xa_store(&tpg->luns, nr, lun, GFP_KERNEL));
+		if (ret) {
+			kfree(lun);
+			return ret;
+		}
+	}
+	WRITE_ONCE(lun->linked, true);
+	return 0;
+}
+
+/**
+ * vhost_scsi_tpg_remove_lun - a backstore is about to be unlinked
+ * @tpg: the TPG
+ * @nr: the LUN
+ */
+void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
+{
+	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
+
+	if (lun)
+		WRITE_ONCE(lun->linked, false);
+}
+
+/**
+ * vhost_scsi_tpg_free_luns - undo all of it
+ * @tpg: without a nexus: no command is left
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg)
+{
+	struct vhost_scsi_lun *lun;
+	unsigned long nr;
+
+	lun_flush(&tpg->any_lun);
+	xa_for_each(&tpg->luns, nr, lun) {
+		lun_flush(lun);
+		kfree(lun);
+	}
+	xa_destroy(&tpg->luns);
+}
+
+int vhost_scsi_luns_init(void)
+{
+	submit_wq = alloc_workqueue("vhost_scsi_submit",
+				    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return submit_wq ? 0 : -ENOMEM;
+}
+
+void vhost_scsi_luns_exit(void)
+{
+	destroy_workqueue(submit_wq);
+}

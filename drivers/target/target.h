@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of drivers/target share.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_TARGET_H
+#define _VHOST_SCSI_TARGET_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <scsi/scsi_proto.h>
+#include <target/target_core_base.h>
+#include <target/target_core_fabric.h>
+
+#include "vhost-scsi.h"
+
+/* Threads of one LUN that submit to a backend which sleeps meanwhile. */
+#define VHOST_SCSI_LUN_WORKS	4
+
+struct vhost_scsi_lun;
+struct vhost_scsi_tcmd;
+
+struct vhost_scsi_lun_work {
+	struct work_struct work;
+	struct vhost_scsi_lun *lun;
+	bool active;
+};
+
+/**
+ * struct vhost_scsi_lun - commands that may not be submitted by a worker
+ *
+ * Made when a LUN number is first used in a TPG and kept until the TPG goes.
+ *
+ * @linked: a backstore is there; only tells whether LIO is worth asking
+ * @lock: guards what follows; a leaf, interrupts may be off
+ * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
+ * @submitting: commands that a work submits now
+ * @ordered: an ORDERED command is among them
+ * @held: ORDERED or HEAD OF QUEUE commands wait, so that all queue up
+ * @resetting: LOGICAL UNIT RESETs under way
+ * @works: submit what waits
+ */
+struct vhost_scsi_lun {
+	bool linked;
+	spinlock_t lock;	/* guards what follows */
+	struct list_head waiting;
+	unsigned int submitting;
+	bool ordered;
+	unsigned int held;
+	atomic_t resetting;
+	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
+};
+
+/**
+ * struct vhost_scsi_tport - a target port, a directory naa.*, fc.* or iqn.*
+ * @wwn: LIO's
+ * @proto: SCSI_PROTOCOL_*
+ * @name: without "fc."
+ */
+struct vhost_scsi_tport {
+	struct se_wwn wwn;
+	u8 proto;
+	char name[TRANSPORT_IQN_LEN];
+};
+
+/**
+ * struct vhost_scsi_tpg - a target port group, which a guest sees as a target
+ * @tpg: LIO's
+ * @name: of its port; a copy, for the port may go first
+ * @proto: SCSI_PROTOCOL_*
+ * @tpgt: 0 to VHOST_SCSI_MAX_TARGET - 1
+ * @node: in the list of all
+ * @bind_uid: who may bind a device to it; invalid: anybody. Looked at once, when
+ *	      a device is bound, so no lock
+ * @mutex: guards what follows
+ * @sess: the nexus; NULL: none yet
+ * @sess_is_default: nobody set it by hand
+ * @no_nexus: "NULL" was written: no default either
+ * @dev: who is bound, or NULL
+ * @ports: LUNs linked
+ * @prot_type: fabric_prot_type
+ * @bounced: bytes of bounce buffers in use
+ * @luns: struct vhost_scsi_lun by LUN
+ * @any_lun: serves a command whose LUN has no struct
+ */
+struct vhost_scsi_tpg {
+	struct se_portal_group tpg;
+	char name[TRANSPORT_IQN_LEN];
+	u8 proto;
+	u16 tpgt;
+	struct list_head node;
+	kuid_t bind_uid;
+	struct mutex mutex;	/* guards what follows */
+	struct se_session *sess;
+	bool sess_is_default;
+	bool no_nexus;
+	struct vhost_scsi_dev *dev;
+	unsigned int ports;
+	int prot_type;
+	atomic_long_t bounced;
+	struct xarray luns;
+	struct vhost_scsi_lun any_lun;
+};
+
+/**
+ * struct vhost_scsi_endpoint - the target port groups that a device is bound to
+ * @wwpn: of the port
+ * @tpgs: by target number
+ */
+struct vhost_scsi_endpoint {
+	char wwpn[TRANSPORT_IQN_LEN];
+	struct vhost_scsi_tpg *tpgs[VHOST_SCSI_MAX_TARGET];
+};
+
+/**
+ * struct vhost_scsi_tcmd - the target's part of a command
+ * @se_cmd: LIO's
+ * @lun: valid until LIO lets go of the LUN
+ * @node: in lun->waiting
+ * @bounce: pages between the guest's and the backend; NULL: none
+ * @bounce_nents: of them
+ * @split: the guest's pages, one to an entry; empty: not needed
+ * @execute: of a COMPARE AND WRITE, LIO's
+ * @completed: likewise
+ * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
+ * @sense_used: @sense is to be zeroed before the next command, as LIO expects it
+ * @sense: LIO writes it
+ */
+struct vhost_scsi_tcmd {
+	struct se_cmd se_cmd;
+	struct vhost_scsi_lun *lun;
+	struct list_head node;
+	struct scatterlist *bounce;
+	unsigned int bounce_nents;
+	struct sg_table split;
+	sense_reason_t (*execute)(struct se_cmd *se_cmd);
+	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
+				    int *post_ret);
+	u8 verdict;
+	bool sense_used;
+	u8 sense[TRANSPORT_SENSE_BUFFER];
+};
+
+static inline struct vhost_scsi_tcmd *
+vhost_scsi_tcmd(struct vhost_scsi_cmd *cmd)
+{
+	return (struct vhost_scsi_tcmd *)cmd->target_priv;
+}
+
+static inline struct vhost_scsi_cmd *vhost_scsi_cmd(struct vhost_scsi_tcmd *t)
+{
+	return container_of((u8 (*)[])t, struct vhost_scsi_cmd, target_priv);
+}
+
+static inline struct vhost_scsi_tpg *vhost_scsi_tpg(struct se_portal_group *tpg)
+{
+	return container_of(tpg, struct vhost_scsi_tpg, tpg);
+}
+
+/* configfs.c */
+
+extern const struct target_core_fabric_ops vhost_scsi_fabric_ops;
+struct se_session *vhost_scsi_tpg_nexus(struct vhost_scsi_tpg *tpg);
+
+/* endpoint.c */
+
+void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg);
+
+/* fabric.c */
+
+struct vhost_scsi_lun *vhost_scsi_tpg_guest_lun(struct vhost_scsi_tpg *tpg,
+						u16 nr);
+void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
+int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd);
+void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);
+
+/* cdb.c */
+
+bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);
+bool vhost_scsi_cdb_moves_no_data(const u8 *cdb);
+bool vhost_scsi_cdb_is_plain(const u8 *cdb);
+bool vhost_scsi_cdb_needs_no_lun(const u8 *cdb);
+
+/* lun.c */
+
+void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
+int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg, u64 lun);
+void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 lun);
+void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg);
+struct vhost_scsi_lun *vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun);
+int vhost_scsi_luns_init(void);
+void vhost_scsi_luns_exit(void);
+bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
+			   struct vhost_scsi_tcmd *t);
+void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
+			  struct vhost_scsi_tcmd *t);
+void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
+			   u8 response);
+
+/* bounce.c */
+
+bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
+			      const struct vhost_scsi_cmd *cmd);
+int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
+			  const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
+				 const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
+int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
+			 const struct vhost_scsi_cmd *cmd);
+
+/* tmr.c */
+
+void vhost_scsi_fabric_queue_tm_rsp(struct se_cmd *se_cmd);
+void vhost_scsi_tmr_release(struct se_cmd *se_cmd);
+
+#endif /* _VHOST_SCSI_TARGET_H */

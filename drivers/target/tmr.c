@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Task management carried out on LIO.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/slab.h>
+#include <linux/virtio_scsi.h>
+
+#include "target.h"
+
+/**
+ * struct tmr - a function that LIO carries out
+ * @se_cmd: LIO's
+ * @tmf: whose
+ * @lun: the LUN's struct, or NULL
+ * @is_reset: counted in lun->resetting
+ * @response: for @tmf
+ */
+struct tmr {
+	struct se_cmd se_cmd;
+	struct vhost_scsi_tmf *tmf;
+	struct vhost_scsi_lun *lun;
+	bool is_reset;
+	u8 response;
+};
+
+/* virtio 1.2, 5.6.6.2, and what LIO calls it. */
+static const struct {
+	u32 function;
+	u8 tmr;
+	u8 response;	/* for the commands that it ends */
+} functions[] = {
+	{ VIRTIO_SCSI_T_TMF_ABORT_TASK, TMR_ABORT_TASK,
+	  VIRTIO_SCSI_S_ABORTED },
+	{ VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, TMR_LUN_RESET,
+	  VIRTIO_SCSI_S_RESET },
+};
+
+/* A task that LIO does not find has ended; the caller sees to its answer. */
+static const u8 responses[] = {
+	[TMR_FUNCTION_FAILED] = VIRTIO_SCSI_S_FAILURE,
+	[TMR_FUNCTION_COMPLETE] = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	[TMR_TASK_DOES_NOT_EXIST] = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	[TMR_LUN_DOES_NOT_EXIST] = VIRTIO_SCSI_S_INCORRECT_LUN,
+	[TMR_TASK_MGMT_FUNCTION_NOT_SUPPORTED] =
+		VIRTIO_SCSI_S_FUNCTION_REJECTED,
+	[TMR_FUNCTION_REJECTED] = VIRTIO_SCSI_S_FUNCTION_REJECTED,
+};
+
+static int function_index(u32 function)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(functions); i++)
+		if (functions[i].function == function)
+			return i;
+	return -ENOENT;
+}
+
+/**
+ * vhost_scsi_target_has_tmf - is there such a function
+ * @function: VIRTIO_SCSI_T_TMF_*, or anything
+ */
+bool vhost_scsi_target_has_tmf(u32 function)
+{
+	return function_index(function) >= 0;
+}
+
+static void tmr_finish(struct tmr *tmr)
+{
+	struct vhost_scsi_tmf *tmf = tmr->tmf;
+
+	if (tmr->is_reset)
+		atomic_dec(&tmr->lun->resetting);
+	tmf->response = tmr->response;
+	kfree(tmr);
+	vhost_scsi_tmf_done(tmf);
+}
+
+/**
+ * vhost_scsi_target_tmf - carry out a task management function
+ * @ep: what the device is bound to; has tmf->target
+ * @tmf: ends in vhost_scsi_tmf_done(), maybe before this returns
+ *
+ * Context: process; does not wait for the commands that it ends.
+ */
+void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
+			   struct vhost_scsi_tmf *tmf)
+{
+	struct vhost_scsi_tpg *tpg = ep->tpgs[tmf->target];
+	int i = function_index(tmf->function);
+	struct tmr *tmr;
+
+	tmr = kzalloc(sizeof(*tmr), GFP_KERNEL);
+	if (!tmr) {
+		tmf->response = VIRTIO_SCSI_S_BUSY;
+		vhost_scsi_tmf_done(tmf);
+		return;
+	}
+	tmr->tmf = tmf;
+	tmr->lun = vhost_scsi_tpg_guest_lun(tpg, tmf->lun);
+	/* Stays when a LUN RESET overtakes an ABORT TASK and does its work. */
+	tmr->response = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED;
+
+	if (tmr->lun) {
+		tmr->is_reset = functions[i].tmr == TMR_LUN_RESET;
+		if (tmr->is_reset)
+			atomic_inc(&tmr->lun->resetting);
+		vhost_scsi_lun_cancel(tmr->lun, tmr->is_reset, tmf->tag,
+				      functions[i].response);
+	}
+
+	if (target_submit_tmr(&tmr->se_cmd, tpg->sess, NULL, tmf->lun, tmr,
+			      functions[i].tmr, GFP_KERNEL, tmf->tag, 0) < 0) {
+		tmr->response = VIRTIO_SCSI_S_BUSY;
+		tmr_finish(tmr);
+	}
+}
+
+/**
+ * vhost_scsi_fabric_queue_tm_rsp - LIO carried out a function
+ * @se_cmd: of a struct tmr
+ */
+void vhost_scsi_fabric_queue_tm_rsp(struct se_cmd *se_cmd)
+{
+	struct tmr *tmr = container_of(se_cmd, struct tmr, se_cmd);
+	u8 response = se_cmd->se_tmr_req->response;
+
+	tmr->response = response < ARRAY_SIZE(responses) ?
+			responses[response] : VIRTIO_SCSI_S_FAILURE;
+}
+
+/**
+ * vhost_scsi_tmr_release - LIO is done with it
+ * @se_cmd: of a struct tmr
+ */
+void vhost_scsi_tmr_release(struct se_cmd *se_cmd)
+{
+	tmr_finish(container_of(se_cmd, struct tmr, se_cmd));
+}
