@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The LUN field of requests and events (virtio 1.2, 5.6.6.1): eight bytes.
+ *
+ *   1, target, single level LUN (two bytes), 0, 0, 0, 0
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_ADDRESS_H
+#define _VHOST_SCSI_ADDRESS_H
+
+#include <linux/string.h>
+#include <linux/types.h>
+
+/**
+ * vhost_scsi_lun_parse - read the LUN field of a request (5.6.6.1)
+ * @lun: eight bytes: 1, target, single level LUN (SAM-5 4.7.7.2, peripheral
+ *	 or flat space addressing), four times 0
+ * @target: filled
+ * @nr: filled
+ *
+ * Return: false when it is none that the specification allows.
+ */
+static inline bool vhost_scsi_lun_parse(const u8 *lun, u8 *target, u16 *nr)
+{
+	if (lun[0] != 1 || lun[4] || lun[5] || lun[6] || lun[7])
+		return false;
+	if (lun[2] && (lun[2] & 0xc0) != 0x40)
+		return false;
+	*target = lun[1];
+	*nr = (lun[2] & 0x3f) << 8 | lun[3];
+	return true;
+}
+
+/**
+ * vhost_scsi_lun_build - the LUN field of an event
+ * @lun: eight bytes
+ * @target: the target
+ * @nr: the LUN, at most VHOST_SCSI_MAX_LUN
+ */
+static inline void vhost_scsi_lun_build(u8 *lun, u8 target, u16 nr)
+{
+	memset(lun, 0, 8);
+	lun[0] = 1;
+	lun[1] = target;
+	if (nr > 255)
+		lun[2] = 0x40 | nr >> 8;
+	lun[3] = nr;
+}
+
+#endif /* _VHOST_SCSI_ADDRESS_H */

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Control queue (virtio 1.2, 5.6.6.2): task management functions and
+ * asynchronous notification.
+ *
+ * A task management function goes through steps, in work items that never
+ * wait, so that many can be under way:
+ *
+ *   fetch	requests that the guest made available before it are taken from
+ *		their rings, else one of them could begin after the answer
+ *   issue	the target carries it out
+ *   settle	requests that it concerns, also those that the target found
+ *		already ending, are answered first
+ *   answer
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/slab.h>
+
+#include "vhost.h"
+
+/* More at a time are answered BUSY: each is memory and a work item. */
+#define MAX_TMFS	64
+/* Looks at what is to settle, before the function is issued once more. */
+#define SETTLE_TRIES	64
+/* Control requests at a time. */
+#define WEIGHT		64
+
+/**
+ * struct control_tmf - a task management function under way
+ * @tmf: for the target
+ * @vq: the control queue
+ * @reply: where the answer goes
+ * @work: runs @step
+ * @step: what is to be done next
+ * @epoch: set when all is fetched; requests with a later one came after it
+ * @tries: of the step
+ * @avail: for each request queue, how far it has to be taken
+ */
+struct control_tmf {
+	struct vhost_scsi_tmf tmf;
+	struct vhost_scsi_vq *vq;
+	struct vhost_scsi_reply reply;
+	struct delayed_work work;
+	void (*step)(struct control_tmf *ct);
+	u64 epoch;
+	unsigned int tries;
+	u16 avail[];
+};
+
+static void answer_now(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
+		       const void *resp, size_t len)
+{
+	u32 n = vhost_scsi_reply_now(vq, &c->in, resp, len);
+
+	vhost_scsi_vq_give(vq, NULL, c->head, n);
+	vhost_scsi_vq_put(vq);
+}
+
+/* Each type has its format; @code is at another place in it. */
+static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
+			u8 code)
+{
+	struct virtio_scsi_ctrl_tmf_resp tmf = { .response = code };
+	struct virtio_scsi_ctrl_an_resp an = { .response = code };
+
+	if (c->type == VIRTIO_SCSI_T_TMF)
+		answer_now(vq, c, &tmf, sizeof(tmf));
+	else
+		answer_now(vq, c, &an, sizeof(an));
+}
+
+/*
+ * Task management.
+ */
+
+static void tmf_next(struct control_tmf *ct,
+		     void (*step)(struct control_tmf *ct), unsigned long delay)
+{
+	ct->step = step;
+	queue_delayed_work(vhost_scsi_dev_wq, &ct->work, delay);
+}
+
+static void tmf_work(struct work_struct *work)
+{
+	struct control_tmf *ct;
+
+	ct = container_of(work, struct control_tmf, work.work);
+	ct->step(ct);
+}
+
+static void tmf_answer(struct control_tmf *ct)
+{
+	struct virtio_scsi_ctrl_tmf_resp resp = {
+		.response = ct->tmf.response,
+	};
+	struct vhost_scsi_reply *reply = &ct->reply;
+	struct vhost_scsi_vq *vq = ct->vq;
+	u32 n;
+
+	atomic_dec(&vq->dev->tmfs);
+	vhost_scsi_reply_set_dirty(reply);
+	n = vhost_scsi_reply_write(vq, reply, &resp, sizeof(resp));
+	vhost_scsi_reply_unpin(reply);
+	vhost_scsi_vq_give(vq, NULL, reply->head, n);
+	vhost_scsi_vq_put(vq);
+	kvfree(ct);
+}
+
+static bool tmf_match(const struct vhost_scsi_cmd *cmd, void *priv)
+{
+	const struct vhost_scsi_tmf *tmf = priv;
+
+	if (cmd->target != tmf->target || cmd->lun != tmf->lun)
+		return false;
+	return tmf->function != VIRTIO_SCSI_T_TMF_ABORT_TASK ||
+	       cmd->tag == tmf->tag;
+}
+
+static bool tmf_concerns_any(struct control_tmf *ct)
+{
+	struct vhost_scsi_dev *dev = ct->vq->dev;
+	unsigned int i;
+
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+		if (vhost_scsi_slots_busy(&dev->vqs[i], tmf_match, &ct->tmf,
+					  ct->epoch))
+			return true;
+	return false;
+}
+
+static void tmf_issue(struct control_tmf *ct);
+
+/* Looks are not free: less often the longer it takes. */
+static unsigned long tmf_delay(const struct control_tmf *ct)
+{
+	return clamp(ct->tries / 4, 1U, (unsigned int)HZ / 8);
+}
+
+static void tmf_settle(struct control_tmf *ct)
+{
+	if (!tmf_concerns_any(ct))
+		tmf_answer(ct);
+	else if (ct->tmf.response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED &&
+		 ++ct->tries % SETTLE_TRIES == 0)
+		/* One was on its way to the backend when it was looked for. */
+		tmf_next(ct, tmf_issue, 0);
+	else
+		tmf_next(ct, tmf_settle, tmf_delay(ct));
+}
+
+/**
+ * vhost_scsi_tmf_done - the target carried out a function
+ * @tmf: with its response
+ *
+ * Context: any.
+ */
+void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf)
+{
+	struct control_tmf *ct = container_of(tmf, struct control_tmf, tmf);
+
+	if (tmf->response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED)
+		tmf_next(ct, tmf_settle, 0);
+	else
+		tmf_next(ct, tmf_answer, 0);
+}
+
+static void tmf_issue(struct control_tmf *ct)
+{
+	/* SAM-5 7.2: a task that is not there is as good as aborted. */
+	if (ct->tmf.function == VIRTIO_SCSI_T_TMF_ABORT_TASK &&
+	    !tmf_concerns_any(ct)) {
+		ct->tmf.response = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED;
+		tmf_answer(ct);
+		return;
+	}
+	vhost_scsi_target_tmf(ct->vq->dev->ep, &ct->tmf);
+}
+
+static void tmf_fetch(struct control_tmf *ct)
+{
+	struct vhost_scsi_dev *dev = ct->vq->dev;
+	unsigned int i;
+	bool more = false;
+
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+		if (!vhost_scsi_vq_handled(&dev->vqs[i],
+					   ct->avail[i - VHOST_SCSI_VQ_IO]))
+			more = true;
+	if (more) {
+		ct->tries++;
+		tmf_next(ct, tmf_fetch, tmf_delay(ct));
+		return;
+	}
+	ct->tries = 0;
+	ct->epoch = atomic64_fetch_inc(&dev->tmf_epoch);
+	tmf_issue(ct);
+}
+
+static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
+				   const struct vhost_scsi_control *c)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+	struct control_tmf *ct;
+	unsigned int i;
+
+	ct = kvzalloc(struct_size(ct, avail, dev->nvqs - VHOST_SCSI_VQ_IO),
+		      GFP_KERNEL_ACCOUNT);
+	if (!ct)
+		return NULL;
+	ct->vq = vq;
+	ct->tmf.function = c->subtype;
+	ct->tmf.target = c->target;
+	ct->tmf.lun = c->lun;
+	ct->tmf.tag = c->tag;
+	INIT_DELAYED_WORK(&ct->work, tmf_work);
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+		ct->avail[i - VHOST_SCSI_VQ_IO] =
+			vhost_scsi_vq_avail(&dev->vqs[i]);
+	return ct;
+}
+
+static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+	struct control_tmf *ct;
+
+	if (!vhost_scsi_target_has_tmf(c->subtype)) {
+		answer_code(vq, c, VIRTIO_SCSI_S_FUNCTION_REJECTED);
+		return;
+	}
+	if (!vhost_scsi_target_has_lun(dev->ep, c->target, c->lun)) {
+		answer_code(vq, c, VIRTIO_SCSI_S_INCORRECT_LUN);
+		return;
+	}
+	if (atomic_inc_return(&dev->tmfs) > MAX_TMFS)
+		goto busy;
+	ct = tmf_new(vq, c);
+	if (!ct)
+		goto busy;
+
+	/* A place for the answer that is no memory changes nothing else. */
+	vhost_scsi_reply_pin(&ct->reply, c->head, &c->in,
+			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
+	tmf_next(ct, tmf_fetch, 0);
+	return;
+
+busy:
+	atomic_dec(&dev->tmfs);
+	answer_code(vq, c, VIRTIO_SCSI_S_BUSY);
+}
+
+static void control_start(struct vhost_scsi_vq *vq,
+			  struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_control c;
+	u8 code;
+
+	code = vhost_scsi_control_parse(vq->mem, &w->chain, w->iov,
+					vq->ring.le, &c);
+	if (code == VIRTIO_SCSI_S_OK &&
+	    !vhost_scsi_endpoint_has(vq->dev->ep, c.target))
+		code = VIRTIO_SCSI_S_BAD_TARGET;
+
+	/* Asynchronous notification: there is none to subscribe to. */
+	if (code != VIRTIO_SCSI_S_OK || c.type != VIRTIO_SCSI_T_TMF)
+		answer_code(vq, &c, code);
+	else
+		handle_tmf(vq, &c);
+}
+
+/**
+ * vhost_scsi_control_handle - take requests from the control queue
+ * @vq: running
+ * @w: the worker that calls
+ *
+ * Context: vq->mutex is held.
+ */
+void vhost_scsi_control_handle(struct vhost_scsi_vq *vq,
+			       struct vhost_scsi_worker *w)
+{
+	unsigned int n;
+
+	vhost_scsi_vq_quiet(vq);
+	for (n = 0; n < WEIGHT; n++) {
+		if (READ_ONCE(vq->dev->closed) ||
+		    vhost_scsi_vq_take(vq, w) <= 0)
+			break;
+		control_start(vq, w);
+	}
+	if (n == WEIGHT)
+		vhost_scsi_worker_queue(w, &vq->work);
+}

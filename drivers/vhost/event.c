@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Event queue (virtio 1.2, 5.6.6.3): LUNs that come and go.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/list.h>
+#include <linux/slab.h>
+
+#include "vhost.h"
+#include "address.h"
+
+/* Waiting for the worker; more become a missed event. */
+#define MAX_EVENTS	128
+
+struct event {
+	struct list_head node;
+	u8 target;
+	u16 lun;
+	u32 reason;
+};
+
+void vhost_scsi_events_init(struct vhost_scsi_events *ev)
+{
+	spin_lock_init(&ev->lock);
+	INIT_LIST_HEAD(&ev->list);
+}
+
+static struct event *event_pop(struct vhost_scsi_events *ev)
+{
+	struct event *e;
+
+	spin_lock(&ev->lock);
+	e = list_first_entry_or_null(&ev->list, struct event, node);
+	if (e) {
+		list_del(&e->node);
+		ev->nr--;
+	}
+	spin_unlock(&ev->lock);
+	return e;
+}
+
+void vhost_scsi_events_clear(struct vhost_scsi_events *ev)
+{
+	struct event *e;
+
+	while ((e = event_pop(ev)))
+		kfree(e);
+}
+
+void vhost_scsi_events_set_missed(struct vhost_scsi_dev *dev, bool missed)
+{
+	spin_lock(&dev->events.lock);
+	dev->events.missed = missed;
+	spin_unlock(&dev->events.lock);
+}
+
+bool vhost_scsi_events_get_missed(struct vhost_scsi_dev *dev)
+{
+	return READ_ONCE(dev->events.missed);
+}
+
+/* What was missed is told once, with the next event that arrives. */
+static bool events_take_missed(struct vhost_scsi_events *ev)
+{
+	bool missed;
+
+	spin_lock(&ev->lock);
+	missed = ev->missed;
+	ev->missed = false;
+	spin_unlock(&ev->lock);
+	return missed;
+}
+
+/**
+ * vhost_scsi_lun_changed - tell the guest that a LUN came or went
+ * @dev: bound to the target
+ * @target: its number
+ * @lun: the LUN
+ * @added: or removed
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
+			    bool added)
+{
+	struct vhost_scsi_events *ev = &dev->events;
+	struct event *e;
+
+	if (!vhost_scsi_has(dev, VIRTIO_SCSI_F_HOTPLUG) ||
+	    READ_ONCE(dev->closed))
+		return;
+
+	e = kmalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
+	if (e) {
+		e->target = target;
+		e->lun = lun;
+		e->reason = added ? VIRTIO_SCSI_EVT_RESET_RESCAN :
+				    VIRTIO_SCSI_EVT_RESET_REMOVED;
+	}
+
+	spin_lock(&ev->lock);
+	if (e && ev->nr < MAX_EVENTS) {
+		list_add_tail(&e->node, &ev->list);
+		ev->nr++;
+		e = NULL;
+	} else {
+		ev->missed = true;
+	}
+	spin_unlock(&ev->lock);
+	kfree(e);
+	vhost_scsi_vq_queue(&dev->vqs[VHOST_SCSI_VQ_EVT]);
+}
+
+/* Takes what @e says, or without it that something was missed. */
+static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+		       const struct event *e)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+	struct vhost_scsi_cursor in = { .iov = w->iov };
+	struct virtio_scsi_event event = {};
+	u32 type = VIRTIO_SCSI_T_NO_EVENT;
+	size_t len;
+	int n;
+
+	if (e) {
+		type = VIRTIO_SCSI_T_TRANSPORT_RESET;
+		vhost_scsi_lun_build(event.lun, e->target, e->lun);
+		event.reason = vhost_scsi_to32(vq, e->reason);
+	}
+	if (events_take_missed(&dev->events))
+		type |= VIRTIO_SCSI_T_EVENTS_MISSED;
+	event.event = vhost_scsi_to32(vq, type);
+
+	n = vhost_scsi_mem_map(vq->mem, w->chain.descs + w->chain.nr_out,
+			       w->chain.nr_in, w->iov, 2 * w->chain.max);
+	in.nr = n < 0 ? 0 : n;
+	len = vhost_scsi_reply_now(vq, &in, &event, sizeof(event));
+	vhost_scsi_vq_give(vq, NULL, w->chain.head, len);
+	vhost_scsi_vq_put(vq);
+	return len == sizeof(event);
+}
+
+/**
+ * vhost_scsi_event_handle - deliver what waits
+ * @vq: the event queue, running
+ * @w: the worker that calls
+ *
+ * An event that finds no buffer is missed (5.6.6.3.2).
+ *
+ * Context: vq->mutex is held.
+ */
+void vhost_scsi_event_handle(struct vhost_scsi_vq *vq,
+			     struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+	unsigned int n;
+	struct event *e;
+
+	/* Other queues have their turn, whatever the guest does here. */
+	for (n = 0; n <= vq->ring.num; n++) {
+		e = event_pop(&dev->events);
+		if (!e && !vhost_scsi_events_get_missed(dev))
+			return;
+		if (vhost_scsi_vq_take(vq, w) <= 0) {
+			vhost_scsi_events_set_missed(dev, true);
+			vhost_scsi_events_clear(&dev->events);
+			kfree(e);
+			return;
+		}
+		if (!event_send(vq, w, e))
+			vhost_scsi_events_set_missed(dev, true);
+		kfree(e);
+	}
+	vhost_scsi_worker_queue(w, &vq->work);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Dirty logging for live migration: a bit for each 4 KiB page of guest memory
+ * that the module wrote, in a bitmap of the owner's.
+ *
+ * The bitmap is pinned and mapped when it is set, so that any context can
+ * write it. What is written to guest memory is logged afterwards and before
+ * the used index that tells the guest of it; the index itself, and the other
+ * fields of the device area, right after they are written.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/bitops.h>
+#include <linux/slab.h>
+
+#include "vhost.h"
+
+/* 1 GiB of bitmap covers 32 TiB of guest addresses. */
+#define MAX_LOG_BYTES	BIT_ULL(30)
+
+struct vhost_scsi_log {
+	struct vhost_scsi_map map;
+	u64 first;		/* bit of guest page 0 */
+	u64 pages;
+	struct eventfd_ctx *ctx;
+};
+
+/**
+ * vhost_scsi_log_create - make a bitmap of the owner's usable
+ * @base: the owner's address
+ * @mem: what the bitmap covers
+ * @ctx: signalled after writes, or NULL; to outlive the log
+ *
+ * Context: the owner's ioctl; may sleep.
+ * Return: the log, or an ERR_PTR (-EFAULT: the bitmap is not all there).
+ */
+struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
+					     const struct vhost_scsi_mem *mem,
+					     struct eventfd_ctx *ctx)
+{
+	u64 pages = vhost_scsi_mem_last(mem) / VHOST_PAGE_SIZE + 1;
+	u64 bytes = DIV_ROUND_UP_ULL(pages, 8);
+	struct vhost_scsi_log *log;
+	int ret;
+
+	if (bytes > MAX_LOG_BYTES)
+		return ERR_PTR(-EFAULT);
+	log = kzalloc(sizeof(*log), GFP_KERNEL_ACCOUNT);
+	if (!log)
+		return ERR_PTR(-ENOMEM);
+
+	ret = vhost_scsi_map_create(&log->map, base, bytes);
+	if (ret) {
+		kfree(log);
+		return ERR_PTR(ret);
+	}
+	/* Bit operations want an aligned start. */
+	log->first = 8 * (u64)offset_in_page(base);
+	log->pages = pages;
+	log->ctx = ctx;
+	return log;
+}
+
+/**
+ * vhost_scsi_log_free - let go of the bitmap
+ * @log: seen by nobody any more, or NULL
+ */
+void vhost_scsi_log_free(struct vhost_scsi_log *log)
+{
+	if (!log)
+		return;
+	vhost_scsi_map_destroy(&log->map);
+	kfree(log);
+}
+
+/* set_bit_le() takes an int. */
+static void log_set(struct vhost_scsi_log *log, u64 bit)
+{
+	set_bit_le(bit % BITS_PER_LONG,
+		   (unsigned long *)log->map.vaddr + bit / BITS_PER_LONG);
+}
+
+/**
+ * vhost_scsi_log_write - guest memory was written
+ * @vq: by whom
+ * @gpa: guest physical address
+ * @len: bytes
+ *
+ * Context: any.
+ */
+void vhost_scsi_log_write(struct vhost_scsi_vq *vq, u64 gpa, u64 len)
+{
+	struct vhost_scsi_log *log;
+	u64 page, last;
+
+	if (!len || !rcu_access_pointer(vq->log))
+		return;
+
+	rcu_read_lock();
+	log = rcu_dereference(vq->log);
+	if (log) {
+		/* The memory before the bit. */
+		smp_wmb();
+		last = (gpa + len - 1) / VHOST_PAGE_SIZE;
+		for (page = gpa / VHOST_PAGE_SIZE;
+		     page <= last && page < log->pages; page++)
+			log_set(log, log->first + page);
+		if (log->ctx)
+			eventfd_signal(log->ctx);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * vhost_scsi_log_used - the device area of a ring was written
+ * @vq: whose
+ * @off: from its start
+ * @len: bytes
+ *
+ * Context: any.
+ */
+void vhost_scsi_log_used(struct vhost_scsi_vq *vq, size_t off, size_t len)
+{
+	if (rcu_access_pointer(vq->log) && READ_ONCE(vq->log_used))
+		vhost_scsi_log_write(vq, READ_ONCE(vq->log_used_addr) + off,
+				     len);
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The eventfds of a queue: the kick that wakes its worker, the call and the
+ * error that we signal, and when the call is.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/file.h>
+#include <linux/slab.h>
+
+#include "vhost.h"
+
+/* Chains given while a worker takes others, before the guest is signalled. */
+#define SIGNAL_BATCH	16
+
+/*
+ * Kick: the eventfd that the guest's driver or its hypervisor signals.
+ */
+
+static int kick_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
+		     void *key)
+{
+	struct vhost_scsi_vq *vq;
+
+	vq = container_of(wait, struct vhost_scsi_vq, kick.wait);
+	if (key_to_poll(key) & EPOLLIN)
+		vhost_scsi_vq_queue(vq);
+	return 0;
+}
+
+static void kick_poll(struct file *file, wait_queue_head_t *wqh,
+		      poll_table *table)
+{
+	struct vhost_scsi_kick *kick;
+
+	kick = container_of(table, struct vhost_scsi_kick, table);
+	kick->wqh = wqh;
+	add_wait_queue(wqh, &kick->wait);
+}
+
+/**
+ * vhost_scsi_kick_start - listen to the kick
+ * @vq: running; the caller has its worker look at the ring once
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_kick_start(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_kick *kick = &vq->kick;
+
+	if (!kick->file || kick->wqh)
+		return;
+	/* The ring is looked at once in any case, so the mask is no news. */
+	vfs_poll(kick->file, &kick->table);
+}
+
+/**
+ * vhost_scsi_kick_stop - listen no more
+ * @vq: the queue
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_kick_stop(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_kick *kick = &vq->kick;
+
+	if (!kick->wqh)
+		return;
+	remove_wait_queue(kick->wqh, &kick->wait);
+	kick->wqh = NULL;
+}
+
+/**
+ * vhost_scsi_kick_set - another eventfd for the kick
+ * @vq: the queue; it does not listen to the new one yet
+ * @file: referenced, which becomes the queue's; or NULL
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_kick_set(struct vhost_scsi_vq *vq, struct file *file)
+{
+	vhost_scsi_kick_stop(vq);
+	if (vq->kick.file)
+		fput(vq->kick.file);
+	vq->kick.file = file;
+}
+
+/*
+ * Call and error: the eventfds that we signal.
+ */
+
+static void call_free_rcu(struct rcu_head *rcu)
+{
+	struct vhost_scsi_call *call;
+
+	call = container_of(rcu, struct vhost_scsi_call, rcu);
+	eventfd_ctx_put(call->ctx);
+	kfree(call);
+}
+
+static void call_replace(struct vhost_scsi_call __rcu **slot,
+			 struct vhost_scsi_call *call)
+{
+	/* Only ioctls replace, and they hold the queue's mutex. */
+	call = rcu_replace_pointer(*slot, call, true);
+	if (call)
+		call_rcu(&call->rcu, call_free_rcu);
+}
+
+/**
+ * vhost_scsi_call_signal - signal an eventfd of a queue
+ * @slot: &vq->call or &vq->err
+ *
+ * Context: any.
+ */
+void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot)
+{
+	struct vhost_scsi_call *call;
+
+	rcu_read_lock();
+	call = rcu_dereference(*slot);
+	if (call)
+		eventfd_signal(call->ctx);
+	rcu_read_unlock();
+}
+
+/**
+ * vhost_scsi_call_set - another eventfd to signal
+ * @slot: &vq->call or &vq->err
+ * @fd: the owner's, or VHOST_FILE_UNBIND
+ *
+ * Context: vq->mutex is held; may sleep.
+ * Return: 0; -EBADF or -EINVAL: no eventfd; -ENOMEM.
+ */
+int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
+{
+	struct vhost_scsi_call *call = NULL;
+	struct eventfd_ctx *ctx;
+
+	if (fd != VHOST_FILE_UNBIND) {
+		ctx = eventfd_ctx_fdget(fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+		call = kmalloc(sizeof(*call), GFP_KERNEL_ACCOUNT);
+		if (!call) {
+			eventfd_ctx_put(ctx);
+			return -ENOMEM;
+		}
+		call->ctx = ctx;
+	}
+	call_replace(slot, call);
+	return 0;
+}
+
+/*
+ * While the worker takes requests, those that complete meanwhile are signalled
+ * together: a guest that is woken for each takes the processor from the worker
+ * and finds one. Not while the worker sleeps in a submission.
+ */
+
+/**
+ * vhost_scsi_signal_decide - a chain was given: when is the guest told
+ * @vq: the queue
+ *
+ * Context: @vq->used_lock is held.
+ * Return: for vhost_scsi_signal(), which needs no lock.
+ */
+enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
+{
+	lockdep_assert_held(&vq->used_lock);
+	if (++vq->unsignalled < SIGNAL_BATCH && vq->pass &&
+	    task_is_running(vq->pass->task))
+		return VHOST_SCSI_SIGNAL_LATER;
+	vq->unsignalled = 0;
+	return vhost_scsi_ring_want_signal(&vq->ring) ?
+	       VHOST_SCSI_SIGNAL_NOW : VHOST_SCSI_SIGNAL_NONE;
+}
+
+/**
+ * vhost_scsi_signal - tell the guest of given chains
+ * @vq: the queue
+ * @when: what vhost_scsi_signal_decide() said
+ *
+ * Context: any.
+ */
+void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when)
+{
+	if (when == VHOST_SCSI_SIGNAL_NOW)
+		vhost_scsi_call_signal(&vq->call);
+	else if (when == VHOST_SCSI_SIGNAL_LATER)
+		queue_delayed_work(vhost_scsi_dev_wq, &vq->late, 1);
+}
+
+static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
+{
+	unsigned long flags;
+	bool signal = false;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	if (pass_ends)
+		vq->pass = NULL;
+	if (vq->unsignalled) {
+		vq->unsignalled = 0;
+		signal = vhost_scsi_ring_want_signal(&vq->ring);
+	}
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	if (signal)
+		vhost_scsi_call_signal(&vq->call);
+}
+
+/* The worker was found running and went to sleep then. */
+static void late_signal(struct work_struct *work)
+{
+	signal_rest(container_of(work, struct vhost_scsi_vq, late.work), false);
+}
+
+/**
+ * vhost_scsi_vq_pass_begin - the worker begins to take requests
+ * @vq: running
+ * @w: the worker that calls
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_vq_pass_begin(struct vhost_scsi_vq *vq,
+			      struct vhost_scsi_worker *w)
+{
+	unsigned long flags;
+
+	vhost_scsi_vq_quiet(vq);
+	spin_lock_irqsave(&vq->used_lock, flags);
+	vq->pass = w;
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+}
+
+/**
+ * vhost_scsi_vq_pass_end - it has, for now
+ * @vq: running
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_vq_pass_end(struct vhost_scsi_vq *vq)
+{
+	signal_rest(vq, true);
+}
+
+/*
+ * Life.
+ */
+
+/**
+ * vhost_scsi_notify_init - prepare the eventfds of a queue, once
+ * @vq: zeroed
+ */
+void vhost_scsi_notify_init(struct vhost_scsi_vq *vq)
+{
+	INIT_DELAYED_WORK(&vq->late, late_signal);
+	init_waitqueue_func_entry(&vq->kick.wait, kick_wake);
+	init_poll_funcptr(&vq->kick.table, kick_poll);
+}
+
+/**
+ * vhost_scsi_notify_quiesce - no signal comes by itself any more
+ * @vq: drained
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq)
+{
+	cancel_delayed_work_sync(&vq->late);
+}
+
+/**
+ * vhost_scsi_notify_reset - let go of the eventfds
+ * @vq: drained
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_notify_reset(struct vhost_scsi_vq *vq)
+{
+	vhost_scsi_kick_set(vq, NULL);
+	call_replace(&vq->call, NULL);
+	call_replace(&vq->err, NULL);
+}

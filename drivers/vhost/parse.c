@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a chain of the request queues or of the control queue asks for. Touches
+ * only kernel pointers, plain structs and the owner's memory, so that it also
+ * compiles in user space.
+ *
+ * Requests (virtio 1.2, 5.6.6.1). A chain holds, cut into descriptors in any
+ * way:
+ *
+ *   device-readable	virtio_scsi_cmd_req	51 bytes
+ *			data-out
+ *   device-writable	virtio_scsi_cmd_resp	108 bytes, 96 of them sense
+ *			data-in
+ *
+ * Control requests (5.6.6.2), likewise:
+ *
+ *   device-readable	virtio_scsi_ctrl_tmf_req	24 bytes
+ *   device-writable	virtio_scsi_ctrl_tmf_resp	1 byte
+ * or
+ *   device-readable	virtio_scsi_ctrl_an_req		16 bytes
+ *   device-writable	virtio_scsi_ctrl_an_resp	5 bytes
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/virtio_byteorder.h>
+
+#include "vhost.h"
+#include "address.h"
+
+union control_req {
+	__virtio32 type;
+	struct virtio_scsi_ctrl_tmf_req tmf;
+	struct virtio_scsi_ctrl_an_req an;
+} __packed;
+
+/*
+ * From descriptors to pieces of the owner's memory. The device-writable ones
+ * come first: what is wrong with the others can be answered. Inline: a call less
+ * for a command.
+ */
+static __always_inline int
+chain_map(const struct vhost_scsi_mem *mem,
+	  const struct vhost_scsi_chain *chain, struct vhost_scsi_iov *iov,
+	  struct vhost_scsi_cursor *out, struct vhost_scsi_cursor *in)
+{
+	unsigned int max = 2 * chain->max;
+	int nr_in, nr_out;
+
+	out->iov = iov;
+	out->nr = 0;
+	out->off = 0;
+	in->iov = iov;
+	in->off = 0;
+
+	nr_in = vhost_scsi_mem_map(mem, chain->descs + chain->nr_out,
+				   chain->nr_in, iov, max);
+	in->nr = nr_in < 0 ? max : nr_in;
+	if (nr_in < 0)
+		return -EINVAL;
+
+	nr_out = vhost_scsi_mem_map(mem, chain->descs, chain->nr_out,
+				    iov + nr_in, max - nr_in);
+	if (nr_out < 0)
+		return -EINVAL;
+	out->iov = iov + nr_in;
+	out->nr = nr_out;
+	return 0;
+}
+
+/**
+ * vhost_scsi_request_parse - read a chain of a request queue
+ * @mem: guest memory
+ * @chain: taken
+ * @iov: room for twice @chain->max pieces; @req refers to them
+ * @req: filled; @req->head and @req->in always, the rest if 0 is returned
+ *
+ * Context: a worker; may sleep.
+ * Return: 0 or, in the order of the checks: -EINVAL: too many pieces, a
+ * malformed chain, or sizes that the format does not have; -EFAULT: the header
+ * is not in guest memory; -ENODEV: the LUN field addresses nothing; -EMSGSIZE:
+ * more than VHOST_SCSI_MAX_DATA; -EINVAL: data in both directions.
+ */
+int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
+			     const struct vhost_scsi_chain *chain,
+			     struct vhost_scsi_iov *iov,
+			     struct vhost_scsi_request *req)
+{
+	struct virtio_scsi_cmd_req *hdr = &req->hdr;
+	int ret;
+
+	req->head = chain->head;
+	ret = chain_map(mem, chain, iov, &req->out, &req->in);
+	if (ret)
+		return ret;
+	if (chain->malformed || chain->out_len < sizeof(*hdr) ||
+	    chain->in_len < sizeof(struct virtio_scsi_cmd_resp))
+		return -EINVAL;
+
+	if (vhost_scsi_cursor_read(&req->out, hdr, sizeof(*hdr)) !=
+	    sizeof(*hdr))
+		return -EFAULT;
+	if (!vhost_scsi_lun_parse(hdr->lun, &req->target, &req->lun))
+		return -ENODEV;
+
+	if (chain->out_len - sizeof(*hdr) > VHOST_SCSI_MAX_DATA ||
+	    chain->in_len - sizeof(struct virtio_scsi_cmd_resp) >
+	    VHOST_SCSI_MAX_DATA)
+		return -EMSGSIZE;
+	req->data_out = chain->out_len - sizeof(*hdr);
+	req->data_in = chain->in_len - sizeof(struct virtio_scsi_cmd_resp);
+	/* Both directions want VIRTIO_SCSI_F_INOUT, which is not offered. */
+	if (req->data_out && req->data_in)
+		return -EINVAL;
+	return 0;
+}
+
+/* The sizes of a type; what is shorter is none. */
+static const struct {
+	u32 type;
+	u8 req_len;
+	u8 resp_len;
+} control_types[] = {
+	{ VIRTIO_SCSI_T_TMF, sizeof(struct virtio_scsi_ctrl_tmf_req),
+	  sizeof(struct virtio_scsi_ctrl_tmf_resp) },
+	{ VIRTIO_SCSI_T_AN_QUERY, sizeof(struct virtio_scsi_ctrl_an_req),
+	  sizeof(struct virtio_scsi_ctrl_an_resp) },
+	{ VIRTIO_SCSI_T_AN_SUBSCRIBE, sizeof(struct virtio_scsi_ctrl_an_req),
+	  sizeof(struct virtio_scsi_ctrl_an_resp) },
+};
+
+static void control_fill(struct vhost_scsi_control *c,
+			 const union control_req *req, bool le)
+{
+	if (c->type == VIRTIO_SCSI_T_TMF) {
+		c->subtype = __virtio32_to_cpu(le, req->tmf.subtype);
+		c->tag = __virtio64_to_cpu(le, req->tmf.tag);
+	}
+}
+
+/**
+ * vhost_scsi_control_parse - read a chain of the control queue
+ * @mem: guest memory
+ * @chain: taken
+ * @iov: room for twice @chain->max pieces; @c refers to them
+ * @le: the ring is little endian
+ * @c: filled; all but the LUN, the subtype and the tag also when it fails
+ *
+ * Context: a worker; may sleep.
+ * Return: VIRTIO_SCSI_S_OK, or what the guest is told in the format that
+ * @c->type has: FAILURE: too many pieces, a malformed chain, too short for its
+ * type, or not in guest memory; FUNCTION_REJECTED: of no known type;
+ * BAD_TARGET: the LUN field addresses nothing.
+ */
+u8 vhost_scsi_control_parse(const struct vhost_scsi_mem *mem,
+			    const struct vhost_scsi_chain *chain,
+			    struct vhost_scsi_iov *iov, bool le,
+			    struct vhost_scsi_control *c)
+{
+	size_t n = min_t(u64, chain->out_len, sizeof(union control_req));
+	struct vhost_scsi_cursor out;
+	union control_req req;
+	u32 type;
+	int i;
+
+	c->head = chain->head;
+	c->in_len = chain->in_len;
+	c->type = VIRTIO_SCSI_T_TMF;
+	if (chain_map(mem, chain, iov, &out, &c->in) || chain->malformed ||
+	    vhost_scsi_cursor_read(&out, &req, n) != n ||
+	    n < sizeof(req.type))
+		return VIRTIO_SCSI_S_FAILURE;
+
+	type = __virtio32_to_cpu(le, req.type);
+	for (i = 0; i < ARRAY_SIZE(control_types); i++)
+		if (control_types[i].type == type)
+			break;
+	if (i == ARRAY_SIZE(control_types))
+		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
+
+	c->type = type;
+	if (n < control_types[i].req_len ||
+	    chain->in_len < control_types[i].resp_len)
+		return VIRTIO_SCSI_S_FAILURE;
+	if (!vhost_scsi_lun_parse(type == VIRTIO_SCSI_T_TMF ? req.tmf.lun :
+							      req.an.lun,
+				  &c->target, &c->lun))
+		return VIRTIO_SCSI_S_BAD_TARGET;
+	control_fill(c, &req, le);
+	return VIRTIO_SCSI_S_OK;
+}

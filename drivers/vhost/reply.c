@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where an answer goes: the response bytes of a chain, pinned when the chain
+ * is taken, written in whatever context the answer comes.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/highmem.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "vhost.h"
+
+static int seg_pin(struct vhost_scsi_seg *seg, struct vhost_scsi_cursor *in,
+		   size_t len)
+{
+	void __user *base;
+	unsigned long addr;
+	size_t n;
+	int ret;
+
+	base = vhost_scsi_cursor_piece(in, len, &n, &seg->gpa);
+	if (!base)
+		return -EFAULT;
+	addr = (unsigned long)base;
+	seg->off = offset_in_page(addr);
+	seg->len = min_t(size_t, n, PAGE_SIZE - seg->off);
+
+	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE, &seg->page);
+	if (ret != 1)
+		return ret < 0 ? ret : -EFAULT;
+	/* Now, for the completion must not sleep. */
+	if (!PageDirty(compound_head(seg->page)))
+		set_page_dirty_lock(seg->page);
+
+	vhost_scsi_cursor_skip(in, seg->len);
+	return 0;
+}
+
+/* More pieces than fit inline: one byte each at the worst. */
+static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
+{
+	struct vhost_scsi_seg *segs;
+
+	if (reply->segs != reply->inline_segs)
+		return 0;
+	segs = kmalloc_array(max, sizeof(*segs), GFP_KERNEL_ACCOUNT);
+	if (!segs)
+		return -ENOMEM;
+	memcpy(segs, reply->inline_segs, sizeof(reply->inline_segs));
+	reply->segs = segs;
+	return 0;
+}
+
+/**
+ * vhost_scsi_reply_pin - make ready for an answer
+ * @reply: filled; to be given to vhost_scsi_reply_unpin() in any case
+ * @head: of the chain
+ * @in: at the response bytes; moved behind them
+ * @len: of the response, not more than the chain has
+ *
+ * Context: a worker; may sleep.
+ * Return: 0; or -EFAULT or -ENOMEM, and reply->room says how much of it can
+ * be written all the same.
+ */
+int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply, u16 head,
+			 struct vhost_scsi_cursor *in, size_t len)
+{
+	int ret;
+
+	reply->head = head;
+	reply->nr = 0;
+	reply->room = 0;
+	reply->segs = reply->inline_segs;
+
+	while (reply->room < len) {
+		if (reply->nr == VHOST_SCSI_REPLY_SEGS) {
+			ret = reply_grow(reply, len);
+			if (ret)
+				return ret;
+		}
+		ret = seg_pin(&reply->segs[reply->nr], in, len - reply->room);
+		if (ret)
+			return ret;
+		reply->room += reply->segs[reply->nr].len;
+		reply->nr++;
+	}
+	return 0;
+}
+
+/**
+ * vhost_scsi_reply_write - write the answer
+ * @vq: for the dirty log
+ * @reply: pinned
+ * @buf: the answer
+ * @len: bytes; what does not fit is left out
+ *
+ * Context: any.
+ * Return: bytes written.
+ */
+size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
+			      struct vhost_scsi_reply *reply, const void *buf,
+			      size_t len)
+{
+	size_t n, done = 0;
+	unsigned int i;
+
+	for (i = 0; i < reply->nr && done < len; i++, done += n) {
+		const struct vhost_scsi_seg *seg = &reply->segs[i];
+
+		n = min_t(size_t, seg->len, len - done);
+		memcpy_to_page(seg->page, seg->off, buf + done, n);
+		vhost_scsi_log_write(vq, seg->gpa, n);
+	}
+	return done;
+}
+
+/**
+ * vhost_scsi_reply_now - write an answer where the chain was taken
+ * @vq: for the dirty log
+ * @in: at the response bytes; not moved
+ * @buf: the answer
+ * @len: bytes; what does not fit is left out
+ *
+ * Needs no memory, and so can tell that there was none.
+ *
+ * Context: a worker; may sleep.
+ * Return: bytes written.
+ */
+size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
+			    const struct vhost_scsi_cursor *in,
+			    const void *buf, size_t len)
+{
+	struct vhost_scsi_cursor cur = *in;
+	size_t n, left = 0, done = 0;
+	void __user *base;
+	u64 gpa;
+
+	while (done < len && !left) {
+		base = vhost_scsi_cursor_piece(&cur, len - done, &n, &gpa);
+		if (!base)
+			break;
+		left = copy_to_user(base, buf + done, n);
+		vhost_scsi_log_write(vq, gpa, n - left);
+		vhost_scsi_cursor_skip(&cur, n - left);
+		done += n - left;
+	}
+	return done;
+}
+
+/**
+ * vhost_scsi_reply_is_dirty - are its pages marked dirty
+ * @reply: pinned
+ *
+ * As with data: writeback may have cleaned them since they were pinned.
+ *
+ * Context: any.
+ */
+bool vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
+{
+	unsigned int i;
+
+	for (i = 0; i < reply->nr; i++)
+		if (!PageDirty(compound_head(reply->segs[i].page)))
+			return false;
+	return true;
+}
+
+/**
+ * vhost_scsi_reply_set_dirty - mark its pages dirty
+ * @reply: pinned
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_reply_set_dirty(const struct vhost_scsi_reply *reply)
+{
+	unsigned int i;
+
+	for (i = 0; i < reply->nr; i++)
+		set_page_dirty_lock(reply->segs[i].page);
+}
+
+/**
+ * vhost_scsi_reply_unpin - let go of the pages
+ * @reply: pinned, whole or in part
+ *
+ * Context: any.
+ */
+void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply)
+{
+	unsigned int i;
+
+	for (i = 0; i < reply->nr; i++)
+		unpin_user_page(reply->segs[i].page);
+	if (reply->segs != reply->inline_segs)
+		kfree(reply->segs);
+	reply->nr = 0;
+	reply->segs = reply->inline_segs;
+}

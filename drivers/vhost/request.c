@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Request queues (virtio 1.2, 5.6.6.1): pin, submit; and the answer.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/blkdev.h>
+#include <linux/slab.h>
+#include <scsi/scsi_proto.h>
+
+#include "vhost.h"
+
+/* Requests at a time, before other queues of the worker have their turn... */
+#define WEIGHT		256
+/* ... and bytes of theirs. */
+#define WEIGHT_BYTES	BIT(20)
+/* More than this are answered TASK SET FULL. */
+#define MAX_SLOTS	1024
+
+/**
+ * struct request_slot - a request under way
+ * @free: first, for the queue's lists
+ * @vq: its queue
+ * @epoch: task management functions seen when it began, see control.c
+ * @reply: where the response goes
+ * @data: the data buffer
+ * @work: for what must not be done where the backend completed
+ * @cmd: last, for the target's part follows
+ */
+struct request_slot {
+	struct vhost_scsi_free free;
+	struct vhost_scsi_vq *vq;
+	u64 epoch;
+	struct vhost_scsi_reply reply;
+	struct vhost_scsi_data data;
+	struct work_struct work;
+	struct vhost_scsi_cmd cmd;
+};
+
+/*
+ * What is wrong with a request, and what the guest is told (5.6.6.1.1).
+ * Documentation/errors.rst shows it to the user.
+ */
+static const struct {
+	int err;
+	u8 response;
+	u8 status;
+} errors[] = {
+	/* sizes or directions that the format does not have */
+	{ -EINVAL,	VIRTIO_SCSI_S_FAILURE },
+	/* some of it lies outside of guest memory */
+	{ -EFAULT,	VIRTIO_SCSI_S_FAILURE },
+	/* more data than a command may carry */
+	{ -EMSGSIZE,	VIRTIO_SCSI_S_FAILURE },
+	/* LUN bytes that address nothing, or a target that is not there */
+	{ -ENODEV,	VIRTIO_SCSI_S_BAD_TARGET },
+	/* the host is short of memory now */
+	{ -ENOMEM,	VIRTIO_SCSI_S_BUSY },
+	/* more at a time than the queue has slots, or the device tables */
+	{ -EAGAIN,	VIRTIO_SCSI_S_OK, SAM_STAT_TASK_SET_FULL },
+};
+
+static size_t slot_size(void)
+{
+	return ALIGN(sizeof(struct request_slot) + vhost_scsi_target_cmd_size,
+		     SMP_CACHE_BYTES);
+}
+
+static struct request_slot *slot_nr(struct vhost_scsi_vq *vq, unsigned int i)
+{
+	return vq->slots + i * slot_size();
+}
+
+static void request_work(struct work_struct *work);
+
+/**
+ * vhost_scsi_slots_alloc - make room for the requests of a queue
+ * @vq: about to start
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vhost_scsi_slots_alloc(struct vhost_scsi_vq *vq)
+{
+	unsigned int i, nr = min_t(unsigned int, vq->num, MAX_SLOTS);
+
+	vq->slots = kvcalloc(nr, slot_size(), GFP_KERNEL_ACCOUNT);
+	if (!vq->slots)
+		return -ENOMEM;
+	vq->nr_slots = nr;
+	vq->ready = NULL;
+	vq->free = NULL;
+	for (i = nr; i--;) {
+		struct request_slot *slot = slot_nr(vq, i);
+
+		slot->vq = vq;
+		INIT_WORK(&slot->work, request_work);
+		slot->free.next = vq->ready;
+		vq->ready = &slot->free;
+	}
+	return 0;
+}
+
+/**
+ * vhost_scsi_slots_free - undo vhost_scsi_slots_alloc()
+ * @vq: drained
+ */
+void vhost_scsi_slots_free(struct vhost_scsi_vq *vq)
+{
+	kvfree(vq->slots);
+	vq->slots = NULL;
+	vq->nr_slots = 0;
+	vq->ready = NULL;
+	vq->free = NULL;
+}
+
+/**
+ * vhost_scsi_slots_busy - is a request of this kind under way
+ * @vq: a request queue
+ * @match: of what kind
+ * @priv: for @match
+ * @epoch: requests that began after it do not count
+ *
+ * Without the queue's locks, which a submission may hold for long: a request
+ * that stays under way is seen, one that comes or goes meanwhile may be.
+ *
+ * Context: process.
+ */
+bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
+			   bool (*match)(const struct vhost_scsi_cmd *cmd,
+					 void *priv),
+			   void *priv, u64 epoch)
+{
+	bool busy = false;
+	unsigned int i;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return false;
+	for (i = 0; i < vq->nr_slots && !busy; i++) {
+		struct request_slot *slot = slot_nr(vq, i);
+
+		/* Pairs with slot_fill(). */
+		busy = smp_load_acquire(&slot->free.busy) &&
+		       READ_ONCE(slot->epoch) <= epoch &&
+		       match(&slot->cmd, priv);
+	}
+	vhost_scsi_vq_put(vq);
+	return busy;
+}
+
+static struct request_slot *slot_get(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_free *free = vq->ready;
+	unsigned long flags;
+
+	if (!free) {
+		spin_lock_irqsave(&vq->used_lock, flags);
+		free = vq->free;
+		vq->free = NULL;
+		spin_unlock_irqrestore(&vq->used_lock, flags);
+		if (!free)
+			return NULL;
+	}
+	vq->ready = free->next;
+	return container_of(free, struct request_slot, free);
+}
+
+/* Before it was submitted. */
+static void slot_put(struct request_slot *slot)
+{
+	WRITE_ONCE(slot->free.busy, false);
+	slot->free.next = slot->vq->ready;
+	slot->vq->ready = &slot->free;
+}
+
+static void resp_error(struct vhost_scsi_vq *vq,
+		       const struct vhost_scsi_request *req,
+		       struct virtio_scsi_cmd_resp *resp, int err)
+{
+	int i;
+
+	memset(resp, 0, sizeof(*resp));
+	resp->response = VIRTIO_SCSI_S_FAILURE;
+	for (i = 0; i < ARRAY_SIZE(errors); i++) {
+		if (errors[i].err != err)
+			continue;
+		resp->response = errors[i].response;
+		resp->status = errors[i].status;
+	}
+	/* With a status the guest looks at the residual. */
+	if (resp->status)
+		resp->resid = vhost_scsi_to32(vq, req->data_out + req->data_in);
+}
+
+/* A request that does not reach the target is answered at once. */
+static void request_fail(struct vhost_scsi_vq *vq,
+			 struct vhost_scsi_request *req, int err)
+{
+	struct virtio_scsi_cmd_resp resp;
+	size_t len;
+
+	resp_error(vq, req, &resp, err);
+	len = vhost_scsi_reply_now(vq, &req->in, &resp, sizeof(resp));
+	vhost_scsi_vq_give(vq, NULL, req->head, len);
+	vhost_scsi_vq_put(vq);
+}
+
+static int request_read(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			struct vhost_scsi_request *req)
+{
+	int ret = vhost_scsi_request_parse(vq->mem, &w->chain, w->iov, req);
+
+	if (!ret && !vhost_scsi_endpoint_has(vq->dev->ep, req->target))
+		ret = -ENODEV;
+	return ret;
+}
+
+static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
+		    struct vhost_scsi_request *req)
+{
+	struct vhost_scsi_cursor in = req->in;
+	struct vhost_scsi_cmd *cmd = &slot->cmd;
+	int ret;
+
+	ret = vhost_scsi_reply_pin(&slot->reply, req->head, &in,
+				   sizeof(struct virtio_scsi_cmd_resp));
+	if (ret)
+		return ret;
+
+	cmd->dir = DMA_NONE;
+	slot->data.write = false;
+	if (req->data_out) {
+		cmd->dir = DMA_TO_DEVICE;
+		ret = vhost_scsi_data_pin(&slot->data, w, &req->out,
+					  req->data_out, false);
+	} else if (req->data_in) {
+		cmd->dir = DMA_FROM_DEVICE;
+		ret = vhost_scsi_data_pin(&slot->data, w, &in, req->data_in,
+					  true);
+	}
+	return ret;
+}
+
+static void slot_unpin(struct request_slot *slot)
+{
+	vhost_scsi_data_unpin(&slot->data, slot->vq->dev);
+	vhost_scsi_reply_unpin(&slot->reply);
+}
+
+static void slot_fill(struct request_slot *slot,
+		      const struct vhost_scsi_request *req)
+{
+	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
+	struct vhost_scsi_cmd *cmd = &slot->cmd;
+
+	slot->epoch = atomic64_read(&slot->vq->dev->tmf_epoch);
+	cmd->tag = vhost_scsi_vq64(slot->vq, hdr->tag);
+	cmd->lun = req->lun;
+	cmd->target = req->target;
+	cmd->task_attr = hdr->task_attr;
+	memcpy(cmd->cdb, hdr->cdb, sizeof(cmd->cdb));
+	cmd->data_len = slot->data.len;
+	cmd->sgl = slot->data.sgl;
+	cmd->sgl_nents = slot->data.nents;
+	cmd->sgl_misaligned = slot->data.misaligned;
+	/* Pairs with vhost_scsi_slots_busy(). */
+	smp_store_release(&slot->free.busy, true);
+}
+
+static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_request req;
+	struct request_slot *slot;
+	int ret;
+
+	ret = request_read(vq, w, &req);
+	if (ret)
+		goto fail;
+
+	slot = slot_get(vq);
+	if (!slot) {
+		ret = -EAGAIN;
+		goto fail;
+	}
+	ret = slot_pin(slot, w, &req);
+	if (ret) {
+		slot_unpin(slot);
+		slot_put(slot);
+		goto fail;
+	}
+
+	slot_fill(slot, &req);
+	vhost_scsi_target_submit(vq->dev->ep, &slot->cmd);
+	return;
+
+fail:
+	request_fail(vq, &req, ret);
+}
+
+/**
+ * vhost_scsi_request_handle - take requests from a queue
+ * @vq: running
+ * @w: the worker that calls
+ *
+ * Context: vq->mutex is held.
+ */
+void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
+			       struct vhost_scsi_worker *w)
+{
+	struct blk_plug plug;
+	unsigned int n = 0;
+	u64 bytes = 0;
+
+	vhost_scsi_vq_pass_begin(vq, w);
+	blk_start_plug(&plug);
+	while (!READ_ONCE(vq->dev->closed) && vhost_scsi_vq_take(vq, w) > 0) {
+		bytes += w->chain.out_len + w->chain.in_len;
+		request_start(vq, w);
+		WRITE_ONCE(vq->handled, vq->ring.last_avail);
+		if (++n == WEIGHT || bytes >= WEIGHT_BYTES) {
+			vhost_scsi_worker_queue(w, &vq->work);
+			break;
+		}
+	}
+	blk_finish_plug(&plug);
+	vhost_scsi_vq_pass_end(vq);
+}
+
+static void resp_fill(struct virtio_scsi_cmd_resp *resp,
+		      const struct vhost_scsi_vq *vq,
+		      const struct vhost_scsi_cmd *cmd)
+{
+	memset(resp, 0, sizeof(*resp));
+	resp->response = cmd->response;
+	if (cmd->response != VIRTIO_SCSI_S_OK)
+		return;
+	resp->status = cmd->status;
+	resp->resid = vhost_scsi_to32(vq, cmd->resid);
+	resp->sense_len = vhost_scsi_to32(vq, cmd->sense_len);
+	memcpy(resp->sense, cmd->sense, cmd->sense_len);
+}
+
+static void request_answer(struct request_slot *slot)
+{
+	struct vhost_scsi_cmd *cmd = &slot->cmd;
+	struct vhost_scsi_vq *vq = slot->vq;
+	struct virtio_scsi_cmd_resp resp;
+	u16 head = slot->reply.head;
+	size_t len;
+
+	/* Also what failed may have been written in part. */
+	if (slot->data.write)
+		vhost_scsi_data_log(vq, &slot->data, slot->data.len);
+
+	resp_fill(&resp, vq, cmd);
+	len = vhost_scsi_reply_write(vq, &slot->reply, &resp, sizeof(resp));
+	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
+		len += cmd->data_len - cmd->resid;
+
+	slot_unpin(slot);
+	vhost_scsi_vq_give(vq, &slot->free, head, len);
+	vhost_scsi_vq_put(vq);
+}
+
+static void request_work(struct work_struct *work)
+{
+	struct request_slot *slot;
+
+	slot = container_of(work, struct request_slot, work);
+	if (slot->data.write)
+		vhost_scsi_data_set_dirty(&slot->data);
+	vhost_scsi_reply_set_dirty(&slot->reply);
+	request_answer(slot);
+}
+
+/**
+ * vhost_scsi_cmd_done - a command came back from the target
+ * @cmd: with its result; not the target's any more
+ *
+ * Context: any.
+ */
+void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
+{
+	struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	if ((slot->data.write && !vhost_scsi_data_is_dirty(&slot->data)) ||
+	    !vhost_scsi_reply_is_dirty(&slot->reply))
+		queue_work(vhost_scsi_dev_wq, &slot->work);
+	else
+		request_answer(slot);
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Split virtqueue: take a chain, give it back, decide on notifications.
+ *
+ * Everything the guest can write is read once and checked before use. The
+ * caller serialises the taking functions among themselves and the giving
+ * functions among themselves.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include <linux/virtio_byteorder.h>
+#include <asm/barrier.h>
+
+#include "ring.h"
+
+/* Descriptors of an indirect table that are fetched at a time. */
+#define WINDOW	16
+
+static u16 ring16(const struct vhost_scsi_ring *ring, __virtio16 v)
+{
+	return __virtio16_to_cpu(ring->le, v);
+}
+
+/* Both 2.7.6 and 2.7.8 end with a 16-bit event field. */
+static u16 used_event(const struct vhost_scsi_ring *ring)
+{
+	return ring16(ring, READ_ONCE(*(__virtio16 *)
+				      &ring->avail->ring[ring->num]));
+}
+
+static void set_avail_event(struct vhost_scsi_ring *ring, u16 idx)
+{
+	WRITE_ONCE(*(__virtio16 *)&ring->used->ring[ring->num],
+		   __cpu_to_virtio16(ring->le, idx));
+}
+
+/**
+ * vhost_scsi_ring_desc_bytes - size of the descriptor table
+ * @num: queue size
+ *
+ * Return: bytes (virtio 1.2, 2.7.5).
+ */
+size_t vhost_scsi_ring_desc_bytes(u16 num)
+{
+	return sizeof(struct vring_desc) * num;
+}
+
+/**
+ * vhost_scsi_ring_avail_bytes - size of the driver area, event field included
+ * @num: queue size
+ *
+ * Return: bytes (virtio 1.2, 2.7.6).
+ */
+size_t vhost_scsi_ring_avail_bytes(u16 num)
+{
+	return sizeof(struct vring_avail) + sizeof(__virtio16) * (num + 1);
+}
+
+/**
+ * vhost_scsi_ring_used_bytes - size of the device area, event field included
+ * @num: queue size
+ *
+ * Return: bytes (virtio 1.2, 2.7.8).
+ */
+size_t vhost_scsi_ring_used_bytes(u16 num)
+{
+	return sizeof(struct vring_used) +
+	       sizeof(struct vring_used_elem) * num + sizeof(__virtio16);
+}
+
+/**
+ * vhost_scsi_ring_start - begin where last_avail says
+ * @ring: mapped, with @last_avail set
+ *
+ * The used index goes on from what is in memory: the rings of a migrated or a
+ * reset guest start anywhere.
+ */
+void vhost_scsi_ring_start(struct vhost_scsi_ring *ring)
+{
+	ring->avail_idx = ring->last_avail;
+	ring->used_idx = ring16(ring, READ_ONCE(ring->used->idx));
+	ring->signalled_valid = false;
+	WRITE_ONCE(ring->used->flags, 0);
+}
+
+/**
+ * vhost_scsi_ring_pending - how many chains wait
+ * @ring: running
+ *
+ * Return: the number, or -EIO when the guest's index is one that no correct
+ * driver can write (2.7.13.3: at most a queue size ahead).
+ */
+int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
+{
+	u16 ahead;
+
+	if (ring->avail_idx == ring->last_avail) {
+		ring->avail_idx = ring16(ring, READ_ONCE(ring->avail->idx));
+		if (ring->avail_idx == ring->last_avail)
+			return 0;
+		/* Entries are read after the index that covers them. */
+		virt_rmb();
+	}
+
+	ahead = ring->avail_idx - ring->last_avail;
+	return ahead <= ring->num ? ahead : -EIO;
+}
+
+static void chain_add(const struct vhost_scsi_ring *ring,
+		      struct vhost_scsi_chain *chain,
+		      const struct vring_desc *desc)
+{
+	u16 flags = ring16(ring, desc->flags);
+	u32 len = __virtio32_to_cpu(ring->le, desc->len);
+	struct vhost_scsi_desc *d;
+
+	if (chain->nr_out + chain->nr_in == chain->max) {
+		chain->malformed = true;
+		return;
+	}
+
+	d = &chain->descs[chain->nr_out + chain->nr_in];
+	d->addr = __virtio64_to_cpu(ring->le, desc->addr);
+	d->len = len;
+
+	if (flags & VRING_DESC_F_WRITE) {
+		chain->nr_in++;
+		chain->in_len += len;
+	} else if (chain->nr_in) {
+		/* 2.7.4.2: readable ones come first. */
+		chain->malformed = true;
+	} else {
+		chain->nr_out++;
+		chain->out_len += len;
+	}
+}
+
+/*
+ * An indirect table (2.7.5.3) lies in guest memory that is not mapped, and
+ * whatever is wrong in it leaves the ring usable.
+ */
+static void take_indirect(struct vhost_scsi_ring *ring,
+			  struct vhost_scsi_chain *chain,
+			  const struct vring_desc *desc,
+			  vhost_scsi_read_fn read, void *priv)
+{
+	u64 addr = __virtio64_to_cpu(ring->le, desc->addr);
+	u32 len = __virtio32_to_cpu(ring->le, desc->len);
+	u32 count = len / sizeof(*desc), start = 0, have = 0, seen = 0, i = 0;
+	struct vring_desc win[WINDOW];
+	u16 flags;
+
+	if (!len || len % sizeof(*desc) || addr + len < addr ||
+	    ring16(ring, desc->flags) & VRING_DESC_F_NEXT) {
+		chain->malformed = true;
+		return;
+	}
+
+	do {
+		if (i >= count || ++seen > count) {
+			chain->malformed = true;
+			return;
+		}
+		if (i < start || i >= start + have) {
+			start = i;
+			have = min_t(u32, WINDOW, count - start);
+			if (read(priv, addr + (u64)start * sizeof(*desc), win,
+				 have * sizeof(*desc))) {
+				chain->malformed = true;
+				return;
+			}
+		}
+
+		desc = &win[i - start];
+		flags = ring16(ring, desc->flags);
+		if (flags & VRING_DESC_F_INDIRECT)
+			chain->malformed = true;
+		else
+			chain_add(ring, chain, desc);
+		if (chain->malformed)
+			return;
+		i = ring16(ring, desc->next);
+	} while (flags & VRING_DESC_F_NEXT);
+}
+
+/**
+ * vhost_scsi_ring_take - take the next chain
+ * @ring: running; vhost_scsi_ring_pending() was positive
+ * @chain: descs and max set; the rest is filled
+ * @read: how to read indirect tables
+ * @priv: for @read
+ *
+ * Return: 0 when the chain was taken: the caller owes it to the guest, also
+ * when it is malformed. -EIO when the ring itself is corrupt (head or next
+ * index out of range, a loop); nothing was taken then.
+ */
+int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
+			 struct vhost_scsi_chain *chain,
+			 vhost_scsi_read_fn read, void *priv)
+{
+	struct vring_desc desc;
+	u16 slot = ring->last_avail & (ring->num - 1);
+	u16 flags, i;
+	u32 seen = 0;
+
+	i = ring16(ring, READ_ONCE(ring->avail->ring[slot]));
+	chain->head = i;
+	chain->malformed = false;
+	chain->nr_out = 0;
+	chain->nr_in = 0;
+	chain->out_len = 0;
+	chain->in_len = 0;
+
+	do {
+		if (i >= ring->num || ++seen > ring->num)
+			return -EIO;
+
+		memcpy(&desc, &ring->desc[i], sizeof(desc));
+		/* Keep the compiler from going back to the guest's copy. */
+		barrier();
+		flags = ring16(ring, desc.flags);
+
+		if (!(flags & VRING_DESC_F_INDIRECT)) {
+			if (!chain->malformed)
+				chain_add(ring, chain, &desc);
+		} else if (!ring->indirect) {
+			chain->malformed = true;
+		} else if (!chain->malformed) {
+			take_indirect(ring, chain, &desc, read, priv);
+			/* 2.7.5.3.1: it ends the chain. */
+			break;
+		}
+		i = ring16(ring, desc.next);
+	} while (flags & VRING_DESC_F_NEXT);
+
+	ring->last_avail++;
+	return 0;
+}
+
+/**
+ * vhost_scsi_ring_enable_kicks - ask the driver to notify of new chains
+ * @ring: running, seen empty
+ *
+ * Return: true when a chain came in the meantime: look again, the driver may
+ * not have kicked for it (2.7.13.4.1).
+ */
+bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring)
+{
+	if (ring->event_idx)
+		set_avail_event(ring, ring->last_avail);
+	else
+		WRITE_ONCE(ring->used->flags, 0);
+	/* The driver reads what was written above after it moved its index. */
+	virt_mb();
+	return ring16(ring, READ_ONCE(ring->avail->idx)) != ring->last_avail;
+}
+
+/**
+ * vhost_scsi_ring_disable_kicks - a worker looks at the ring, spare the kicks
+ * @ring: running
+ *
+ * With EVENT_IDX nothing is to be done: the old event index asks for nothing.
+ */
+void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring)
+{
+	if (!ring->event_idx)
+		WRITE_ONCE(ring->used->flags,
+			   __cpu_to_virtio16(ring->le, VRING_USED_F_NO_NOTIFY));
+}
+
+/**
+ * vhost_scsi_ring_fill - write the next used entry
+ * @ring: running; vhost_scsi_ring_publish() is owed
+ * @head: of the chain that is given back
+ * @len: bytes written to its device-writable part (2.7.8.2)
+ */
+void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head, u32 len)
+{
+	struct vring_used_elem *elem;
+
+	elem = &ring->used->ring[ring->used_idx & (ring->num - 1)];
+	elem->id = __cpu_to_virtio32(ring->le, head);
+	elem->len = __cpu_to_virtio32(ring->le, len);
+}
+
+/**
+ * vhost_scsi_ring_publish - let the driver see the entry
+ * @ring: running, after vhost_scsi_ring_fill()
+ */
+void vhost_scsi_ring_publish(struct vhost_scsi_ring *ring)
+{
+	/* The entry, and what was written to the buffer, before the index. */
+	virt_wmb();
+	ring->used_idx++;
+	WRITE_ONCE(ring->used->idx, __cpu_to_virtio16(ring->le, ring->used_idx));
+}
+
+/**
+ * vhost_scsi_ring_want_signal - does the driver want to hear of used chains
+ * @ring: running; chains were given since the last call
+ *
+ * Return: true when the call eventfd is to be signalled (2.7.7).
+ */
+bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring)
+{
+	u16 old = ring->signalled_used, now = ring->used_idx;
+	bool valid = ring->signalled_valid;
+
+	/* The used index before the driver's wish. */
+	virt_mb();
+
+	if (!ring->event_idx)
+		return !(ring16(ring, READ_ONCE(ring->avail->flags)) &
+			 VRING_AVAIL_F_NO_INTERRUPT);
+
+	ring->signalled_used = now;
+	ring->signalled_valid = true;
+	return !valid || vring_need_event(used_event(ring), now, old);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Split virtqueue (virtio 1.2, 2.7), the device's side. Touches only kernel
+ * pointers and plain structs, so that it also compiles in user space.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_RING_H
+#define _VHOST_SCSI_RING_H
+
+#include <linux/types.h>
+#include <linux/virtio_ring.h>
+
+/* 2.7.1: the queue size is a power of two, at most 32768. */
+#define VHOST_SCSI_RING_MAX	32768
+/*
+ * 2.7.5.3.1: a chain is no longer than the queue size. Drivers are known to
+ * make longer indirect ones, so that many are taken whatever the queue size.
+ */
+#define VHOST_SCSI_CHAIN_MIN	1024
+
+/**
+ * struct vhost_scsi_ring - the state of one split virtqueue
+ * @desc: descriptor table, mapped into the kernel; the guest writes to it
+ * @avail: driver area, likewise
+ * @used: device area, likewise
+ * @num: queue size
+ * @le: the ring is little endian (VERSION_1, or so chosen)
+ * @event_idx: VIRTIO_F_RING_EVENT_IDX was negotiated
+ * @indirect: VIRTIO_F_RING_INDIRECT_DESC was negotiated
+ * @last_avail: next entry of the avail ring to take
+ * @avail_idx: avail->idx as last seen
+ * @used_idx: next entry of the used ring to write
+ * @signalled_used: used_idx at the last decision to signal
+ * @signalled_valid: @signalled_used means something
+ *
+ * The taking side (@last_avail, @avail_idx) and the giving side (@used_idx and
+ * below) share no field, so the caller may guard them by locks of their own.
+ */
+struct vhost_scsi_ring {
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	struct vring_used *used;
+	u16 num;
+	bool le;
+	bool event_idx;
+	bool indirect;
+
+	u16 last_avail;
+	u16 avail_idx;
+
+	u16 used_idx;
+	u16 signalled_used;
+	bool signalled_valid;
+};
+
+/* A descriptor as it was read, once, from the guest. */
+struct vhost_scsi_desc {
+	u64 addr;
+	u32 len;
+};
+
+/**
+ * struct vhost_scsi_chain - one buffer that the guest made available
+ * @head: what goes back in the used ring
+ * @malformed: the driver broke a rule that leaves the ring itself intact;
+ *	       @descs hold what was read until then
+ * @nr_out: device-readable descriptors, the first ones in @descs
+ * @nr_in: device-writable descriptors, after the readable ones
+ * @out_len: their bytes
+ * @in_len: their bytes
+ * @max: room in @descs
+ * @descs: filled by vhost_scsi_ring_take()
+ */
+struct vhost_scsi_chain {
+	u16 head;
+	bool malformed;
+	u16 nr_out;
+	u16 nr_in;
+	u64 out_len;
+	u64 in_len;
+	u16 max;
+	struct vhost_scsi_desc *descs;
+};
+
+/**
+ * typedef vhost_scsi_read_fn - read guest memory for an indirect table
+ * @priv: the caller's
+ * @gpa: guest physical address
+ * @buf: where to
+ * @len: bytes
+ *
+ * Return: 0, or a negative errno when it cannot be read.
+ */
+typedef int (*vhost_scsi_read_fn)(void *priv, u64 gpa, void *buf, size_t len);
+
+size_t vhost_scsi_ring_desc_bytes(u16 num);
+size_t vhost_scsi_ring_avail_bytes(u16 num);
+size_t vhost_scsi_ring_used_bytes(u16 num);
+
+void vhost_scsi_ring_start(struct vhost_scsi_ring *ring);
+int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring);
+int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
+			 struct vhost_scsi_chain *chain,
+			 vhost_scsi_read_fn read, void *priv);
+bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring);
+void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring);
+
+void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head, u32 len);
+void vhost_scsi_ring_publish(struct vhost_scsi_ring *ring);
+bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring);
+
+#endif /* _VHOST_SCSI_RING_H */

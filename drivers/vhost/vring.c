@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A virtqueue of an open device: how it starts, moves, stops and drains, and
+ * how chains are taken from it and given back.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/slab.h>
+
+#include "vhost.h"
+
+enum { MAP_DESC, MAP_AVAIL, MAP_USED };
+
+/*
+ * Life.
+ */
+
+static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_vq *vq;
+
+	vq = container_of(work, struct vhost_scsi_vq, work);
+	if (!w)
+		return;
+	mutex_lock(&vq->mutex);
+	if (vq->running && !vq->broken)
+		vq->handle(vq, w);
+	mutex_unlock(&vq->mutex);
+}
+
+/* The file was closed: nobody but this worker touches the taking side now. */
+static void vq_stop_work(struct vhost_scsi_work *work,
+			 struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_vq *vq;
+
+	vq = container_of(work, struct vhost_scsi_vq, stop_work);
+	mutex_lock(&vq->mutex);
+	if (vq->running)
+		vhost_scsi_vq_stop(vq);
+	mutex_unlock(&vq->mutex);
+}
+
+/**
+ * vhost_scsi_vq_init - prepare the struct, once
+ * @vq: zeroed
+ * @dev: its device
+ * @index: which it is
+ */
+void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
+			u32 index)
+{
+	mutex_init(&vq->mutex);
+	spin_lock_init(&vq->used_lock);
+	vq->dev = dev;
+	vq->index = index;
+	vq->num = 1;
+	vhost_scsi_work_init(&vq->work, vq_work);
+	vhost_scsi_work_init(&vq->stop_work, vq_stop_work);
+	vhost_scsi_notify_init(vq);
+	init_completion(&vq->drained);
+	complete_all(&vq->drained);
+}
+
+/**
+ * vhost_scsi_vq_reset - back to what a fresh device has
+ * @vq: drained
+ *
+ * Context: dev->mutex is held, or nobody else has the device; may sleep.
+ */
+void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
+{
+	mutex_lock(&vq->mutex);
+	vhost_scsi_notify_reset(vq);
+	memset(&vq->addr, 0, sizeof(vq->addr));
+	vq->ring_set = false;
+	vq->work.flags = 0;
+	vq->stop_work.flags = 0;
+	vq->num = 1;
+	vq->base = 0;
+	vq->big_endian = false;
+	vq->busyloop = 0;
+	mutex_unlock(&vq->mutex);
+}
+
+/**
+ * vhost_scsi_vq_queue - have the worker look at the queue
+ * @vq: the queue
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_queue(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_worker *w;
+
+	rcu_read_lock();
+	w = rcu_dereference(vq->worker);
+	if (w)
+		vhost_scsi_worker_queue(w, &vq->work);
+	rcu_read_unlock();
+}
+
+static void unmap(struct vhost_scsi_map *maps)
+{
+	int i;
+
+	for (i = MAP_DESC; i <= MAP_USED; i++)
+		vhost_scsi_map_destroy(&maps[i]);
+}
+
+static int map_ring(const struct vhost_scsi_vq *vq,
+		    const struct vhost_vring_addr *addr,
+		    struct vhost_scsi_map *maps)
+{
+	int ret;
+
+	memset(maps, 0, 3 * sizeof(*maps));
+	ret = vhost_scsi_map_create(&maps[MAP_DESC], addr->desc_user_addr,
+				    vhost_scsi_ring_desc_bytes(vq->num));
+	if (!ret)
+		ret = vhost_scsi_map_create(&maps[MAP_AVAIL],
+					    addr->avail_user_addr,
+					    vhost_scsi_ring_avail_bytes(vq->num));
+	if (!ret)
+		ret = vhost_scsi_map_create(&maps[MAP_USED],
+					    addr->used_user_addr,
+					    vhost_scsi_ring_used_bytes(vq->num));
+	if (ret)
+		unmap(maps);
+	return ret;
+}
+
+static void point_ring(struct vhost_scsi_vq *vq)
+{
+	vq->ring.desc = vq->maps[MAP_DESC].addr;
+	vq->ring.avail = vq->maps[MAP_AVAIL].addr;
+	vq->ring.used = vq->maps[MAP_USED].addr;
+	vq->log_used = vq->addr.flags & BIT(VHOST_VRING_F_LOG);
+	vq->log_used_addr = vq->addr.log_guest_addr;
+}
+
+/**
+ * vhost_scsi_vq_is_setup - has the owner given it a ring
+ * @vq: the queue
+ *
+ * A guest that starts again may use fewer queues: its hypervisor says where
+ * those are and nothing of the others, whose memory is somebody else's now. So
+ * once an owner has set one address since the device was bound last, only
+ * those that it set count.
+ *
+ * Context: dev->mutex is held.
+ */
+bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq)
+{
+	if (vq->dev->rings_set && !vq->ring_set)
+		return false;
+	return vq->addr.desc_user_addr && vq->addr.avail_user_addr &&
+	       vq->addr.used_user_addr;
+}
+
+/**
+ * vhost_scsi_vq_start - pin the ring and begin
+ * @vq: set up, not running
+ *
+ * Context: the owner's ioctl with dev->mutex held, dev->ep set; may sleep.
+ * Return: 0; -EBUSY: chains from before are still under way; -EFAULT: the
+ * ring is not in memory; -ENOMEM; -EOPNOTSUPP: memory that cannot be pinned.
+ */
+int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+	struct vhost_scsi_map maps[3];
+	int ret;
+
+	if (vq->running)
+		return 0;
+	if (vhost_scsi_vq_is_live(vq))
+		return -EBUSY;
+	/* An earlier drain was interrupted; what it waited for has ended. */
+	vhost_scsi_vq_teardown(vq);
+
+	ret = map_ring(vq, &vq->addr, maps);
+	if (ret)
+		return ret;
+	if (vq->index >= VHOST_SCSI_VQ_IO) {
+		ret = vhost_scsi_slots_alloc(vq);
+		if (ret) {
+			unmap(maps);
+			return ret;
+		}
+	}
+
+	mutex_lock(&vq->mutex);
+	memcpy(vq->maps, maps, sizeof(maps));
+	vq->ring.num = vq->num;
+	vq->ring.le = vhost_scsi_has(dev, VIRTIO_F_VERSION_1) ||
+		      (virtio_legacy_is_little_endian() && !vq->big_endian);
+	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
+	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->ring.last_avail = vq->base;
+	vq->handled = vq->base;
+	point_ring(vq);
+	vhost_scsi_ring_start(&vq->ring);
+	vhost_scsi_log_used(vq, 0, sizeof(struct vring_used));
+	vq->broken = false;
+	reinit_completion(&vq->drained);
+	/* Pairs with vhost_scsi_vq_tryget(): all of the above is seen. */
+	atomic_set_release(&vq->inflight, 1);
+	refcount_inc(&dev->users);
+	vq->running = true;
+	vhost_scsi_kick_start(vq);
+	mutex_unlock(&vq->mutex);
+
+	vhost_scsi_vq_queue(vq);
+	return 0;
+}
+
+/**
+ * vhost_scsi_vq_move - a running ring goes on elsewhere
+ * @vq: running, or stopped with chains still under way
+ * @addr: where; the owner has copied the ring
+ *
+ * It moves under both of its locks, and nothing of it is lost.
+ *
+ * Context: the owner's ioctl with @vq->mutex held; may sleep.
+ * Return: 0; -EINVAL: not in memory; -ENOMEM; -EOPNOTSUPP: memory that cannot
+ * be pinned.
+ */
+int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
+		       const struct vhost_vring_addr *addr)
+{
+	struct vhost_scsi_map maps[3], old[3];
+	unsigned long flags;
+	int ret;
+
+	ret = map_ring(vq, addr, maps);
+	if (ret)
+		return ret == -EFAULT ? -EINVAL : ret;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	memcpy(old, vq->maps, sizeof(old));
+	memcpy(vq->maps, maps, sizeof(maps));
+	vq->addr = *addr;
+	point_ring(vq);
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+
+	unmap(old);
+	return 0;
+}
+
+/**
+ * vhost_scsi_vq_stop - take no more chains
+ * @vq: running
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_vq_stop(struct vhost_scsi_vq *vq)
+{
+	vhost_scsi_kick_stop(vq);
+	vq->running = false;
+	vq->base = vq->ring.last_avail;
+	vhost_scsi_vq_put(vq);
+}
+
+/**
+ * vhost_scsi_vq_halt - stop the queue if it runs
+ * @vq: the queue
+ *
+ * A submission to a backend that hangs holds @vq->mutex, and the owner must
+ * be able to die all the same.
+ *
+ * Context: dev->mutex is held; may sleep.
+ * Return: 0, or -EINTR: killed meanwhile.
+ */
+int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
+{
+	if (!vq->running)
+		return 0;
+	if (mutex_lock_killable(&vq->mutex))
+		return -EINTR;
+	vhost_scsi_vq_stop(vq);
+	mutex_unlock(&vq->mutex);
+	return 0;
+}
+
+/**
+ * vhost_scsi_vq_put - a chain was given back, the caller is done with @vq
+ * @vq: the queue
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_put(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+
+	if (!atomic_dec_and_test(&vq->inflight))
+		return;
+	complete_all(&vq->drained);
+	vhost_scsi_dev_put(dev);
+}
+
+/**
+ * vhost_scsi_vq_teardown - free what a run of the ring used
+ * @vq: drained
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq)
+{
+	vhost_scsi_notify_quiesce(vq);
+	unmap(vq->maps);
+	vhost_scsi_slots_free(vq);
+}
+
+/**
+ * vhost_scsi_vq_drain - wait until guest memory is not touched any more
+ * @vq: stopped, or never started
+ *
+ * Context: dev->mutex is held, @vq->mutex is not; may sleep.
+ * Return: 0, or -EINTR: killed meanwhile, chains are still under way.
+ */
+int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq)
+{
+	if (wait_for_completion_killable(&vq->drained))
+		return -EINTR;
+	vhost_scsi_vq_teardown(vq);
+	return 0;
+}
+
+/*
+ * For those who handle queues.
+ */
+
+static int read_guest(void *priv, u64 gpa, void *buf, size_t len)
+{
+	return vhost_scsi_mem_read(priv, gpa, buf, len);
+}
+
+static u16 vq_avail(struct vhost_scsi_vq *vq)
+{
+	unsigned long flags;
+	u16 idx;
+
+	/* SET_VRING_ADDR may move the ring. */
+	spin_lock_irqsave(&vq->used_lock, flags);
+	idx = vhost_scsi_vq16(vq, READ_ONCE(vq->ring.avail->idx));
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	return idx;
+}
+
+/**
+ * vhost_scsi_vq_avail - how far the guest has filled the ring
+ * @vq: the queue
+ *
+ * Context: process.
+ * Return: the guest's avail index, for vhost_scsi_vq_handled().
+ */
+u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
+{
+	u16 idx;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return 0;
+	idx = vq_avail(vq);
+	vhost_scsi_vq_put(vq);
+	return idx;
+}
+
+/**
+ * vhost_scsi_vq_handled - were the chains up to an index handled
+ * @vq: the queue
+ * @idx: what vhost_scsi_vq_avail() said
+ *
+ * If not, the worker is told to go on.
+ *
+ * Context: process.
+ * Return: true also when the queue takes no more.
+ */
+bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
+{
+	u16 handled;
+	bool ret;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return true;
+	handled = READ_ONCE(vq->handled);
+	ret = !READ_ONCE(vq->running) || READ_ONCE(vq->broken) ||
+	      READ_ONCE(vq->dev->closed) || (s16)(idx - handled) <= 0 ||
+	      /* it was stopped meanwhile, and began elsewhere */
+	      vq_avail(vq) == handled;
+	if (!ret)
+		vhost_scsi_vq_queue(vq);
+	vhost_scsi_vq_put(vq);
+	return ret;
+}
+
+/**
+ * vhost_scsi_vq_quiet - a worker looks at the queue, spare the kicks
+ * @vq: running
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq)
+{
+	vhost_scsi_ring_disable_kicks(&vq->ring);
+	vhost_scsi_log_used(vq, offsetof(struct vring_used, flags),
+			    sizeof(vq->ring.used->flags));
+}
+
+/**
+ * vhost_scsi_vq_take - take the next chain into w->chain
+ * @vq: running
+ * @w: the worker that calls
+ *
+ * Context: @vq->mutex is held.
+ * Return: 1: taken, vhost_scsi_vq_give() and vhost_scsi_vq_put() are owed;
+ * 0: there is none and the guest will kick for the next; -EIO: the ring is
+ * corrupt and the queue stopped.
+ */
+int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	int ret;
+
+	do {
+		ret = vhost_scsi_ring_pending(ring);
+		if (ret > 0)
+			break;
+		if (ret == 0) {
+			if (!vhost_scsi_ring_enable_kicks(ring)) {
+				vhost_scsi_log_used(vq, 0,
+						    vhost_scsi_ring_used_bytes(ring->num));
+				return 0;
+			}
+			vhost_scsi_ring_disable_kicks(ring);
+		}
+	} while (ret == 0);
+
+	if (ret > 0)
+		ret = vhost_scsi_ring_take(ring, &w->chain, read_guest,
+					   vq->mem);
+	if (ret < 0) {
+		vhost_scsi_vq_break(vq);
+		return ret;
+	}
+	vhost_scsi_vq_get(vq);
+	return 1;
+}
+
+/**
+ * vhost_scsi_vq_give - give a chain back and tell the guest
+ * @vq: the queue
+ * @slot: free for the next request from now on, or NULL
+ * @head: of the chain
+ * @len: bytes written to it
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_free *slot,
+			u16 head, u32 len)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	unsigned long flags;
+	enum vhost_scsi_signal signal;
+	size_t off;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	off = offsetof(struct vring_used, ring) +
+	      sizeof(struct vring_used_elem) * (ring->used_idx & (ring->num - 1));
+	vhost_scsi_ring_fill(ring, head, len);
+	vhost_scsi_log_used(vq, off, sizeof(struct vring_used_elem));
+	vhost_scsi_ring_publish(ring);
+	vhost_scsi_log_used(vq, offsetof(struct vring_used, idx),
+			    sizeof(ring->used->idx));
+	signal = vhost_scsi_signal_decide(vq);
+	if (slot) {
+		WRITE_ONCE(slot->busy, false);
+		slot->next = vq->free;
+		vq->free = slot;
+	}
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+
+	vhost_scsi_signal(vq, signal);
+}
+
+/**
+ * vhost_scsi_vq_break - the ring is corrupt: take no more, tell the owner
+ * @vq: running
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_vq_break(struct vhost_scsi_vq *vq)
+{
+	vq->broken = true;
+	vhost_scsi_call_signal(&vq->err);
+}
