@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+struct target_core_fabric_ops;

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests and control requests of any kind, byte by byte.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include "parse_model.h"
+
+/* The owner's memory: the second page may be one that cannot be read. */
+#define ARENA		(2 * PAGE_SIZE)
+#define IMAGE		96	/* bytes of it that are not zero */
+#define MAX_DESCS	16
+/* The regions cut a descriptor into so many pieces at the most. */
+#define MAX_PIECES	(MAX_DESCS * (2 * MEM_MODEL_REGIONS + 2))
+
+struct run {
+	struct mem_model model;
+	struct vhost_scsi_mem *mem;
+	u8 __user *arena;
+	u8 bytes[ARENA];		/* what is in it */
+	bool gap;
+	bool le;
+	struct vhost_scsi_chain chain;
+	struct vhost_scsi_iov *iov;
+
+	/* what it is in pieces */
+	struct vhost_scsi_iov in[MAX_PIECES];
+	struct vhost_scsi_iov out[MAX_PIECES];
+	unsigned int nr_in;
+	unsigned int nr_out;
+};
+
+/* One after the other, some without a gap between. */
+static void next_regions(struct run *run, struct input *in)
+{
+	unsigned int nr = next_byte(in) % (MEM_MODEL_REGIONS + 1);
+	u64 gpa = 0;
+
+	for (; run->model.nr < nr; run->model.nr++) {
+		struct vhost_memory_region *r =
+			&run->model.regions[run->model.nr];
+		size_t off = next_number(in, 2) % ARENA;
+
+		gpa += next_byte(in);
+		r->guest_phys_addr = gpa;
+		r->userspace_addr = (uintptr_t)run->arena + off;
+		r->memory_size = min(1 + (size_t)next_byte(in) * 4, ARENA - off);
+		gpa += r->memory_size;
+	}
+}
+
+static u32 next_len(struct input *in)
+{
+	u8 kind = next_byte(in);
+
+	switch (kind % 8) {
+	case 0:
+		return next_number(in, 4);
+	case 1:
+		return next_number(in, 2);
+	case 2:
+		return VHOST_SCSI_MAX_DATA + next_byte(in);
+	case 3:
+		return sizeof(struct virtio_scsi_cmd_req);
+	case 4:
+		return sizeof(struct virtio_scsi_cmd_resp);
+	case 5:
+		return next_byte(in);
+	default:
+		return kind / 8;
+	}
+}
+
+static u64 next_gpa(const struct run *run, struct input *in)
+{
+	u8 kind = next_byte(in);
+
+	if (kind & 1 && run->model.nr) {
+		const struct vhost_memory_region *r =
+			&run->model.regions[(kind >> 2) % run->model.nr];
+
+		return r->guest_phys_addr + next_byte(in) +
+		       (kind & 2 ? r->memory_size - 128 : 0);
+	}
+	return kind & 2 ? next_number(in, 8) : next_number(in, 2);
+}
+
+static void next_chain(struct run *run, struct input *in)
+{
+	struct vhost_scsi_chain *c = &run->chain;
+	u8 kind = next_byte(in);
+	unsigned int i;
+
+	c->head = next_byte(in);
+	c->max = 1 + kind % MAX_DESCS;
+	c->malformed = kind >= 240;
+	c->nr_out = next_byte(in) % (c->max + 1);
+	c->nr_in = next_byte(in) % (c->max - c->nr_out + 1);
+	/* Exactly as much as there is, for the sanitizers. */
+	c->descs = calloc(c->max, sizeof(*c->descs));
+	run->iov = calloc(2 * c->max, sizeof(*run->iov));
+	for (i = 0; i < c->nr_out + c->nr_in; i++) {
+		c->descs[i].addr = next_gpa(run, in);
+		c->descs[i].len = next_len(in);
+		if (i < c->nr_out)
+			c->out_len += c->descs[i].len;
+		else
+			c->in_len += c->descs[i].len;
+	}
+}
+
+/* Byte @off of what the guest sends; false: it cannot be read. */
+static bool out_byte(const struct run *run, u64 off, u8 *byte)
+{
+	const struct vhost_scsi_desc *d = run->chain.descs;
+	uintptr_t base;
+	size_t place;
+
+	while (off >= d->len)
+		off -= d++->len;
+	if (!mem_model_find(&run->model, d->addr + off, 1, &base))
+		return false;
+	place = base - (uintptr_t)run->arena;
+	*byte = run->bytes[place];
+	return place < PAGE_SIZE || !run->gap;
+}
+
+static bool out_bytes(const struct run *run, u8 *buf, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!out_byte(run, i, &buf[i]))
+			return false;
+	return true;
+}
+
+static bool lun_ok(const u8 *lun)
+{
+	static const u8 zero[4];
+
+	/* 00b or 01b format; the former has no bus. */
+	return lun[0] == 1 && !memcmp(lun + 4, zero, 4) &&
+	       (lun[2] == 0 || (lun[2] >= 0x40 && lun[2] < 0x80));
+}
+
+static u16 lun_nr(const u8 *lun)
+{
+	return (lun[2] & 0x3f) * 256 + lun[3];
+}
+
+static bool too_many(const struct run *run)
+{
+	return run->nr_in + run->nr_out > 2 * run->chain.max;
+}
+
+/* What the guest is to be told, without its reasons' order being looked up. */
+static int request_want(const struct run *run, u8 *hdr)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+
+	if (too_many(run) || c->malformed || c->out_len < 51 ||
+	    c->in_len < 108)
+		return -EINVAL;
+	if (!out_bytes(run, hdr, 51))
+		return -EFAULT;
+	if (!lun_ok(hdr))
+		return -ENODEV;
+	if (c->out_len > 51 + VHOST_SCSI_MAX_DATA ||
+	    c->in_len > 108 + VHOST_SCSI_MAX_DATA)
+		return -EMSGSIZE;
+	return c->out_len > 51 && c->in_len > 108 ? -EINVAL : 0;
+}
+
+/* Where the answer goes, whatever is wrong with the rest. */
+static void check_in(const struct run *run, const struct vhost_scsi_cursor *in)
+{
+	unsigned int max = 2 * run->chain.max;
+
+	must(in->iov == run->iov && in->off == 0);
+	must(in->nr == min(run->nr_in, max));
+	mem_model_same(run->in, in->iov, in->nr);
+}
+
+/* The bytes behind the first @skip of the pieces are where @cur is. */
+static void check_cursor(struct vhost_scsi_cursor cur,
+			 const struct vhost_scsi_iov *iov, u64 skip, u64 left)
+{
+	void __user *base;
+	size_t len;
+	u64 gpa;
+
+	for (; skip >= iov->len && (left || skip); iov++)
+		skip -= iov->len;
+	for (; left; left -= len) {
+		/* A copy: a piece without a base is one, too. */
+		must(cur.nr && cur.iov->gpa + cur.off == iov->gpa + skip);
+		len = iov->len - skip;
+		must(cur.iov->len - cur.off == len);
+		base = vhost_scsi_cursor_piece(&cur, len, &len, &gpa);
+		must(base == (iov->base ? iov->base + skip : NULL));
+		must(!base || gpa == iov->gpa + skip);
+		vhost_scsi_cursor_skip(&cur, len);
+		iov++;
+		skip = 0;
+	}
+	must(!cur.nr);
+}
+
+static bool run_request(const struct run *run)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+	struct vhost_scsi_request req;
+	u8 hdr[51];
+	int want = request_want(run, hdr);
+
+	/* KASAN and MSan know what is filled; others see a pattern. */
+	memset(&req, 0xee, sizeof(req));
+	must(want == vhost_scsi_request_parse(run->mem, c, run->iov, &req));
+	must(req.head == c->head);
+	check_in(run, &req.in);
+	if (want)
+		return false;
+
+	must(!memcmp(&req.hdr, hdr, 51));
+	must(req.target == hdr[1] && req.lun == lun_nr(hdr));
+	must(req.data_out == c->out_len - 51 && req.data_in == c->in_len - 108);
+	must(!req.data_out || !req.data_in);
+	check_cursor(req.out, run->out, 51, req.data_out);
+	vhost_scsi_cursor_skip(&req.in, 108);
+	check_cursor(req.in, run->in, 108, req.data_in);
+	return true;
+}
+
+static u64 field(const struct run *run, const u8 *p, unsigned int len)
+{
+	u64 n = 0;
+	unsigned int i;
+
+	for (i = 0; i < len; i++)
+		n |= (u64)p[i] << 8 * (run->le ? i : len - 1 - i);
+	return n;
+}
+
+static u8 control_want(const struct run *run, u8 *buf, u32 *type)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+	size_t n = min_t(u64, c->out_len, 24);
+
+	/* In whose format the answer is when the type is not known. */
+	*type = 0;
+	if (too_many(run) || c->malformed || n < 4 || !out_bytes(run, buf, n))
+		return VIRTIO_SCSI_S_FAILURE;
+	switch (field(run, buf, 4)) {
+	case 0:
+		if (n < 24 || c->in_len < 1)
+			return VIRTIO_SCSI_S_FAILURE;
+		return lun_ok(buf + 8) ? VIRTIO_SCSI_S_OK :
+					 VIRTIO_SCSI_S_BAD_TARGET;
+	case 1:
+	case 2:
+		*type = field(run, buf, 4);
+		if (n < 16 || c->in_len < 5)
+			return VIRTIO_SCSI_S_FAILURE;
+		return lun_ok(buf + 4) ? VIRTIO_SCSI_S_OK :
+					 VIRTIO_SCSI_S_BAD_TARGET;
+	default:
+		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
+	}
+}
+
+static bool run_control(const struct run *run)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+	struct vhost_scsi_control ctl;
+	u8 buf[24], want;
+	const u8 *lun;
+	u32 type;
+
+	want = control_want(run, buf, &type);
+	memset(&ctl, 0xee, sizeof(ctl));
+	must(want == vhost_scsi_control_parse(run->mem, c, run->iov, run->le,
+					      &ctl));
+	must(ctl.head == c->head && ctl.in_len == c->in_len);
+	must(ctl.type == type);
+	check_in(run, &ctl.in);
+	if (want)
+		return false;
+
+	lun = type ? buf + 4 : buf + 8;
+	must(ctl.target == lun[1] && ctl.lun == lun_nr(lun));
+	if (!type)
+		must(ctl.subtype == field(run, buf + 4, 4) &&
+		     ctl.tag == field(run, buf + 16, 8));
+	return true;
+}
+
+unsigned int parse_run(const u8 *data, size_t size)
+{
+	struct input in = { data, size };
+	struct run *run = calloc(1, sizeof(*run));
+	unsigned int n;
+	u8 flags = next_byte(&in);
+
+	run->le = flags & 1;
+	run->gap = flags & 2;
+	run->arena = user_new(ARENA);
+	next_bytes(&in, run->bytes + (flags & 4 ? PAGE_SIZE - IMAGE / 2 : 0),
+		   IMAGE);
+	must(!copy_to_user(run->arena, run->bytes, ARENA));
+	if (run->gap)
+		user_gap(run->arena + PAGE_SIZE);
+
+	next_regions(run, &in);
+	run->mem = mem_model_create(&run->model);
+	must(!IS_ERR(run->mem));
+	next_chain(run, &in);
+	run->nr_out = mem_model_map(&run->model, run->chain.descs,
+				    run->chain.nr_out, run->out, MAX_PIECES);
+	run->nr_in = mem_model_map(&run->model,
+				   run->chain.descs + run->chain.nr_out,
+				   run->chain.nr_in, run->in, MAX_PIECES);
+	must(run->nr_out <= MAX_PIECES && run->nr_in <= MAX_PIECES);
+
+	n = run_request(run);
+	n += run_control(run);
+
+	vhost_scsi_mem_free(run->mem);
+	user_free(run->arena, ARENA);
+	free(run->chain.descs);
+	free(run->iov);
+	free(run);
+	return n;
+}

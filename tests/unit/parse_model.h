@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * parse.c against the plainest reading of the format.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _UNIT_PARSE_MODEL_H
+#define _UNIT_PARSE_MODEL_H
+
+#include "mem_model.h"
+
+/*
+ * Any bytes as guest memory and a chain in it, as a request and as a control
+ * request. Returns the number of both that were right. What is wrong aborts
+ * the program or fails the test.
+ */
+unsigned int parse_run(const u8 *data, size_t size);
+
+#endif /* _UNIT_PARSE_MODEL_H */
