@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "load.h"
+
+/* Write what was not written yet, read what was. */
+static bool next(struct load *load, unsigned int i)
+{
+	struct vsg_req *req = load->req[i];
+	uint64_t lba = load->lba + i;
+	bool write = !load->written[i];
+
+	if (write)
+		vsg_pattern(req->data_out, BLOCK, lba * BLOCK, ++load->seed[i]);
+	else
+		memset(req->data_in, VSG_POISON, BLOCK);
+	vsg_cmd_rw(req, load->target, load->lun, write, lba, 1, BLOCK);
+	req->hdr->tag = (uintptr_t)load << 8 | i;
+	return !vsg_submit(load->r, req);
+}
+
+static const char *check(struct load *load, unsigned int i)
+{
+	struct vsg_req *req = load->req[i];
+	uint64_t lba = load->lba + i;
+
+	load->done++;
+	load->written[i] = vsg_good(req) && req->out_len;
+	if (!vsg_good(req))
+		return load->may_fail ? NULL : "bad status";
+	load->good++;
+	if (req->in_len && vsg_pattern_check(req->data_in, BLOCK, lba * BLOCK,
+					     load->seed[i]) != -1)
+		return "wrong data";
+	return NULL;
+}
+
+static unsigned int index_of(const struct load *load,
+			     const struct vsg_token *tok)
+{
+	const struct vsg_req *req = (const struct vsg_req *)tok;
+
+	return (vsg_get_be(req->hdr->cdb + 2, 4) - load->lba) % load->depth;
+}
+
+static bool wanted(const struct load *load)
+{
+	return !__atomic_load_n(&load->stop, __ATOMIC_RELAXED);
+}
+
+static void *run(void *arg)
+{
+	struct load *load = arg;
+	struct vsg_ring *r = load->r;
+	unsigned int i;
+
+	for (i = 0; i < load->depth && wanted(load); i++)
+		if (!next(load, i))
+			return "no room in the ring";
+	while (r->outstanding) {
+		struct vsg_token *tok = vsg_ring_poll(r);
+		const char *err;
+
+		if (!tok) {
+			vsg_ring_kick(r);
+			if (load->pause_us)
+				usleep(load->pause_us);
+			if (vsg_ring_wait(r, WAIT_MS))
+				return "not answered";
+			continue;
+		}
+		i = index_of(load, tok);
+		err = check(load, i);
+		if (err)
+			return (void *)err;
+		if (wanted(load) && !next(load, i))
+			return "no room in the ring";
+	}
+	return NULL;
+}
+
+void load_start(struct load *load)
+{
+	unsigned int i;
+
+	for (i = 0; i < load->depth; i++)
+		load->req[i] = request(load->r->dev, BLOCK, BLOCK);
+	ASSERT_EQ(0, pthread_create(&load->thread, NULL, run, load));
+}
+
+void load_end(struct load *load)
+{
+	void *err = NULL;
+	unsigned int i;
+
+	__atomic_store_n(&load->stop, true, __ATOMIC_RELAXED);
+	pthread_join(load->thread, &err);
+	load->err = err;
+	if (err)
+		t_fail(__FILE__, __LINE__,
+		       "load on ring %u, LUN %u: %s, after %lu requests",
+		       load->r->index, load->lun, load->err, load->done);
+	/* What was not answered is the device's still. */
+	for (i = 0; i < load->depth && !err; i++)
+		vsg_req_free(load->req[i]);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Verified I/O on one ring, by a thread of its own, for as long as wanted. */
+#ifndef LOAD_H
+#define LOAD_H
+
+#include <pthread.h>
+
+#include "support.h"
+
+#define LOAD_DEPTH_MAX 64
+
+/**
+ * struct load - blocks written and read back again and again
+ * @r: ring, which belongs to the thread while it runs
+ * @target: target
+ * @lun: LUN
+ * @lba: first of @depth blocks that are the load's own
+ * @depth: requests at a time
+ * @pause_us: rest after each look at the ring
+ * @may_fail: requests may be answered with an error
+ * @done: requests answered
+ * @good: of them, with success
+ * @err: what went wrong, NULL: nothing
+ */
+struct load {
+	struct vsg_ring *r;
+	uint8_t target;
+	uint16_t lun;
+	uint64_t lba;
+	unsigned int depth;
+	unsigned int pause_us;
+	bool may_fail;
+	unsigned long done;
+	unsigned long good;
+	const char *err;
+
+	/* private: */
+	pthread_t thread;
+	bool stop;
+	struct vsg_req *req[LOAD_DEPTH_MAX];
+	uint32_t seed[LOAD_DEPTH_MAX];
+	bool written[LOAD_DEPTH_MAX];
+};
+
+/* Starts the thread; the test ends if it cannot. */
+void load_start(struct load *load);
+
+/* Lets it finish what is under way, and checks that nothing went wrong. */
+void load_end(struct load *load);
+
+#endif /* LOAD_H */

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: persistent reservations hold between two nexuses, PREEMPT AND ABORT included. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define T 1
+
+enum { LUN_RAM, LUN_SLOW };
+
+#define KEY_A 0x1111aaaaULL
+#define KEY_B 0x2222bbbbULL
+
+int suite_setup(void)
+{
+	return lio_suite("ramdisk ram 16; delayed slow 16 600 600\n"
+			 "tpg " WWN_A " 1; lun " WWN_A " 1 0 ram\n"
+			 "lun " WWN_A " 1 1 slow\n"
+			 "tpg " WWN_B " 1; lun " WWN_B " 1 0 ram\n"
+			 "lun " WWN_B " 1 1 slow\n");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+/* One of the two guests; each is a nexus of its own. */
+struct side {
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	struct vsg_req *req;
+};
+
+FIXTURE(two)
+{
+	struct side a;
+	struct side b;
+};
+
+static uint8_t pr_out(struct side *s, uint16_t lun, uint8_t action,
+		      uint64_t key, uint64_t action_key)
+{
+	vsg_cmd_pr_out(s->req, T, lun, action, VSG_PR_WRITE_EXCLUSIVE, key,
+		       action_key);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, exec(s->r, s->req).response);
+	return vsg_result(s->req).status;
+}
+
+static void side_start(struct side *s, const char *wwn)
+{
+	struct vsg_opts opts = { .nr_io = 2 };
+
+	s->dev = guest(wwn, &opts);
+	s->r = vsg_io(s->dev, 0);
+	s->req = request(s->dev, 4096, 4096);
+	ready(s->r, T, LUN_RAM);
+	ready(s->r, T, LUN_SLOW);
+}
+
+FIXTURE_SETUP(two)
+{
+	uint16_t lun;
+
+	side_start(&self->a, WWN_A);
+	side_start(&self->b, WWN_B);
+	/* Whatever a test before this one left. */
+	for (lun = LUN_RAM; lun <= LUN_SLOW; lun++) {
+		pr_out(&self->a, lun, VSG_PROUT_REGISTER_AND_IGNORE, 0, KEY_A);
+		pr_out(&self->a, lun, VSG_PROUT_CLEAR, KEY_A, 0);
+		ready(self->b.r, T, lun);
+		ASSERT_EQ(VSG_GOOD, pr_out(&self->a, lun, VSG_PROUT_REGISTER, 0,
+					   KEY_A));
+		ASSERT_EQ(VSG_GOOD, pr_out(&self->b, lun, VSG_PROUT_REGISTER, 0,
+					   KEY_B));
+	}
+}
+
+FIXTURE_TEARDOWN(two)
+{
+	guest_end(self->a.dev);
+	guest_end(self->b.dev);
+}
+
+static uint8_t rw_status(struct side *s, uint16_t lun, bool write)
+{
+	vsg_cmd_rw(s->req, T, lun, write, 0, 8, BLOCK);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, exec(s->r, s->req).response);
+	return vsg_result(s->req).status;
+}
+
+TEST_F(two, keys_and_holder)
+{
+	struct vsg_req *req = self->b.req;
+	uint64_t first, second;
+
+	vsg_cmd_pr_in(req, T, LUN_RAM, VSG_PRIN_READ_KEYS, 256);
+	exec(self->b.r, req);
+	EXPECT_TRUE(vsg_good(req));
+	EXPECT_EQ(16, vsg_get_be(req->data_in + 4, 4));
+	first = vsg_get_be(req->data_in + 8, 8);
+	second = vsg_get_be(req->data_in + 16, 8);
+	EXPECT_TRUE((first == KEY_A && second == KEY_B) ||
+		    (first == KEY_B && second == KEY_A));
+
+	WHERE("before the reservation");
+	vsg_cmd_pr_in(req, T, LUN_RAM, VSG_PRIN_READ_RESERVATION, 64);
+	exec(self->b.r, req);
+	EXPECT_EQ(0, vsg_get_be(req->data_in + 4, 4));
+	WHERE("after it");
+	EXPECT_EQ(VSG_GOOD, pr_out(&self->a, LUN_RAM, VSG_PROUT_RESERVE, KEY_A,
+				   0));
+	vsg_cmd_pr_in(req, T, LUN_RAM, VSG_PRIN_READ_RESERVATION, 64);
+	exec(self->b.r, req);
+	EXPECT_EQ(16, vsg_get_be(req->data_in + 4, 4));
+	EXPECT_EQ(KEY_A, vsg_get_be(req->data_in + 8, 8));
+	EXPECT_EQ(VSG_PR_WRITE_EXCLUSIVE, req->data_in[21] & 0x0f);
+}
+
+TEST_F(two, conflict)
+{
+	struct side *a = &self->a, *b = &self->b;
+
+	write_pattern(a->r, a->req, T, LUN_RAM, 0, 8, 1);
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_RESERVE, KEY_A, 0));
+	vsg_pattern(b->req->data_out, 4096, 0, 2);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, true));
+	EXPECT_EQ(VSG_RESP_LEN, b->req->tok.len);
+	check_pattern(b->r, b->req, T, LUN_RAM, 0, 8, 1);
+	WHERE("a second reservation");
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+		  pr_out(b, LUN_RAM, VSG_PROUT_RESERVE, KEY_B, 0));
+	WHERE("with the wrong key");
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+		  pr_out(b, LUN_RAM, VSG_PROUT_CLEAR, KEY_A, 0));
+	WHERE("the holder writes, and releases");
+	EXPECT_EQ(VSG_GOOD, rw_status(a, LUN_RAM, true));
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_RELEASE, KEY_A, 0));
+	ready(b->r, T, LUN_RAM);
+	EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, true));
+}
+
+/* The reservation is the nexus's, not the open device's. */
+TEST_F(two, outlives_the_guest)
+{
+	struct side *a = &self->a, *b = &self->b;
+
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_RESERVE, KEY_A, 0));
+	guest_end(a->dev);
+	a->dev = NULL;
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, true));
+	side_start(a, WWN_A);
+	EXPECT_EQ(VSG_GOOD, rw_status(a, LUN_RAM, true));
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, true));
+}
+
+TEST_F(two, preempt)
+{
+	struct side *a = &self->a, *b = &self->b;
+
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_RESERVE, KEY_A, 0));
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_PREEMPT, KEY_B,
+				   KEY_A));
+	EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, true));
+	/* The old holder hears of it once, and is out. */
+	ready(a->r, T, LUN_RAM);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(a, LUN_RAM, true));
+}
+
+/*
+ * While the preempted nexus has commands on a slow backend: they are ended, not
+ * GOOD; the function comes back, and both nexuses go on.
+ */
+TEST_F_TIMEOUT(two, preempt_and_abort_under_load, 60)
+{
+	struct side *a = &self->a, *b = &self->b;
+	struct vsg_req *late[8];
+	unsigned int i, round;
+
+	for (i = 0; i < 8; i++)
+		late[i] = request(a->dev, 4096, 0);
+	for (round = 0; round < 2; round++) {
+		WHERE("round %u", round);
+		EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_SLOW, VSG_PROUT_RESERVE,
+					   KEY_A, 0));
+		for (i = 0; i < 8; i++) {
+			struct vsg_ring *r = vsg_io(a->dev, i % 2);
+
+			vsg_cmd_rw(late[i], T, LUN_SLOW, true, 8 * i, 8, BLOCK);
+			ASSERT_EQ(0, vsg_submit(r, late[i]));
+			vsg_ring_kick(r);
+		}
+		usleep(150000);
+		EXPECT_EQ(VSG_GOOD,
+			  pr_out(b, LUN_SLOW, VSG_PROUT_PREEMPT_AND_ABORT,
+				 KEY_B, KEY_A));
+		ASSERT_EQ(0, vsg_ring_drain(vsg_io(a->dev, 0), WAIT_MS));
+		ASSERT_EQ(0, vsg_ring_drain(vsg_io(a->dev, 1), WAIT_MS));
+		for (i = 0; i < 8; i++) {
+			struct vsg_result res = vsg_result(late[i]);
+
+			EXPECT_FALSE(vsg_good(late[i]));
+			EXPECT_TRUE(res.response == VIRTIO_SCSI_S_ABORTED ||
+				    res.response == VIRTIO_SCSI_S_RESET ||
+				    res.status == VSG_TASK_ABORTED);
+		}
+		/* The other way round for the next round. */
+		ready(a->r, T, LUN_SLOW);
+		EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_SLOW, VSG_PROUT_REGISTER, 0,
+					   KEY_A));
+		EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_SLOW, VSG_PROUT_RELEASE,
+					   KEY_B, 0));
+		ready(a->r, T, LUN_SLOW);
+		EXPECT_EQ(VSG_GOOD, rw_status(a, LUN_SLOW, false));
+	}
+}
+
+/* A nexus that preempts itself, with commands of its own under way. */
+TEST_F(two, preempt_own_reservation)
+{
+	struct side *a = &self->a;
+	struct vsg_req *late = request(a->dev, 4096, 0);
+
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_SLOW, VSG_PROUT_RESERVE, KEY_A, 0));
+	vsg_cmd_rw(late, T, LUN_SLOW, true, 0, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(vsg_io(a->dev, 1), late));
+	vsg_ring_kick(vsg_io(a->dev, 1));
+	usleep(100000);
+	/* SPC-4, 5.13.11.2.7: allowed; what it does to own commands is open. */
+	pr_out(a, LUN_SLOW, VSG_PROUT_PREEMPT_AND_ABORT, KEY_A, KEY_A);
+	ASSERT_EQ(0, vsg_token_wait(&late->tok, WAIT_MS));
+	ready(a->r, T, LUN_SLOW);
+}

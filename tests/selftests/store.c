@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <linux/dm-ioctl.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "lio.h"
+#include "store.h"
+#include "util.h"
+
+#define NULLB "/sys/kernel/config/nullb"
+#define FILES "/tmp/vsg-files"
+#define SCSI_DEBUG "/sys/bus/pseudo/drivers/scsi_debug"
+#define SCSI_DEVICES "/sys/bus/scsi/devices"
+
+/* ---- device-mapper ------------------------------------------------------ */
+
+#define DM_BUF 16384
+
+static int dm_ioctl(unsigned long cmd, struct dm_ioctl *io, const char *name,
+		    uint32_t flags)
+{
+	static int fd = -1;
+
+	if (fd < 0) {
+		load_module("dm_mod", NULL);
+		fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+	}
+	io->version[0] = DM_VERSION_MAJOR;
+	io->data_size = DM_BUF;
+	io->data_start = sizeof(*io);
+	io->flags = flags;
+	if (name)
+		snprintf(io->name, sizeof(io->name), "vsg-%s", name);
+	return ioctl(fd, cmd, io) ? -errno : 0;
+}
+
+static int dm_simple(unsigned long cmd, const char *name, uint32_t flags)
+{
+	struct dm_ioctl *io = calloc(1, DM_BUF);
+	int ret = dm_ioctl(cmd, io, name, flags);
+
+	free(io);
+	return ret;
+}
+
+/**
+ * struct dm_part - a range of a mapped disk
+ * @sectors: its length
+ * @target: what serves it
+ * @params: the target's
+ */
+struct dm_part {
+	uint64_t sectors;
+	const char *target;
+	char params[512];
+};
+
+/* Gives a disk these parts, one after the other, from now on. */
+static int dm_load(const char *name, const struct dm_part *part, unsigned int n)
+{
+	struct dm_ioctl *io = calloc(1, DM_BUF);
+	struct dm_target_spec *spec = (void *)(io + 1);
+	uint64_t start = 0;
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < n; i++) {
+		if (!part[i].sectors)
+			continue;
+		io->target_count++;
+		spec->sector_start = start;
+		spec->length = part[i].sectors;
+		spec->next = sizeof(*spec) + sizeof(part[i].params);
+		snprintf(spec->target_type, sizeof(spec->target_type), "%s",
+			 part[i].target);
+		strcpy((char *)(spec + 1), part[i].params);
+		start += part[i].sectors;
+		spec = (void *)((char *)spec + spec->next);
+	}
+	ret = dm_ioctl(DM_TABLE_LOAD, io, name, 0);
+	free(io);
+	return ret ? ret : dm_simple(DM_DEV_SUSPEND, name,
+				     DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
+}
+
+/* A disk of that part; its path in @path. */
+static int dm_create(const char *name, const struct dm_part *part, char *path,
+		     size_t size)
+{
+	struct dm_ioctl *io = calloc(1, DM_BUF);
+	int ret = dm_ioctl(DM_DEV_CREATE, io, name, 0);
+
+	snprintf(path, size, "/dev/dm-%u", (unsigned int)(io->dev & 0xff) |
+		 (unsigned int)(io->dev >> 12 & 0xfff00));
+	free(io);
+	return ret ? ret : dm_load(name, part, 1);
+}
+
+/* Lets go of all disks of ours, and removes them if @remove. */
+static int dm_release(bool remove)
+{
+	struct dm_ioctl *io = calloc(1, DM_BUF);
+	struct dm_name_list *list;
+	int ret = 0, err;
+
+	if (!exists("/dev/mapper/control") ||
+	    dm_ioctl(DM_LIST_DEVICES, io, NULL, 0))
+		goto out;
+	list = (void *)((char *)io + io->data_start);
+	while (list->dev) {
+		if (!strncmp(list->name, "vsg-", 4)) {
+			dm_simple(DM_DEV_SUSPEND, list->name + 4, 0);
+			err = remove ? dm_simple(DM_DEV_REMOVE, list->name + 4,
+						 0) : 0;
+			ret = ret ? ret : err;
+		}
+		if (!list->next)
+			break;
+		list = (void *)((char *)list + list->next);
+	}
+out:
+	free(io);
+	return ret;
+}
+
+/* ---- backstores --------------------------------------------------------- */
+
+/* What all kinds have in common; the serial follows from the name alone. */
+static int backstore(const char *type, const char *name, const char *control,
+		     const char *udev_path)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 32], serial[40];
+	uint64_t h = 0xcbf29ce484222325ULL;
+	const char *p;
+	int ret;
+
+	for (p = name; *p; p++)
+		h = (h ^ (uint8_t)*p) * 0x100000001b3ULL;
+	snprintf(serial, sizeof(serial), "%016llx%016llx",
+		 (unsigned long long)h, (unsigned long long)~h);
+
+	snprintf(dir, sizeof(dir), LIO_ROOT "/core/%s_" LIO_HBA, type);
+	ret = make_dir(dir);
+	if (ret)
+		return ret;
+	snprintf(dir, sizeof(dir), LIO_ROOT "/core/%s_" LIO_HBA "/%s", type,
+		 name);
+	if (mkdir(dir, 0755))
+		return -errno;
+	snprintf(path, sizeof(path), "%s/control", dir);
+	ret = write_file(path, control);
+	snprintf(path, sizeof(path), "%s/wwn/vpd_unit_serial", dir);
+	/* A device that is passed through has its own. */
+	if (!ret && strcmp(type, "pscsi"))
+		ret = write_file(path, serial);
+	snprintf(path, sizeof(path), "%s/udev_path", dir);
+	if (!ret && udev_path)
+		ret = write_file(path, udev_path);
+	snprintf(path, sizeof(path), "%s/enable", dir);
+	if (!ret)
+		ret = write_file(path, "1");
+	return ret;
+}
+
+static int cmd_ramdisk(char **arg)
+{
+	char control[64];
+
+	snprintf(control, sizeof(control), "rd_pages=%d", atoi(arg[1]) * 256);
+	return backstore("rd_mcp", arg[0], control, NULL);
+}
+
+/* How it reaches the file: written through, "buffered" or "direct". */
+static int fileio(const char *name, const char *path, long long size,
+		  const char *how)
+{
+	char control[512];
+	int ret = load_module("target_core_file", NULL);
+
+	if (ret)
+		return ret;
+	if (!how)
+		how = "";
+	else if (!strcmp(how, "buffered"))
+		how = ",fd_buffered_io=1";
+	else if (!strcmp(how, "direct"))
+		how = ",fd_async_io=1";
+	else
+		return -EINVAL;
+	snprintf(control, sizeof(control),
+		 "fd_dev_name=%s,fd_dev_size=%lld%s", path, size, how);
+	return backstore("fileio", name, control, NULL);
+}
+
+static int cmd_fileio(char **arg)
+{
+	long long size = atoll(arg[1]) << 20;
+	char path[256];
+	int fd, ret;
+
+	ret = make_dir(FILES);
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), FILES "/%s", arg[0]);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	ret = ftruncate(fd, size) ? -errno : 0;
+	close(fd);
+	return ret ? ret : fileio(arg[0], path, size, arg[2]);
+}
+
+static int iblock(const char *name, const char *disk)
+{
+	char control[PATH_MAX + 16];
+	int ret = load_module("target_core_iblock", NULL);
+
+	if (ret)
+		return ret;
+	snprintf(control, sizeof(control), "udev_path=%s", disk);
+	return backstore("iblock", name, control, disk);
+}
+
+/* The disk and its data stay. */
+static int cmd_again(char **arg)
+{
+	char dir[512], file[600], disk[256];
+	int ret;
+
+	ret = store_path(arg[0], dir, sizeof(dir));
+	snprintf(file, sizeof(file), "%s/udev_path", dir);
+	if (!ret)
+		ret = read_file(file, disk, sizeof(disk));
+	if (!ret && rmdir(dir))
+		ret = -errno;
+	return ret ? ret : iblock(arg[0], disk);
+}
+
+/* Where the null_blk disk of that name is. */
+static int null_path(const char *name, char *path, size_t size)
+{
+	char file[PATH_MAX], index[32];
+	int ret;
+
+	snprintf(file, sizeof(file), NULLB "/vsg_%s/index", name);
+	ret = read_file(file, index, sizeof(index));
+	if (ret)
+		return ret;
+	/* Newer kernels name the disk like its directory. */
+	snprintf(path, size, "/dev/vsg_%s", name);
+	if (!exists(path))
+		snprintf(path, size, "/dev/nullb%s", index);
+	return 0;
+}
+
+/* A null_blk disk that keeps its data; its path in @path. */
+static int null_disk(const char *name, const char *mib, const char *nsec,
+		     char *path, size_t size)
+{
+	const char *attrs[][2] = {
+		{ "size", mib }, { "memory_backed", "1" },
+		{ "blocksize", "512" }, { "queue_mode", "2" },
+		{ "irqmode", nsec ? "2" : "0" },
+		{ "completion_nsec", nsec ? nsec : "0" },
+		{ "hw_queue_depth", "256" }, { "power", "1" },
+	};
+	char file[PATH_MAX];
+	unsigned int i;
+	int ret;
+
+	ret = load_module("null_blk", "nr_devices=0");
+	if (ret)
+		return ret;
+	snprintf(file, sizeof(file), NULLB "/vsg_%s", name);
+	if (mkdir(file, 0755))
+		return -errno;
+	for (i = 0; i < ARRAY_SIZE(attrs) && !ret; i++) {
+		snprintf(file, sizeof(file), NULLB "/vsg_%s/%s", name,
+			 attrs[i][0]);
+		ret = write_file(file, attrs[i][1]);
+	}
+	return ret ? ret : null_path(name, path, size);
+}
+
+static int cmd_block(char **arg)
+{
+	char disk[256];
+	int ret = null_disk(arg[0], arg[1], arg[2], disk, sizeof(disk));
+
+	return ret ? ret : iblock(arg[0], disk);
+}
+
+static uint64_t sectors(const char *mib)
+{
+	return (uint64_t)atoi(mib) << 11;
+}
+
+/* A device-mapper disk over a null_blk disk of the same name. */
+static int mapped(const char *name, const char *mib, const char *target,
+		  const char *read_ms, const char *write_ms, char *path,
+		  size_t size)
+{
+	struct dm_part part = { .sectors = sectors(mib), .target = target };
+	char disk[128];
+	int ret;
+
+	ret = null_disk(name, mib, NULL, disk, sizeof(disk));
+	if (ret)
+		return ret;
+	if (write_ms)
+		snprintf(part.params, sizeof(part.params), "%s 0 %s %s 0 %s",
+			 disk, read_ms, disk, write_ms);
+	else
+		snprintf(part.params, sizeof(part.params), "%s 0", disk);
+	return dm_create(name, &part, path, size);
+}
+
+static int cmd_hangable(char **arg)
+{
+	char path[64];
+	int ret = mapped(arg[0], arg[1], "linear", NULL, NULL, path,
+			 sizeof(path));
+
+	return ret ? ret : iblock(arg[0], path);
+}
+
+static int cmd_sleepy(char **arg)
+{
+	char path[64];
+	int ret = mapped(arg[0], arg[1], "linear", NULL, NULL, path,
+			 sizeof(path));
+
+	return ret ? ret : fileio(arg[0], path, 0, arg[2]);
+}
+
+static int cmd_delayed(char **arg)
+{
+	char path[64];
+	int ret = mapped(arg[0], arg[1], "delay", arg[2], arg[3], path,
+			 sizeof(path));
+
+	return ret ? ret : iblock(arg[0], path);
+}
+
+static int cmd_broken(char **arg)
+{
+	struct dm_part part = { .sectors = sectors(arg[1]), .target = "error" };
+	char path[64];
+	int ret = dm_create(arg[0], &part, path, sizeof(path));
+
+	return ret ? ret : iblock(arg[0], path);
+}
+
+/* All of a mapped disk is good again but @count sectors from @from. */
+static int set_errors(const char *name, const char *mib, uint64_t from,
+		      uint64_t count)
+{
+	struct dm_part part[3] = {
+		{ .sectors = from, .target = "linear" },
+		{ .sectors = count, .target = "error" },
+		{ .sectors = sectors(mib) - from - count, .target = "linear" },
+	};
+	char disk[128];
+	int ret = null_path(name, disk, sizeof(disk));
+
+	if (ret)
+		return ret;
+	snprintf(part[0].params, sizeof(part[0].params), "%s 0", disk);
+	snprintf(part[2].params, sizeof(part[2].params), "%s %llu", disk,
+		 (unsigned long long)(from + count));
+	return dm_load(name, part, ARRAY_SIZE(part));
+}
+
+static int cmd_fail(char **arg)
+{
+	if (!arg[2] || !arg[3])
+		return set_errors(arg[0], arg[1], 0, sectors(arg[1]));
+	return set_errors(arg[0], arg[1], strtoull(arg[2], NULL, 0),
+			  strtoull(arg[3], NULL, 0));
+}
+
+static int cmd_heal(char **arg)
+{
+	return set_errors(arg[0], arg[1], 0, 0);
+}
+
+/* What dm-flakey does wrong in its bad times is what follows the times. */
+static int cmd_flaky(char **arg)
+{
+	struct dm_part part = { .sectors = sectors(arg[1]), .target = "flakey" };
+	char disk[128], features[128] = "";
+	unsigned int i, n = 0;
+	int ret = load_module("dm_flakey", NULL);
+
+	if (!ret)
+		ret = null_path(arg[0], disk, sizeof(disk));
+	if (ret)
+		return ret;
+	for (i = 4; arg[i]; i++, n++) {
+		strcat(features, " ");
+		strncat(features, arg[i], sizeof(features) - strlen(features) - 2);
+	}
+	snprintf(part.params, sizeof(part.params), "%s 0 %s %s %u%s", disk,
+		 arg[2], arg[3], n, features);
+	return dm_load(arg[0], &part, 1);
+}
+
+static int cmd_hang(char **arg)
+{
+	return dm_simple(DM_DEV_SUSPEND, arg[0], DM_SUSPEND_FLAG |
+			 DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
+}
+
+static int cmd_unhang(char **arg)
+{
+	return dm_simple(DM_DEV_SUSPEND, arg[0], 0);
+}
+
+/* ---- scsi_debug --------------------------------------------------------- */
+
+static int highest;	/* host number of a device of scsi_debug */
+static char newest[NAME_MAX + 1];
+static unsigned int scsi_hosts;
+
+static int scsi_newest(const char *dir, const char *name)
+{
+	char path[PATH_MAX], model[32];
+	int host;
+
+	if (sscanf(name, "%d:0:0:0", &host) != 1)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s/model", dir, name);
+	if (!read_file(path, model, sizeof(model)) &&
+	    !strncmp(model, "scsi_debug", 10) && host > highest) {
+		highest = host;
+		snprintf(newest, sizeof(newest), "%s", name);
+	}
+	return 0;
+}
+
+static int disk_name(const char *dir, const char *name)
+{
+	snprintf(newest, sizeof(newest), "/dev/%s", name);
+	return exists(newest) ? 1 : 0;
+}
+
+/*
+ * The address of a device on a host behind @last and, for a disk, its path;
+ * both come late.
+ */
+static int scsi_find(int last, bool disk, char *address, size_t size)
+{
+	char dir[PATH_MAX];
+	unsigned int i;
+
+	for (i = 0; i < 1000; i++, usleep(10000)) {
+		*newest = 0;
+		highest = last;
+		for_each(SCSI_DEVICES, "", scsi_newest);
+		if (!*newest)
+			continue;
+		snprintf(address, size, "%s", newest);
+		snprintf(dir, sizeof(dir), SCSI_DEVICES "/%s/block", newest);
+		if (!disk || for_each(dir, "sd", disk_name) > 0)
+			return 0;
+	}
+	return -ENODEV;
+}
+
+/* A device on a host adapter of its own, as all of them are. */
+static int scsi_create(const char *name, const char *type)
+{
+	char address[NAME_MAX + 1], control[128];
+	unsigned int host;
+	int last, ret;
+
+	/* The host's own driver for it, as on a machine that has such a device. */
+	if (!strcmp(type, "1"))
+		load_module("st", NULL);
+	if (!strcmp(type, "5"))
+		load_module("sr_mod", NULL);
+	ret = load_module("scsi_debug", "add_host=0");
+	if (!ret)
+		ret = load_module("target_core_pscsi", NULL);
+	if (!ret)
+		ret = write_file(SCSI_DEBUG "/ptype", type);
+	highest = -1;
+	for_each(SCSI_DEVICES, "", scsi_newest);
+	last = highest;
+	if (!ret)
+		ret = write_file(SCSI_DEBUG "/add_host", "1");
+	if (!ret)
+		ret = scsi_find(last, !strcmp(type, "0"), address, sizeof(address));
+	if (ret)
+		return ret;
+	host = strtoul(address, NULL, 10);
+	snprintf(control, sizeof(control),
+		 "scsi_host_id=%u,scsi_channel_id=0,scsi_target_id=0,scsi_lun_id=0",
+		 host);
+	return backstore("pscsi", name, control, newest);
+}
+
+static int cmd_scsi(char **arg)
+{
+	return scsi_create(arg[0], arg[1] ? arg[1] : "0");
+}
+
+int lio_scsi_file(const char *name, const char *file, void *buf, int size)
+{
+	char path[PATH_MAX], info[512];
+	unsigned int host;
+	const char *p;
+	int fd, ret;
+
+	snprintf(path, sizeof(path), LIO_ROOT "/core/pscsi_" LIO_HBA "/%s/info",
+		 name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, info, sizeof(info) - 1);
+	close(fd);
+	if (ret < 0)
+		return -errno;
+	info[ret] = 0;
+	p = strstr(info, "Host ID: ");
+	if (!p || sscanf(p, "Host ID: %u", &host) != 1)
+		return -EINVAL;
+	snprintf(path, sizeof(path), SCSI_DEVICES "/%u:0:0:0/%s", host, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = read(fd, buf, size);
+	close(fd);
+	return ret < 0 ? -errno : ret;
+}
+
+static int cmd_inject(char **arg)
+{
+	int ret = write_file(SCSI_DEBUG "/every_nth", arg[1] ? arg[1] : "0");
+
+	return ret ? ret : write_file(SCSI_DEBUG "/opts", arg[0]);
+}
+
+/* They are of one type, whatever they were created as. */
+static int cmd_pose(char **arg)
+{
+	return write_file(SCSI_DEBUG "/ptype", arg[0]);
+}
+
+static int scsi_count(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s/enable", dir, name);
+	scsi_hosts += exists(path);
+	return 0;
+}
+
+/* Each backstore has a host; the newest ones of scsi_debug are ours. */
+static int scsi_remove(void)
+{
+	char remove[16];
+
+	if (!scsi_hosts)
+		return 0;
+	write_file(SCSI_DEBUG "/opts", "0");
+	write_file(SCSI_DEBUG "/every_nth", "0");
+	write_file(SCSI_DEBUG "/ptype", "0");
+	snprintf(remove, sizeof(remove), "-%u", scsi_hosts);
+	return write_file(SCSI_DEBUG "/add_host", remove);
+}
+
+/* ---- all of them -------------------------------------------------------- */
+
+int store_path(const char *name, char *path, size_t size)
+{
+	static const char * const types[] = {
+		"rd_mcp", "fileio", "iblock", "pscsi",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		snprintf(path, size, LIO_ROOT "/core/%s_" LIO_HBA "/%s",
+			 types[i], name);
+		if (exists(path))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+static int remove_dir(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	/* A backstore's HBA has attributes beside its directories. */
+	return rmdir(path) && errno != ENOTDIR ? -errno : 0;
+}
+
+static int hba_remove(const char *dir, const char *name)
+{
+	const char *number = strrchr(name, '_');
+	char path[PATH_MAX];
+	int ret;
+
+	if (!number || strcmp(number + 1, LIO_HBA))
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ret = for_each(path, "", remove_dir);
+	return ret ? ret : remove_dir(dir, name);
+}
+
+static int remove_file(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return unlink(path) ? -errno : 0;
+}
+
+void store_release(void)
+{
+	dm_release(false);
+}
+
+int store_cleanup(void)
+{
+	int ret, err;
+
+	scsi_hosts = 0;
+	for_each(LIO_ROOT "/core/pscsi_" LIO_HBA, "", scsi_count);
+	ret = for_each(LIO_ROOT "/core", "", hba_remove);
+	err = scsi_remove();
+	ret = ret ? ret : err;
+	err = dm_release(true);
+	ret = ret ? ret : err;
+	err = for_each(NULLB, "vsg_", remove_dir);
+	ret = ret ? ret : err;
+	for_each(FILES, "", remove_file);
+	rmdir(FILES);
+	return ret;
+}
+
+const struct lio_command store_commands[] = {
+	{ "ramdisk", 2, cmd_ramdisk },
+	{ "fileio", 2, cmd_fileio },
+	{ "block", 2, cmd_block },
+	{ "hangable", 2, cmd_hangable },
+	{ "sleepy", 2, cmd_sleepy },
+	{ "delayed", 4, cmd_delayed },
+	{ "broken", 2, cmd_broken },
+	{ "scsi", 1, cmd_scsi },
+	{ "inject", 1, cmd_inject },
+	{ "pose", 1, cmd_pose },
+	{ "fail", 2, cmd_fail },
+	{ "heal", 2, cmd_heal },
+	{ "flaky", 4, cmd_flaky },
+	{ "again", 1, cmd_again },
+	{ "hang", 1, cmd_hang },
+	{ "unhang", 1, cmd_unhang },
+	{}
+};

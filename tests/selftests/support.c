@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support.h"
+
+int lio_suite(const char *script)
+{
+	if (geteuid())
+		return SUITE_SKIP("needs root");
+	if (lio("init"))
+		return SUITE_SKIP("no vhost-scsi on this machine");
+	return lio("cleanup; %s", script);
+}
+
+void lio_suite_end(void)
+{
+	if (lio("cleanup"))
+		printf("# cleanup left something behind\n");
+}
+
+struct vsg_dev *guest(const char *wwn, const struct vsg_opts *opts)
+{
+	struct vsg_dev *dev;
+
+	ASSERT_EQ(0, vsg_open(&dev, opts));
+	ASSERT_EQ(0, vsg_start(dev, wwn));
+	return dev;
+}
+
+void guest_end(struct vsg_dev *dev)
+{
+	unsigned int i;
+
+	if (!dev)
+		return;
+	if (*dev->wwpn)
+		EXPECT_EQ(0, vsg_stop(dev));
+	for (i = 0; i < dev->nr_rings; i++) {
+		WHERE("ring %u at the end", i);
+		EXPECT_EQ(0, dev->ring[i].errors.unknown);
+		EXPECT_EQ(0, dev->ring[i].errors.overrun);
+		EXPECT_EQ(0, dev->ring[i].errors.lost_call);
+	}
+	vsg_close(dev);
+}
+
+struct vsg_req *request(struct vsg_dev *dev, size_t out, size_t in)
+{
+	struct vsg_req *req = vsg_req_alloc(dev, out, in, 0);
+
+	ASSERT_TRUE(req);
+	return req;
+}
+
+struct vsg_result exec(struct vsg_ring *r, struct vsg_req *req)
+{
+	ASSERT_EQ(0, vsg_exec(r, req, WAIT_MS));
+	return vsg_result(req);
+}
+
+void exec_good(struct vsg_ring *r, struct vsg_req *req)
+{
+	struct vsg_result res = exec(r, req);
+
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(VSG_GOOD, res.status);
+	EXPECT_EQ(0, res.resid);
+	EXPECT_EQ(0, res.sense_len);
+	EXPECT_EQ(VSG_RESP_LEN + req->in_len, req->tok.len);
+}
+
+void ready(struct vsg_ring *r, uint8_t target, uint16_t lun)
+{
+	struct vsg_req *req = request(r->dev, 0, 0);
+
+	ASSERT_EQ(0, vsg_clear_ua(r, req, target, lun, WAIT_MS));
+	vsg_req_free(req);
+}
+
+void write_pattern(struct vsg_ring *r, struct vsg_req *req, uint8_t target,
+		   uint16_t lun, uint64_t lba, uint32_t blocks, uint32_t seed)
+{
+	vsg_pattern(req->data_out, (size_t)blocks * BLOCK, lba * BLOCK, seed);
+	vsg_cmd_rw(req, target, lun, true, lba, blocks, BLOCK);
+	exec_good(r, req);
+}
+
+void check_pattern(struct vsg_ring *r, struct vsg_req *req, uint8_t target,
+		   uint16_t lun, uint64_t lba, uint32_t blocks, uint32_t seed)
+{
+	size_t len = (size_t)blocks * BLOCK;
+
+	memset(req->data_in, VSG_POISON, len);
+	vsg_cmd_rw(req, target, lun, false, lba, blocks, BLOCK);
+	exec_good(r, req);
+	EXPECT_EQ(-1, vsg_pattern_check(req->data_in, len, lba * BLOCK, seed));
+}
+
+long long stat_value(const char *file, const char *name)
+{
+	char line[256], key[128];
+	long long value = -1, v;
+	FILE *f = fopen(file, "r");
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%127[^: ]%*[: ]%lld", key, &v) == 2 &&
+		    !strcmp(key, name))
+			value = v;
+	}
+	fclose(f);
+	return value;
+}
+
+bool memory_is_tracked(void)
+{
+	return !access("/sys/kernel/debug/kmemleak", F_OK);
+}
+
+static int task_count(const char *pid, const char *prefix)
+{
+	char path[PATH_MAX], comm[64];
+	struct dirent *e;
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while ((e = readdir(dir))) {
+		FILE *f;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task/%s/comm", pid,
+			 e->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fgets(comm, sizeof(comm), f))
+			n += !strncmp(comm, prefix, strlen(prefix));
+		fclose(f);
+	}
+	closedir(dir);
+	return n;
+}
+
+int thread_count(const char *prefix)
+{
+	struct dirent *e;
+	DIR *dir = opendir("/proc");
+	int n = 0;
+
+	if (!dir)
+		return -1;
+	while ((e = readdir(dir)))
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
+			n += task_count(e->d_name, prefix);
+	closedir(dir);
+	return n;
+}
+
+int own_thread_count(const char *prefix)
+{
+	return task_count("self", prefix);
+}
+
+bool have_vhost_tasks(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	char line[512];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, " T vhost_task_create");
+	if (f)
+		fclose(f);
+	return found;
+}
+
+long long pins(void)
+{
+	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
+
+	/* Each processor gathers its own; a write has them added up now. */
+	if (fd >= 0) {
+		if (write(fd, "1", 1) < 0)
+			perror("stat_refresh");
+		close(fd);
+	}
+	return stat_value("/proc/vmstat", "nr_foll_pin_acquired") -
+	       stat_value("/proc/vmstat", "nr_foll_pin_released");
+}
+
+bool pins_settle(long long want, int timeout_ms)
+{
+	int64_t end = vsg_now_ms() + timeout_ms * t_factor();
+
+	while (pins() != want && vsg_now_ms() < end)
+		usleep(50000);
+	return pins() == want;
+}
+
+bool threads_settle(int want, int timeout_ms)
+{
+	int64_t end = vsg_now_ms() + timeout_ms * t_factor();
+
+	while (thread_count("vhost-") != want && vsg_now_ms() < end)
+		usleep(20000);
+	return thread_count("vhost-") == want;
+}

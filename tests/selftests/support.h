@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the tests share beside the harness and the guest library. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <stdint.h>
+
+#include "harness.h"
+#include "lio.h"
+#include "../lib/vsg.h"
+
+#define WWN_A LIO_WWN "0001"
+#define WWN_B LIO_WWN "0002"
+
+#define BLOCK 512
+#define WAIT_MS (10000 * t_factor())
+
+/**
+ * lio_suite() - for suite_setup(): clean up, run commands, say why it failed
+ * @script: commands of lio()
+ *
+ * Return: what suite_setup() should return.
+ */
+int lio_suite(const char *script);
+
+/* For suite_teardown(). */
+void lio_suite_end(void);
+
+/**
+ * guest() - a started guest, or the end of the test
+ * @wwn: the port
+ * @opts: see vsg_open(), or NULL
+ */
+struct vsg_dev *guest(const char *wwn, const struct vsg_opts *opts);
+
+/**
+ * guest_end() - stop and close a guest, and check that all was in order
+ * @dev: guest, or NULL
+ *
+ * Checks that the rings were left consistent and saw no wrong used entry.
+ */
+void guest_end(struct vsg_dev *dev);
+
+/**
+ * request() - a request, or the end of the test
+ * @dev: guest
+ * @out: bytes of data-out
+ * @in: bytes of data-in
+ */
+struct vsg_req *request(struct vsg_dev *dev, size_t out, size_t in);
+
+/**
+ * exec() - run a request; the test ends if it is not answered
+ * @r: ring
+ * @req: request
+ *
+ * Return: the response.
+ */
+struct vsg_result exec(struct vsg_ring *r, struct vsg_req *req);
+
+/**
+ * exec_good() - run a request that must succeed
+ * @r: ring
+ * @req: request
+ *
+ * Checks status, residual 0, sense length 0 and used.len.
+ */
+void exec_good(struct vsg_ring *r, struct vsg_req *req);
+
+/**
+ * ready() - clear unit attentions; the test ends if the unit is not ready
+ * @r: ring
+ * @target: target
+ * @lun: LUN
+ */
+void ready(struct vsg_ring *r, uint8_t target, uint16_t lun);
+
+/**
+ * write_pattern() - write blocks with vsg_pattern() and check the answer
+ * @r: ring
+ * @req: request with room for the data
+ * @target: target
+ * @lun: LUN
+ * @lba: first block
+ * @blocks: number of blocks
+ * @seed: of the pattern
+ */
+void write_pattern(struct vsg_ring *r, struct vsg_req *req, uint8_t target,
+		   uint16_t lun, uint64_t lba, uint32_t blocks, uint32_t seed);
+
+/* Read them back and compare; parameters as for write_pattern(). */
+void check_pattern(struct vsg_ring *r, struct vsg_req *req, uint8_t target,
+		   uint16_t lun, uint64_t lba, uint32_t blocks, uint32_t seed);
+
+/* The value of a line "name value" of a file such as /proc/vmstat, or -1. */
+long long stat_value(const char *file, const char *name);
+
+/*
+ * Does the kernel keep records of its own about every object (kmemleak)?  Then
+ * the amount of memory in use says nothing.
+ */
+bool memory_is_tracked(void);
+
+/* Threads of all processes and of the kernel whose name begins with @prefix. */
+int thread_count(const char *prefix);
+
+/* The same, of this process only. */
+int own_thread_count(const char *prefix);
+
+/* Can workers be threads of their owner on this kernel? */
+bool have_vhost_tasks(void);
+
+/* Pages of guests that are pinned now. */
+long long pins(void);
+
+/* Do so many pages stay pinned, so many workers stay, after some time? */
+bool pins_settle(long long want, int timeout_ms);
+bool threads_settle(int want, int timeout_ms);
+
+#endif /* SUPPORT_H */

@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: what a task management function ended is never GOOD, and is answered before it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define T 1
+
+/* The disks behind the target. */
+enum {
+	LUN_RAM,	/* answers at once */
+	LUN_SLOW,	/* writes and reads take SLOW_MS */
+	LUN_HANG,	/* answers when the test says so */
+};
+
+#define SLOW_MS 700
+
+#define NEXUS LIO_WWN "0abc"
+
+int suite_setup(void)
+{
+	return lio_suite("ramdisk ram 16; delayed slow 16 700 700\n"
+			 "hangable hang 16\n"
+			 "tpg " WWN_A " 1\n"
+			 "lun " WWN_A " 1 0 ram; lun " WWN_A " 1 1 slow\n"
+			 "lun " WWN_A " 1 2 hang\n");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+FIXTURE(tmf)
+{
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	struct vsg_ctl *ctl;
+	bool hung;
+};
+
+FIXTURE_SETUP(tmf)
+{
+	struct vsg_opts opts = { .nr_io = 2, .ring_size = 64 };
+
+	self->dev = guest(WWN_A, &opts);
+	self->r = vsg_io(self->dev, 0);
+	ready(self->r, T, LUN_RAM);
+	ready(self->r, T, LUN_SLOW);
+	ready(self->r, T, LUN_HANG);
+	self->ctl = vsg_ctl_alloc(self->dev);
+	ASSERT_TRUE(self->ctl);
+}
+
+FIXTURE_TEARDOWN(tmf)
+{
+	if (self->hung)
+		EXPECT_EQ(0, lio("unhang hang"));
+	guest_end(self->dev);
+}
+
+static void backend_hold(struct tmf *self)
+{
+	ASSERT_EQ(0, lio("hang hang"));
+	self->hung = true;
+}
+
+static void backend_release(struct tmf *self)
+{
+	EXPECT_EQ(0, lio("unhang hang"));
+	self->hung = false;
+}
+
+/* A command on its way to a backend that does not answer yet. */
+static struct vsg_req *start(struct tmf *self, struct vsg_ring *r, uint16_t lun,
+			     bool write, uint64_t tag)
+{
+	struct vsg_req *req = request(self->dev, 4096, 4096);
+
+	vsg_cmd_rw(req, T, lun, write, 0, 8, BLOCK);
+	req->hdr->tag = tag;
+	ASSERT_EQ(0, vsg_submit(r, req));
+	vsg_ring_kick(r);
+	return req;
+}
+
+/* Long enough for a command to reach its backend. */
+static void settle(void)
+{
+	usleep(150000);
+}
+
+/*
+ * Of a command that was ended: the answer is there by now, for the function's
+ * answer is, and it says that it was ended.
+ */
+static void check_ended(struct vsg_req *req)
+{
+	while (!req->tok.done && vsg_ring_poll(req->tok.ring))
+		;
+	EXPECT_TRUE(req->tok.done);
+	if (!req->tok.done)
+		return;
+	EXPECT_TRUE(req->resp->response == VIRTIO_SCSI_S_ABORTED ||
+		    req->resp->response == VIRTIO_SCSI_S_RESET);
+	EXPECT_EQ(VSG_RESP_LEN, req->tok.len);
+}
+
+/* Sends a function and waits for it, without looking at other queues. */
+static uint8_t function(struct tmf *self, uint32_t subtype, uint16_t lun,
+			uint64_t tag)
+{
+	ASSERT_EQ(0, vsg_tmf_submit(self->ctl, subtype, T, lun, tag));
+	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+	EXPECT_EQ(1, self->ctl->tok.len);
+	return self->ctl->resp[0];
+}
+
+static void reset_slow(struct tmf *self, bool write)
+{
+	struct vsg_req *a, *b, *other = request(self->dev, 0, 4096);
+
+	a = start(self, self->r, LUN_SLOW, write, 0x100);
+	b = start(self, vsg_io(self->dev, 1), LUN_SLOW, write, 0x101);
+	settle();
+	/* While a unit is being reset the others go on. */
+	ASSERT_EQ(0, vsg_tmf_submit(self->ctl,
+				    VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T,
+				    LUN_SLOW, 0));
+	vsg_cmd_rw(other, T, LUN_RAM, false, 0, 8, BLOCK);
+	exec_good(vsg_io(self->dev, 1), other);
+	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, self->ctl->resp[0]);
+	check_ended(a);
+	check_ended(b);
+	/* The unit is there again. */
+	ready(self->r, T, LUN_SLOW);
+	vsg_cmd_rw(other, T, LUN_SLOW, false, 0, 8, BLOCK);
+	exec_good(self->r, other);
+}
+
+TEST_F(tmf, lun_reset_with_writes)
+{
+	reset_slow(self, true);
+}
+
+TEST_F(tmf, lun_reset_with_reads)
+{
+	reset_slow(self, false);
+}
+
+TEST_F(tmf, lun_reset_without_commands)
+{
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_RAM,
+			   0));
+	ready(self->r, T, LUN_RAM);
+}
+
+/* The nexus hears of the reset by a unit attention, 29h (SAM-5, 5.14). */
+TEST_F(tmf, lun_reset_leaves_unit_attention)
+{
+	struct vsg_req *req = request(self->dev, 0, 0);
+	struct vsg_result res;
+
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_RAM,
+			   0));
+	vsg_cmd_tur(req, T, LUN_RAM);
+	res = exec(self->r, req);
+	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+	EXPECT_EQ(6, res.key);
+	EXPECT_EQ(0x29, res.asc >> 8);
+	ready(self->r, T, LUN_RAM);
+}
+
+TEST_F(tmf, lun_reset_of_many)
+{
+	enum { N = 32 };
+	struct vsg_req *req[N];
+	unsigned int i;
+
+	for (i = 0; i < N; i++)
+		req[i] = start(self, vsg_io(self->dev, i % 2), LUN_SLOW, i & 2,
+			       i);
+	settle();
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_SLOW,
+			   0));
+	for (i = 0; i < N; i++) {
+		WHERE("command %u", i);
+		check_ended(req[i]);
+	}
+	ready(self->r, T, LUN_SLOW);
+}
+
+TEST_F(tmf, abort_one_of_two)
+{
+	struct vsg_req *a, *b;
+
+	a = start(self, self->r, LUN_SLOW, true, 0xabcdef0123456789ULL);
+	b = start(self, self->r, LUN_SLOW, true, 0xabcdef012345678aULL);
+	settle();
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_SLOW,
+			   0xabcdef0123456789ULL));
+	check_ended(a);
+	ASSERT_EQ(0, vsg_token_wait(&b->tok, WAIT_MS));
+	EXPECT_TRUE(vsg_good(b));
+}
+
+TEST_F(tmf, abort_a_read)
+{
+	struct vsg_req *a = start(self, self->r, LUN_SLOW, false, 7);
+	size_t i;
+
+	settle();
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_SLOW, 7));
+	check_ended(a);
+	/* Its buffer is the guest's again, and stays as it is. */
+	memset(a->data_in, VSG_POISON, 4096);
+	usleep(SLOW_MS * 1000 + 200000);
+	for (i = 0; i < 4096 && a->data_in[i] == VSG_POISON; i++)
+		;
+	EXPECT_EQ(4096, i);
+}
+
+/* What was ended is out of the way of ORDERED commands, and of those after. */
+static void ordered_after(struct tmf *self, bool abort, uint8_t attr)
+{
+	struct vsg_req *a = request(self->dev, 4096, 4096);
+	struct vsg_req *b = request(self->dev, 0, 4096);
+
+	WHERE("%s of a command with attribute %u", abort ? "abort" : "reset",
+	      attr);
+	vsg_cmd_rw(a, T, LUN_SLOW, true, 0, 8, BLOCK);
+	a->hdr->tag = 11;
+	a->hdr->task_attr = attr;
+	ASSERT_EQ(0, vsg_submit(self->r, a));
+	vsg_ring_kick(self->r);
+	settle();
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, abort ? VIRTIO_SCSI_T_TMF_ABORT_TASK :
+			   VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_SLOW, 11));
+	check_ended(a);
+	ready(self->r, T, LUN_SLOW);
+	vsg_cmd_rw(b, T, LUN_SLOW, false, 0, 8, BLOCK);
+	b->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+	exec_good(self->r, b);
+	vsg_cmd_rw(b, T, LUN_SLOW, false, 0, 8, BLOCK);
+	exec_good(self->r, b);
+}
+
+TEST_F_TIMEOUT(tmf, ordered_after_the_end_of_others, 60)
+{
+	static const uint8_t attrs[] = {
+		VIRTIO_SCSI_S_SIMPLE, VIRTIO_SCSI_S_ORDERED, VIRTIO_SCSI_S_HEAD,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(attrs); i++) {
+		ordered_after(self, true, attrs[i]);
+		ordered_after(self, false, attrs[i]);
+	}
+}
+
+/* It has two steps, of which the second would follow the abort of the first. */
+static void compare_and_write(struct tmf *self, uint32_t subtype, bool match)
+{
+	uint8_t cdb[16] = { 0x89, [13] = 1 };
+	struct vsg_req *a = request(self->dev, 2 * BLOCK, 0);
+	struct vsg_req *b = request(self->dev, BLOCK, BLOCK);
+	unsigned int i;
+
+	WHERE("function %u, %s", subtype, match ? "a match" : "no match");
+	write_pattern(self->r, b, T, LUN_SLOW, 0, 1, 1);
+	vsg_pattern(a->data_out, BLOCK, 0, match ? 1 : 2);
+	vsg_pattern(a->data_out + BLOCK, BLOCK, 0, 3);
+	vsg_req_cmd(a, T, LUN_SLOW, cdb, sizeof(cdb), 2 * BLOCK, 0);
+	a->hdr->tag = 11;
+	ASSERT_EQ(0, vsg_submit(self->r, a));
+	vsg_ring_kick(self->r);
+	settle();
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, subtype, LUN_SLOW, 11));
+	while (!a->tok.done && vsg_ring_poll(self->r))
+		;
+	ASSERT_TRUE(a->tok.done);
+	ready(self->r, T, LUN_SLOW);
+	/* What was reported is what is on the disk. */
+	check_pattern(self->r, b, T, LUN_SLOW, 0, 1, vsg_good(a) ? 3 : 1);
+	/* Whatever was left behind shows with what uses its place. */
+	for (i = 0; i < 64; i++) {
+		vsg_cmd_rw(b, T, LUN_RAM, false, 0, 1, BLOCK);
+		exec_good(self->r, b);
+	}
+}
+
+TEST_F_TIMEOUT(tmf, abort_compare_and_write, 60)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		compare_and_write(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, i);
+		compare_and_write(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, i);
+	}
+}
+
+/* A unit attention comes first, and nothing is compared, or written. */
+TEST_F(tmf, compare_and_write_with_unit_attention)
+{
+	uint8_t cdb[16] = { 0x89, [13] = 1 };
+	struct vsg_req *a = request(self->dev, 2 * BLOCK, 0);
+	struct vsg_req *b = request(self->dev, BLOCK, BLOCK);
+	struct vsg_result res;
+	unsigned int i;
+
+	write_pattern(self->r, b, T, LUN_RAM, 0, 1, 1);
+	for (i = 0; i < 4; i++) {
+		WHERE("round %u", i);
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+			  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+				   LUN_RAM, 0));
+		/* What memory holds that nothing was read into. */
+		memset(a->data_out, 0, BLOCK);
+		vsg_pattern(a->data_out + BLOCK, BLOCK, 0, 3);
+		vsg_req_cmd(a, T, LUN_RAM, cdb, sizeof(cdb), 2 * BLOCK, 0);
+		res = exec(self->r, a);
+		EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+		EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+		EXPECT_EQ(6, res.key);
+		check_pattern(self->r, b, T, LUN_RAM, 0, 1, 1);
+	}
+	vsg_pattern(a->data_out, BLOCK, 0, 1);
+	vsg_req_cmd(a, T, LUN_RAM, cdb, sizeof(cdb), 2 * BLOCK, 0);
+	exec_good(self->r, a);
+	check_pattern(self->r, b, T, LUN_RAM, 0, 1, 3);
+}
+
+/* Tags count within a unit: another unit's command is not meant. */
+TEST_F(tmf, abort_on_another_lun)
+{
+	struct vsg_req *a = start(self, self->r, LUN_SLOW, true, 9);
+
+	settle();
+	function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_RAM, 9);
+	ASSERT_EQ(0, vsg_token_wait(&a->tok, WAIT_MS));
+	EXPECT_TRUE(vsg_good(a));
+}
+
+/* SAM-5, 7.2: a task that is not there is no error of the function. */
+TEST_F(tmf, abort_unknown_tag)
+{
+	uint8_t response;
+
+	response = function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_RAM,
+			    0xdeadbeef);
+	EXPECT_TRUE(response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED ||
+		    response == VIRTIO_SCSI_S_FUNCTION_REJECTED);
+}
+
+/* Requests race with the function: each has exactly one true answer. */
+TEST_F_TIMEOUT(tmf, abort_while_it_completes, 60)
+{
+	struct vsg_req *req = request(self->dev, 0, 4096);
+	unsigned int i;
+
+	for (i = 0; i < 300; i++) {
+		vsg_cmd_rw(req, T, LUN_RAM, false, 0, 8, BLOCK);
+		req->hdr->tag = i;
+		memset(req->data_in, VSG_POISON, 4096);
+		ASSERT_EQ(0, vsg_submit(self->r, req));
+		vsg_ring_kick(self->r);
+		function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_RAM, i);
+		ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+		EXPECT_TRUE(vsg_good(req) ||
+			    req->resp->response == VIRTIO_SCSI_S_ABORTED);
+	}
+}
+
+TEST_F_TIMEOUT(tmf, reset_under_load, 60)
+{
+	enum { N = 32, ROUNDS = 20 };
+	struct vsg_ring *r = vsg_io(self->dev, 1);
+	struct vsg_req *req[N];
+	unsigned int i, round;
+
+	for (i = 0; i < N; i++)
+		req[i] = request(self->dev, 0, 4096);
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0; i < N; i++) {
+			vsg_cmd_rw(req[i], T, LUN_RAM, false, 0, 8, BLOCK);
+			ASSERT_EQ(0, vsg_submit(r, req[i]));
+		}
+		vsg_ring_kick(r);
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+			  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+				   LUN_RAM, 0));
+		ASSERT_EQ(0, vsg_ring_drain(r, WAIT_MS));
+		for (i = 0; i < N; i++) {
+			struct vsg_result res = vsg_result(req[i]);
+
+			/* Done before, ended, or met by the unit attention. */
+			EXPECT_TRUE(vsg_good(req[i]) || res.key == 6 ||
+				    res.response == VIRTIO_SCSI_S_RESET ||
+				    res.response == VIRTIO_SCSI_S_ABORTED);
+		}
+		ready(r, T, LUN_RAM);
+	}
+}
+
+static void reset_hung(struct tmf *self, uint32_t subtype)
+{
+	struct vsg_req *a, *other = request(self->dev, 0, 4096);
+
+	backend_hold(self);
+	a = start(self, self->r, LUN_HANG, true, 5);
+	settle();
+	ASSERT_EQ(0, vsg_tmf_submit(self->ctl, subtype, T, LUN_HANG, 5));
+	/* The backend has the command's buffer still: no answer may come. */
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&self->ctl->tok, 500));
+	vsg_cmd_rw(other, T, LUN_RAM, false, 0, 8, BLOCK);
+	exec_good(self->r, other);
+	EXPECT_FALSE(a->tok.done);
+	backend_release(self);
+	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, self->ctl->resp[0]);
+	check_ended(a);
+	ready(self->r, T, LUN_HANG);
+	vsg_cmd_rw(other, T, LUN_HANG, false, 0, 8, BLOCK);
+	exec_good(self->r, other);
+}
+
+TEST_F(tmf, lun_reset_on_a_hung_backend)
+{
+	reset_hung(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET);
+}
+
+TEST_F(tmf, abort_on_a_hung_backend)
+{
+	reset_hung(self, VIRTIO_SCSI_T_TMF_ABORT_TASK);
+}
+
+/* Several functions wait for one backend, and one of another unit does not. */
+TEST_F(tmf, functions_at_once)
+{
+	struct vsg_ctl *second = vsg_ctl_alloc(self->dev);
+	struct vsg_ctl *third = vsg_ctl_alloc(self->dev);
+	struct vsg_req *a, *b;
+
+	ASSERT_TRUE(second && third);
+	backend_hold(self);
+	a = start(self, self->r, LUN_HANG, true, 5);
+	b = start(self, self->r, LUN_HANG, false, 6);
+	settle();
+	ASSERT_EQ(0, vsg_tmf_submit(self->ctl, VIRTIO_SCSI_T_TMF_ABORT_TASK, T,
+				    LUN_HANG, 5));
+	ASSERT_EQ(0, vsg_tmf_submit(second,
+				    VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T,
+				    LUN_HANG, 0));
+	ASSERT_EQ(0, vsg_tmf_submit(third, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+				    T, LUN_RAM, 0));
+	EXPECT_EQ(0, vsg_token_wait(&third->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, third->resp[0]);
+	EXPECT_FALSE(self->ctl->tok.done);
+	EXPECT_FALSE(second->tok.done);
+	backend_release(self);
+	ASSERT_EQ(0, vsg_token_wait(&second->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, second->resp[0]);
+	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+	check_ended(a);
+	/* LIO runs one after the other: the read may have been done before. */
+	while (!b->tok.done && vsg_ring_poll(self->r))
+		;
+	EXPECT_TRUE(b->tok.done);
+	EXPECT_TRUE(vsg_good(b) || b->resp->response == VIRTIO_SCSI_S_RESET ||
+		    b->resp->response == VIRTIO_SCSI_S_ABORTED);
+	ready(self->r, T, LUN_HANG);
+	ready(self->r, T, LUN_RAM);
+}
+
+/*
+ * An ACL shows the guest other numbers than the port group has: a function is
+ * for the unit that the guest means, and for no other.
+ */
+TEST(lun_mapped_by_acl)
+{
+	enum { N = 24, GUEST_RAM = 0, GUEST_SLEEPY = 5 };
+	struct vsg_opts opts = { .ring_size = 64 };
+	struct vsg_req *req[N];
+	unsigned int round, i;
+	struct vsg_dev *dev;
+	struct vsg_ctl *ctl;
+
+	/* LUN 0 of the port group is the guest's 5, LUN 1 is its 0. */
+	ASSERT_EQ(0, lio("sleepy sleepy 16; acl " WWN_B " 1 " NEXUS "\n"
+			 "tpg " WWN_B " 1 " NEXUS "\n"
+			 "lun " WWN_B " 1 0 sleepy; lun " WWN_B " 1 1 ram\n"
+			 "map " WWN_B " 1 " NEXUS " 0 1\n"
+			 "map " WWN_B " 1 " NEXUS " 5 0\n"));
+	dev = guest(WWN_B, &opts);
+	ctl = vsg_ctl_alloc(dev);
+	ASSERT_TRUE(ctl);
+	ready(vsg_io(dev, 0), T, GUEST_RAM);
+	ready(vsg_io(dev, 0), T, GUEST_SLEEPY);
+	for (i = 0; i < N; i++)
+		req[i] = request(dev, 4096, 0);
+	for (round = 0; round < 2; round++) {
+		uint16_t lun = round ? GUEST_SLEEPY : GUEST_RAM;
+
+		WHERE("reset of the guest's LUN %u", lun);
+		ASSERT_EQ(0, lio("hang sleepy"));
+		for (i = 0; i < N; i++) {
+			vsg_cmd_rw(req[i], T, GUEST_SLEEPY, true, i * 8, 8,
+				   BLOCK);
+			ASSERT_EQ(0, vsg_submit(vsg_io(dev, 0), req[i]));
+		}
+		vsg_ring_kick(vsg_io(dev, 0));
+		settle();
+		ASSERT_EQ(0, vsg_tmf_submit(ctl,
+					    VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+					    T, lun, 0));
+		if (lun == GUEST_RAM)
+			EXPECT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
+		settle();
+		EXPECT_EQ(0, lio("unhang sleepy"));
+		ASSERT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl->resp[0]);
+		ASSERT_EQ(0, vsg_ring_drain(vsg_io(dev, 0), WAIT_MS));
+		for (i = 0; i < N; i++) {
+			if (lun == GUEST_RAM)
+				EXPECT_TRUE(vsg_good(req[i]));
+			else
+				EXPECT_EQ(VIRTIO_SCSI_S_RESET,
+					  req[i]->resp->response);
+		}
+	}
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+}
+
+TEST_F(tmf, other_functions)
+{
+	static const uint32_t functions[] = {
+		VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, VIRTIO_SCSI_T_TMF_CLEAR_ACA,
+		VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET,
+		VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET,
+		VIRTIO_SCSI_T_TMF_QUERY_TASK, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET,
+		8, 255, 0x80000000,
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		WHERE("function %#x", functions[i]);
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_REJECTED,
+			  function(self, functions[i], LUN_RAM, 0));
+	}
+}
+
+TEST_F(tmf, asynchronous_notification)
+{
+	static const uint32_t types[] = {
+		VIRTIO_SCSI_T_AN_QUERY, VIRTIO_SCSI_T_AN_SUBSCRIBE,
+	};
+	uint32_t actual;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		actual = ~0u;
+		WHERE("type %u", types[i]);
+		EXPECT_EQ(VIRTIO_SCSI_S_OK,
+			  vsg_an(self->dev, types[i], T, LUN_RAM, 0x3e, &actual,
+				 WAIT_MS));
+		/* LIO reports none of the events. */
+		EXPECT_EQ(0, actual);
+	}
+}
