@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The verbs a person types; the module itself is described in Kbuild.
+
+# The running kernel's headers, or the newest that are installed.
+KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build) \
+	$(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V | tail -n 1))
+# The name of its modules' folder. Debian's config/kernel.release has another one.
+RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+
+all: modules
+
+help:
+	@echo 'make                build vhost_scsi.ko for KDIR=$(KDIR)'
+	@echo 'make install        put it into that kernel'"'"'s updates/ folder; it wins over the distribution'"'"'s'
+	@echo 'make uninstall      take it out again; the distribution'"'"'s is back'
+	@echo 'make dkms-install   let DKMS build and install it, also for kernels to come'
+	@echo 'make dkms-uninstall take that back; the distribution'"'"'s is back'
+	@echo 'make deb            the Debian package that does the same, in out/deb'
+	@echo 'make package-trial  try that package on fresh Debian roots and boot them (about half an hour)'
+	@echo 'make setup          install the Debian packages that building and testing need'
+	@echo 'make demo           a guest uses LUNs through the module, in a virtual machine'
+	@echo 'make check          all tests and the style; the last line counts them'
+	@echo 'make check-debug    the tests on a kernel that looks for faults; KERNEL=6.1, 7.3, ...'
+	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table'
+	@echo 'make coverage       which lines of the module the tests execute'
+	@echo 'make style          warnings, sparse, checkpatch, shellcheck only'
+	@echo 'make soak T=S       tests by chance for S seconds, on the debug kernel if it was built;'
+	@echo '                    SEED=N repeats what N did, DEBUG=1 builds that kernel'
+	@echo 'make fuzz T=S       the fuzzers of tests/unit for S seconds; needs clang'
+	@echo 'make clean          remove what was built'
+
+modules:
+	@test -n '$(KDIR)' || { echo "no kernel headers found: 'make setup' installs Debian's, or say KDIR=..."; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+install: modules
+	@! ls '$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/dkms/vhost_scsi.ko'* 2>/dev/null || \
+		{ echo 'DKMS has put it there: remove the package vhost-lio-dkms, or make dkms-uninstall'; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) KERNELRELEASE=$(RELEASE) INSTALL_MOD_DIR=updates modules_install
+	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
+
+uninstall:
+	rm -f '$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/vhost_scsi.ko'*
+	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
+
+clean:
+	test -z '$(KDIR)' || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	for dir in tests/lib tests/unit tests/selftests; do \
+		test ! -e $$dir/Makefile || $(MAKE) -C $$dir clean; done
+	rm -rf out
+
+dkms-install dkms-uninstall:
+	tools/dkms $(@:dkms-%=%)
+
+package-trial:
+	tests/package/trial
+
+setup deb demo check style:
+	tools/$@
+
+KERNEL ?= 6.1
+check-debug:
+	KERNEL='$(KERNEL)' tools/check debug
+
+coverage:
+	tests/debug-kernel/check --coverage --kernel '$(KERNEL)'
+
+# MATRIX: which suites or series; all without
+matrix:
+	tools/matrix $(MATRIX)
+
+T = 600
+soak:
+	tools/soak $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(DEBUG)),--debug) $(T)
+
+fuzz:
+	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
+
+.PHONY: all help modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
+	demo check style check-debug coverage matrix soak fuzz

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # most of what is set here is for those who read it
+# What the programs of tools/ share: where things are, how a message looks.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${VHOST_LIO_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/vhost-lio}
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# The newest release that has both an image and modules: newest_kernel [ROOT]
+newest_kernel() {
+	local root=${1:-} image release
+	for image in "$root"/boot/vmlinuz-*; do
+		release=${image##*/vmlinuz-}
+		[[ -d $root/lib/modules/$release ]] && echo "$release"
+	done | sort -V | tail -n 1
+}
+
+# kernel_locate RELEASE|DIR|'': sets kernel_root, kernel_release, kernel_image.
+# DIR is an unpacked image package, or what modules_install and install made:
+# boot/vmlinuz-RELEASE beside lib/modules/RELEASE.
+kernel_locate() {
+	kernel_root='' kernel_release=$1
+	if [[ -d $1 ]]; then
+		kernel_root=$(cd "$1" && pwd)
+		kernel_release=''
+	fi
+	[[ -n $kernel_release ]] || kernel_release=$(newest_kernel "$kernel_root")
+	[[ -n $kernel_release ]] ||
+		die "no kernel with its modules under ${kernel_root:-/}boot and ${kernel_root}/lib/modules; 'make setup' installs Debian's"
+	kernel_image=$kernel_root/boot/vmlinuz-$kernel_release
+	[[ -r $kernel_image ]] || die "cannot read $kernel_image"
+	[[ -e $kernel_root/lib/modules/$kernel_release/modules.dep ]] ||
+		die "no modules.dep in $kernel_root/lib/modules/$kernel_release; run depmod on it"
+}
+
+# kernel_unpacked: the image of kernel_locate in a form that QEMU starts at once.
+# Under emulation a kernel takes longer to decompress itself than to boot, so
+# this is done here, once; an image that has no PVH entry stays as it is.
+kernel_unpacked() {
+	local key unpacked base offset length tmp
+	key=$(stat -Lc '%n %s %Y' "$kernel_image" | sha256sum | cut -c 1-16)
+	unpacked=$cache/vmlinux-$kernel_release-$key
+	if [[ ! -e $unpacked ]]; then
+		mkdir -p "$cache"
+		tmp=$(mktemp "$cache/tmp.XXXXXX")
+		# The x86 boot protocol: setup_sects, payload_offset, payload_length.
+		base=$((($(od -An -tu1 -j $((0x1f1)) -N 1 "$kernel_image") + 1) * 512))
+		offset=$(od -An -tu4 -j $((0x248)) -N 4 "$kernel_image")
+		length=$(od -An -tu4 -j $((0x24c)) -N 4 "$kernel_image")
+		# All but gzip have the unpacked length in four bytes after the stream.
+		# In this order: a reader that ends early would end the writer, too.
+		head -c $((base + offset + length)) "$kernel_image" | tail -c $((length)) >"$tmp.packed"
+		case $(od -An -tx1 -N 2 "$tmp.packed") in
+		' fd 37') head -c -4 "$tmp.packed" | xz -dc >"$tmp" ;;
+		' 28 b5') head -c -4 "$tmp.packed" | zstd -qdc >"$tmp" ;;
+		' 1f 8b') gzip -dc <"$tmp.packed" >"$tmp" ;;
+		esac
+		rm "$tmp.packed"
+		# 0x12 is XEN_ELFNOTE_PHYS32_ENTRY.
+		if ! readelf -n "$tmp" 2>/dev/null | grep -qE '0x0*12\)'; then
+			ln -sf "$kernel_image" "$tmp"
+		fi
+		mv "$tmp" "$unpacked"
+	fi
+	echo "$unpacked"
+}
