@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154,SC2016
+# A guest that reads is moved to another QEMU while it does, and no page that the module wrote is stale there.
+
+from=naa.5001405000000011 to=naa.5001405000000012
+guest_kill main
+ramdisk_create rd_mcp_5/moving 32
+for name in "$from" "$to"; do
+	tpg_create "$name" 1
+	lun_add "$name" 1 0 rd_mcp_5/moving
+done
+
+options() { # of both ends, which have to be alike but for the port
+	echo "-device vhost-scsi-pci,wwpn=$1,num_queues=2,migratable=on"
+}
+# shellcheck disable=SC2046 # one argument each
+guest_start from $(options "$from")
+rm -f "$work/move"
+# shellcheck disable=SC2046
+guest_qemu to -kernel "$VHOST_GUEST_KERNEL" -initrd "$VHOST_GUEST_INITRAMFS" \
+	$(options "$to") -incoming "unix:$work/move"
+
+disk=$(guest_disk from 1 0)
+check 'the disk is filled' guest from "dd if=/dev/urandom of=/dev/$disk bs=1M count=32 oflag=direct
+	dd if=/dev/$disk bs=1M iflag=direct 2>/dev/null | md5sum >/tmp/sum; cat /tmp/sum" 60
+sum=$(guest from 'cat /tmp/sum')
+# The page cache of the disk is written by the module, again and again.
+guest from "(while [ ! -e /tmp/stop ]; do
+	echo 1 >/proc/sys/vm/drop_caches
+	cat /dev/$disk >/dev/null
+	echo pass >>/tmp/passes
+done) >/dev/null 2>&1 &"
+within 20 test -S "$work/move"
+guest_monitor from 'migrate_set_parameter max-bandwidth 24M'
+guest_monitor from "migrate -d unix:$work/move"
+moved() {
+	guest_monitor from 'info migrate'
+	sleep 0.5
+	grep -qE '[Ss]tatus:[[:space:]]*completed' "$work/from/monitor.log"
+}
+check 'the guest is moved' within 90 moved || {
+	tail -n 20 "$work/from/monitor.log" "$work/to/qemu.log" | sed 's/^/#   /'
+	return 1
+}
+guest_kill from
+check 'it goes on' guest to 'touch /tmp/stop; sleep 1; test -s /tmp/passes' 30
+note "$(guest to 'wc -l </tmp/passes') passes over the disk meanwhile"
+# From the page cache, as it came along, and from the disk.
+same 'what it read before is right' "$sum" "$(guest to "dd if=/dev/$disk bs=1M 2>/dev/null | md5sum" 60)"
+same 'what it reads now is right' "$sum" \
+	"$(guest to "dd if=/dev/$disk bs=1M iflag=direct 2>/dev/null | md5sum" 60)"
+check 'fio writes and verifies' guest_verify to "$disk" 4
+guest_stop to
+wwn_remove "$from"
+wwn_remove "$to"
+store_remove rd_mcp_5/moving

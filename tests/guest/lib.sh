@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034,SC2016
+# What the guest tests and the demonstration share, inside the host VM: the
+# module, the target, guests to start and to talk to, and checks.
+
+tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+configfs=/sys/kernel/config/target
+# On a slow kernel all waiting may take longer.
+slow=${VHOST_TEST_TIMEOUT_FACTOR:-1}
+# The QEMU that runs the guests, and what starts it: another user, say.
+qemu=${VHOST_GUEST_QEMU:-qemu-system-x86_64}
+guest_as=()
+work=/run/guest # pipes, consoles, process ids; one directory for each guest
+
+# Names that QEMU and rtslib take: NAA 5, 16 digits.
+wwn=naa.5001405000000001
+nexus=naa.5001405000000002
+
+note() { printf '# %s\n' "$*"; }
+
+# ---- checks: each is one test case ---------------------------------------
+
+# check WHAT COMMAND...: ok when COMMAND succeeds; its output shows when not
+check() {
+	local what=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		echo "ok - $what"
+	else
+		echo "not ok - $what"
+		[[ -z $output ]] || printf '%s\n' "$output" | tail -n 30 | sed 's/^/#   /'
+		return 1
+	fi
+}
+
+# same WHAT WANTED FOUND
+same() {
+	if [[ $2 == "$3" ]]; then
+		echo "ok - $1"
+	else
+		printf 'not ok - %s\n#   wanted: %q\n#   found:  %q\n' "$1" "$2" "$3"
+		return 1
+	fi
+}
+
+# within SECONDS COMMAND...: until COMMAND succeeds, at most that long
+within() {
+	local end=$((SECONDS + $1 * slow))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((SECONDS < end)) || return 1
+		sleep 0.2
+	done
+}
+
+# ---- the module ------------------------------------------------------------
+
+# VHOST_SCSI_MODULE: a file, or "stock" for the distribution's, to compare.
+module_load() {
+	local file=${VHOST_SCSI_MODULE:-$tree/vhost_scsi.ko}
+	mkdir -p /etc/target/pr
+	modprobe target_core_mod
+	if [[ $file == stock ]]; then
+		modprobe vhost_scsi
+	else
+		insmod "$file"
+	fi
+}
+
+module_unload() {
+	rmdir "$configfs/vhost" 2>/dev/null || :
+	rmmod vhost_scsi
+}
+
+# ---- the target --------------------------------------------------------------
+
+# What targetcli is told comes on standard input; it says what it did, and what
+# went wrong only there, so an error in its words is an error here.
+target_cli() {
+	local output status=0
+	output=$(targetcli 2>&1) || status=$?
+	printf '%s\n' "$output" | grep -vE '^(targetcli shell|Copyright|For help|Warning: Could not load preferences|$)' || :
+	# It warns each time that its own place for reservations is not the one in use.
+	((status == 0)) && ! grep -v dbroot <<<"$output" |
+		grep -qiE 'error|traceback|no such|invalid|cannot|not (found|allowed)'
+}
+
+# A null_blk that keeps what is written: block_create NAME MB
+block_create() {
+	local dir=/sys/kernel/config/nullb/$1
+	modprobe null_blk nr_devices=0
+	mkdir "$dir"
+	echo "$2" >"$dir/size"
+	echo 1 >"$dir/memory_backed"
+	echo 1 >"$dir/power"
+}
+
+block_remove() {
+	rmdir "/sys/kernel/config/nullb/$1"
+}
+
+# The device of a null_blk: block_device NAME
+block_device() {
+	local named=/dev/$1 # newer kernels name it like its directory
+	[[ -b $named ]] || named=/dev/nullb$(<"/sys/kernel/config/nullb/$1/index")
+	echo "$named"
+}
+
+# A disk that can be told not to answer: stall_create HBA/NAME MB
+stall_create() {
+	local dir=$configfs/core/$1 name=${1#*/}
+	block_create "$name" "$2"
+	export DM_DISABLE_UDEV=1
+	dmsetup create "$name" --table "0 $(($2 * 2048)) linear $(block_device "$name") 0"
+	dmsetup mknodes "$name"
+	modprobe target_core_iblock
+	mkdir -p "$dir"
+	echo "udev_path=/dev/mapper/$name" >"$dir/control"
+	echo 1 >"$dir/enable"
+	cat /proc/sys/kernel/random/uuid >"$dir/wwn/vpd_unit_serial"
+}
+
+# stall_begin NAME, stall_end NAME: what it was given meanwhile is answered then
+stall_begin() {
+	dmsetup suspend --nolockfs --noflush "$1"
+}
+
+stall_end() {
+	dmsetup resume "$1"
+}
+
+stall_remove() {
+	store_remove "$1"
+	dmsetup remove "${1#*/}"
+	block_remove "${1#*/}"
+}
+
+# A ramdisk without targetcli's seconds: ramdisk_create HBA/NAME MB. rtslib wants
+# an HBA for each backstore, as in rd_mcp_1/disk.
+ramdisk_create() {
+	local dir=$configfs/core/$1
+	mkdir -p "$dir"
+	echo "rd_pages=$(($2 * 256))" >"$dir/control"
+	echo 1 >"$dir/enable"
+	# The serial of a device made by hand is empty, and all such are alike.
+	cat /proc/sys/kernel/random/uuid >"$dir/wwn/vpd_unit_serial"
+	printf '%s' "${1#*/}" >"$dir/wwn/product_id"
+}
+
+# A file: file_create HBA/NAME MB, the file is /tmp/NAME
+file_create() {
+	local dir=$configfs/core/$1 file=/tmp/${1#*/}
+	mkdir -p "$dir"
+	truncate -s "$2M" "$file"
+	echo "fd_dev_name=$file,fd_dev_size=$(($2 * 1048576))" >"$dir/control"
+	echo 1 >"$dir/enable"
+	cat /proc/sys/kernel/random/uuid >"$dir/wwn/vpd_unit_serial"
+}
+
+# store_remove BACKSTORE, as in store_remove rd_mcp_1/disk
+store_remove() {
+	rmdir "$configfs/core/$1" "$configfs/core/${1%/*}"
+}
+
+# tpg_create WWN TPGT
+tpg_create() {
+	mkdir -p "$configfs/vhost/$1/tpgt_$2"
+	echo "$nexus" >"$configfs/vhost/$1/tpgt_$2/nexus"
+}
+
+# lun_add WWN TPGT LUN BACKSTORE, as in lun_add $wwn 1 5 rd_mcp_1/disk
+lun_add() {
+	local dir=$configfs/vhost/$1/tpgt_$2/lun/lun_$3
+	mkdir "$dir"
+	ln -s "$configfs/core/$4" "$dir/storage"
+}
+
+lun_remove() {
+	local dir=$configfs/vhost/$1/tpgt_$2/lun/lun_$3
+	rm "$dir/storage"
+	rmdir "$dir"
+}
+
+# wwn_remove WWN: with all below it
+wwn_remove() {
+	local tpg lun dir=$configfs/vhost/$1
+	for tpg in "$dir"/tpgt_*; do
+		for lun in "$tpg"/lun/lun_*; do
+			[[ -d $lun ]] && lun_remove "$1" "${tpg##*tpgt_}" "${lun##*lun_}"
+		done
+		[[ ! -s $tpg/nexus ]] || echo NULL >"$tpg/nexus"
+		rmdir "$tpg"
+	done
+	rmdir "$dir"
+}
+
+# The serial and the bytes of a backstore as the target core has them:
+# backstore_serial rd_mcp_1/disk
+backstore_serial() {
+	sed 's/.*: //' "$configfs/core/$1/wwn/vpd_unit_serial"
+}
+
+# ---- guests ------------------------------------------------------------------
+
+# guest_qemu NAME OPTIONS...: start QEMU; what it boots and what it has besides
+# come from the options
+guest_qemu() {
+	local dir=$work/$1 pipe
+	shift
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	for pipe in agent monitor; do
+		mkfifo "$dir/$pipe.in" "$dir/$pipe.out"
+	done
+	# Whoever it is.
+	chmod -R a+rwX "$dir"
+	"${guest_as[@]}" "$qemu" -nodefaults -display none -accel kvm -cpu host -smp 2 -m 768 \
+		-serial "file:$dir/console" -device virtio-serial \
+		-chardev "pipe,id=agent,path=$dir/agent" \
+		-device virtserialport,chardev=agent,name=agent \
+		-chardev "pipe,id=monitor,path=$dir/monitor" -mon chardev=monitor \
+		"$@" </dev/null >"$dir/qemu.log" 2>&1 &
+	echo $! >"$dir/pid"
+	disown # no word about its end, which is often a kill
+	cat "$dir/monitor.out" >"$dir/monitor.log" 2>/dev/null &
+}
+
+# guest_start NAME OPTIONS...: boot a Linux guest and wait for it
+guest_start() {
+	local name=$1
+	shift
+	guest_qemu "$name" -kernel "$VHOST_GUEST_KERNEL" -initrd "$VHOST_GUEST_INITRAMFS" \
+		-append 'console=ttyS0 quiet panic=-1 oops=panic mitigations=off maxcpus=1 pci=noearly tsc=reliable no_timer_check' "$@"
+	guest_ready "$name"
+}
+
+# guest_ready NAME: until the guest can be talked to, first or after a reboot
+guest_ready() {
+	local dir=$work/$1
+	if ! guest_read "$1" 0 120; then
+		echo "# the guest $1 did not come up"
+		tail -n 20 "$dir/qemu.log" "$dir/console" | sed 's/^/#   /'
+		return 1
+	fi
+}
+
+# guest_read NAME NUMBER SECONDS: print what comes until the end of that command,
+# and return its status
+guest_read() {
+	local line held='' have='' end=$((SECONDS + $3 * slow)) fd
+	exec {fd}<>"$work/$1/agent.out"
+	while ((SECONDS < end)); do
+		if ! IFS= read -r -t 1 -u "$fd" line; then
+			[[ -d /proc/$(<"$work/$1/pid") ]] || break
+			continue
+		fi
+		if [[ $line == "@@$2 "* ]]; then
+			# The agent puts a line end before its mark.
+			[[ -z $held ]] || printf '%s\n' "$held"
+			exec {fd}<&-
+			return "${line##* }"
+		fi
+		[[ -z $have ]] || printf '%s\n' "$held"
+		held=$line have=1
+	done
+	exec {fd}<&-
+	echo "# the guest $1 did not answer within $(($3 * slow)) s"
+	return 124
+}
+
+# guest NAME COMMAND [SECONDS]: run COMMAND in the guest, its status is ours
+guest() {
+	guest_tell "$1" "$2"
+	guest_read "$1" "$guest_number" "${3:-30}"
+}
+
+# guest_tell NAME COMMAND: run it, and do not wait
+guest_tell() {
+	# Nobody reads the pipe of a QEMU that has ended: writing would wait for ever.
+	guest_alive "$1" || { echo "# the guest $1 is not there"; return 1; }
+	guest_number=$((RANDOM + 1))
+	printf '%s %s\n' "$guest_number" "$(base64 -w 0 <<<"$2")" >"$work/$1/agent.in"
+}
+
+# guest_monitor NAME COMMAND: for QEMU's monitor
+guest_monitor() {
+	guest_alive "$1" || return 1
+	printf '%s\n' "$2" >"$work/$1/monitor.in"
+}
+
+guest_alive() {
+	[[ -e $work/$1/pid && -d /proc/$(<"$work/$1/pid") ]]
+}
+
+# guest_gone NAME SECONDS: until QEMU has ended
+guest_gone() {
+	within "$2" test ! -d "/proc/$(<"$work/$1/pid")"
+}
+
+# guest_stop NAME: power off, the hard way after a while
+guest_stop() {
+	guest_alive "$1" || return 0
+	guest_tell "$1" 'sync; poweroff -f'
+	guest_gone "$1" 15 && return
+	kill -KILL "$(<"$work/$1/pid")"
+	guest_gone "$1" 10
+}
+
+# The disks in a guest by LUN: "H:C:T:L device bytes" in the order of LUNs
+guest_disks() {
+	guest "$1" 'for d in /sys/class/scsi_device/*/device/block/*; do
+		[ -e "$d" ] || continue
+		a=${d%/device/block/*}; echo "${a##*/} ${d##*/} $(($(cat "$d/size") * 512))"
+	done | sort -t : -k 3n -k 4n'
+}
+
+# guest_need NAME OPTIONS...: start it unless it runs and answers
+guest_need() {
+	if guest_alive "$1" && guest "$1" true 10 >/dev/null; then
+		return
+	fi
+	guest_kill "$1"
+	guest_start "$@"
+}
+
+# guest_kill NAME: no warning
+guest_kill() {
+	guest_alive "$1" || return 0
+	kill -KILL "$(<"$work/$1/pid")" 2>/dev/null || :
+	guest_gone "$1" 10
+}
+
+# Write and verify a disk of a guest: guest_verify NAME DEVICE MB
+guest_verify() {
+	guest "$1" "fio --name=verify --filename=/dev/$2 --rw=randwrite --bsrange=4k-64k \
+		--size=$3m --ioengine=libaio --iodepth=16 --direct=1 --verify=crc32c \
+		--verify_fatal=1 --output=/tmp/fio || { cat /tmp/fio; false; }" 90
+}
+
+# Load that does not end by itself, and until it is seen to run:
+# guest_load NAME DEVICE
+guest_load() {
+	guest "$1" "fio --name=load --filename=/dev/$2 --rw=randrw --bs=4k --size=16m \
+		--ioengine=libaio --iodepth=32 --direct=1 --time_based --runtime=300 \
+		>/dev/null 2>&1 &
+		i=0
+		until [ \$(cut -c 1-300 /sys/block/$2/stat | awk '{ print \$5 }') -gt \$((100)) ]; do
+			i=\$((i + 1)); [ \$i -lt $((100 * slow)) ] || exit 1; sleep 0.1
+		done"
+}
+
+# guest_scan NAME: look for LUNs that came
+guest_scan() {
+	guest "$1" 'for h in /sys/class/scsi_host/*; do echo "- - -" >$h/scan; done'
+}
+
+# guest_forget NAME DEVICE: before its LUN goes
+guest_forget() {
+	guest "$1" "echo 1 >/sys/block/$2/device/delete"
+}
+
+# The device of a LUN: guest_disk NAME TARGET LUN
+guest_disk() {
+	guest_disks "$1" | sed -nE "s/^[0-9]+:0:$2:$3 ([^ ]+) .*/\\1/p"
+}
