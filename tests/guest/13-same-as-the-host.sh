@@ -22,9 +22,8 @@ for lun in "$configfs/vhost/$wwn/tpgt_1"/lun/lun_*; do
 	mkdir "$loop/lun/${lun##*/}"
 	ln -s "$(readlink -f "$(find "$lun" -maxdepth 1 -type l)")" "$loop/lun/${lun##*/}/storage"
 done
-# A file can be unmapped, a ramdisk not.
-echo 1 >"$configfs/core/fileio_1/file2/attrib/emulate_tpu"
-echo 1 >"$configfs/core/fileio_1/file2/attrib/emulate_tpws"
+# A file can be unmapped, a ramdisk not. A restore may have changed its HBA.
+echo 1 | tee "$configfs"/core/fileio_*/file2/attrib/emulate_{tpu,tpws} >/dev/null
 host_disk() { # LUN
 	local dir
 	for dir in "/sys/class/scsi_device/$(<"$loop/address"):$1"/device/block/*; do
