@@ -13,5 +13,6 @@
 #include "direct.h"
 #include "uapi.h"
 #include "vhost_task.h"
+#include "workqueue.h"
 
 #endif /* _VHOST_SCSI_COMPAT_H */

@@ -21,8 +21,11 @@
 #define VHOST_SCSI_DIRECT_COMPL				\
 	.direct_compl_supp = 1,				\
 	.default_compl_type = TARGET_DIRECT_COMPL,
+#define VHOST_SCSI_SUBMIT_COMPLETING	VHOST_SCSI_SUBMIT_INLINE
 #else
 #define VHOST_SCSI_DIRECT_COMPL
+/* A backend that completes in the submission, see enum vhost_scsi_submitter. */
+#define VHOST_SCSI_SUBMIT_COMPLETING	VHOST_SCSI_SUBMIT_HERE
 #endif
 
 #endif /* _VHOST_SCSI_COMPAT_DIRECT_H */

@@ -28,7 +28,7 @@ struct vhost_scsi_endpoint;
  * struct vhost_scsi_cmd - one SCSI command on its way to LIO and back
  *
  * Lives in the slot of a virtqueue, which owns it. The upper half is written
- * by the guest's side before vhost_scsi_target_submit() and is constant until
+ * by the guest's side before vhost_scsi_target_prepare() and is constant until
  * vhost_scsi_cmd_done(); the lower half is written by the host's side before
  * it calls vhost_scsi_cmd_done(). The target's own part follows the struct
  * (vhost_scsi_target_cmd_size bytes, zeroed when the slot is made).
@@ -101,8 +101,9 @@ void vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep);
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep);
 bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target);
 
-void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
-			      struct vhost_scsi_cmd *cmd);
+bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
+			       struct vhost_scsi_cmd *cmd);
+void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
 bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
 			       u16 lun);
 bool vhost_scsi_target_has_tmf(u32 function);

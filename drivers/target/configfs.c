@@ -352,7 +352,7 @@ static int post_link(struct se_portal_group *se_tpg, struct se_lun *lun)
 
 	mutex_lock(&tpg->mutex);
 	tpg->ports++;
-	vhost_scsi_tpg_add_lun(tpg, lun->unpacked_lun);
+	vhost_scsi_tpg_add_lun(tpg, lun);
 	lun_changed(tpg, lun, true);
 	mutex_unlock(&tpg->mutex);
 	return 0;

@@ -180,6 +180,7 @@ struct lun_access {
 	bool found;
 	bool ro;
 	u64 nr;		/* in the TPG; an ACL may map it to another */
+	struct vhost_scsi_lun *lun;	/* NULL: it has no struct */
 };
 
 /* What LIO would find, without the look-up's log line. */
@@ -193,6 +194,7 @@ static struct lun_access find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 	if (nacl->dynamic_node_acl && lun && READ_ONCE(lun->linked)) {
 		access.found = true;
 		access.nr = nr;
+		access.lun = lun;
 		return access;
 	}
 
@@ -206,6 +208,8 @@ static struct lun_access find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 		break;
 	}
 	rcu_read_unlock();
+	if (access.found)
+		access.lun = vhost_scsi_tpg_lun(tpg, access.nr);
 	return access;
 }
 
@@ -213,14 +217,13 @@ static struct lun_access find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
  * LIO logs a line, unbounded, for a LUN that is not there and for a write to
  * a read-only one: such commands are answered here.
  */
-static bool precheck(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
+static bool precheck(const struct lun_access *access,
+		     struct vhost_scsi_cmd *cmd)
 {
-	struct lun_access access = find_lun(tpg, cmd->lun);
-
-	if (!access.found &&
+	if (!access->found &&
 	    (cmd->lun || !vhost_scsi_cdb_needs_no_lun(cmd->cdb)))
 		refuse(cmd, ILLEGAL_REQUEST, 0x25, 0);
-	else if (access.ro && cmd->dir == DMA_TO_DEVICE)
+	else if (access->ro && cmd->dir == DMA_TO_DEVICE)
 		refuse(cmd, DATA_PROTECT, 0x27, 0);
 	else
 		return true;
@@ -248,9 +251,7 @@ static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
 struct vhost_scsi_lun *vhost_scsi_tpg_guest_lun(struct vhost_scsi_tpg *tpg,
 						u16 nr)
 {
-	struct lun_access access = find_lun(tpg, nr);
-
-	return access.found ? vhost_scsi_tpg_lun(tpg, access.nr) : NULL;
+	return find_lun(tpg, nr).lun;
 }
 
 /**
@@ -265,20 +266,33 @@ bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
 	return find_lun(ep->tpgs[target], lun).found;
 }
 
+/* What commands of the LUN that LIO found go through. */
+static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
+				     const struct se_cmd *se_cmd,
+				     const struct lun_access *access)
+{
+	struct vhost_scsi_lun *lun = access->lun;
+
+	if (!lun || access->nr != se_cmd->se_lun->unpacked_lun)
+		lun = vhost_scsi_tpg_lun(tpg, se_cmd->se_lun->unpacked_lun);
+	return lun ? lun : &tpg->any_lun;
+}
+
 /**
- * vhost_scsi_target_submit - carry out a command
+ * vhost_scsi_target_prepare - have LIO look at a command
  * @ep: what the device is bound to; has cmd->target
- * @cmd: ends in vhost_scsi_cmd_done(), maybe before this returns
+ * @cmd: the command
  *
- * Does not wait for this or another command; may sleep where the backend does.
- *
- * Context: process.
+ * Context: process; may sleep.
+ * Return: true: vhost_scsi_target_submit() is owed; false: it went through
+ * vhost_scsi_cmd_done().
  */
-void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
-			      struct vhost_scsi_cmd *cmd)
+bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
+			       struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tpg *tpg = ep->tpgs[cmd->target];
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct lun_access access = find_lun(tpg, cmd->lun);
 	struct se_cmd *se_cmd = &t->se_cmd;
 
 	memset(se_cmd, 0, sizeof(*se_cmd));
@@ -291,10 +305,10 @@ void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
 	/* LIO would read a longer one behind the end. */
 	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
 		refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
-		return;
+		return false;
 	}
-	if (!precheck(tpg, cmd))
-		return;
+	if (!precheck(&access, cmd))
+		return false;
 
 	se_cmd->tag = cmd->tag;
 	se_cmd->prot_pto = true;
@@ -308,12 +322,12 @@ void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
 	/* On an error LIO has ended the command. */
 	if (target_submit_prep(se_cmd, cmd->cdb, NULL, 0, NULL, 0, NULL, 0,
 			       GFP_KERNEL))
-		return;
+		return false;
 
 	if (has_no_lun(tpg, se_cmd)) {
 		transport_generic_request_failure(se_cmd,
 						  TCM_NON_EXISTENT_LUN);
-		return;
+		return false;
 	}
 	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cmd->cdb))
 		se_cmd->se_cmd_flags &= ~SCF_OVERFLOW_BIT;
@@ -323,24 +337,39 @@ void vhost_scsi_target_submit(struct vhost_scsi_endpoint *ep,
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
 		transport_generic_request_failure(se_cmd,
 						  TCM_INVALID_CDB_FIELD);
-		return;
+		return false;
 	}
 	if (map_data(t, cmd)) {
 		transport_generic_request_failure(se_cmd,
 						  TCM_OUT_OF_RESOURCES);
-		return;
+		return false;
 	}
 
 	if (se_cmd->se_cmd_flags & SCF_COMPARE_AND_WRITE)
 		guard_caw(t);
+	t->lun = lun_of(tpg, se_cmd, &access);
+	return true;
+}
 
-	t->lun = vhost_scsi_tpg_lun(tpg, se_cmd->se_lun->unpacked_lun);
-	if (!t->lun)
-		t->lun = &tpg->any_lun;
+/**
+ * vhost_scsi_target_submit - carry out a command
+ * @cmd: after vhost_scsi_target_prepare(); ends in vhost_scsi_cmd_done(), maybe
+ *	 before this returns
+ *
+ * Does not wait for this or another command; may sleep where the backend does.
+ * The task attribute counts from here: commands are submitted in the order in
+ * which the guest made them available.
+ *
+ * Context: process.
+ */
+void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
 	if (vhost_scsi_lun_defers(t->lun, t))
 		vhost_scsi_lun_queue(t->lun, t);
 	else
-		target_submit(se_cmd);
+		target_submit(&t->se_cmd);
 }
 
 /**

@@ -12,6 +12,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/delay.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/virtio_scsi.h>
 #include <target/target_core_backend.h>
@@ -19,20 +20,30 @@
 #include "target.h"
 
 static struct workqueue_struct *submit_wq;
+/*
+ * Where LIO completes by work items of its own: those run after the one that
+ * submits, in the same thread, and not each after a switch to another.
+ */
+static struct workqueue_struct *submit_here_wq;
 
-/* Backends that only start the I/O, and then return. */
-static const char *const quick_backends[] = {
-	"rd_mcp", "iblock", "pscsi",
+/* Backends that do not sleep in the submission. */
+static const struct {
+	const char *name;
+	enum vhost_scsi_submitter submitter;
+} backends[] = {
+	{ "rd_mcp", VHOST_SCSI_SUBMIT_COMPLETING },
+	{ "iblock", VHOST_SCSI_SUBMIT_INLINE },
+	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE },
 };
 
-static bool is_quick(const struct se_device *dev)
+static enum vhost_scsi_submitter submitter_of(const struct se_device *dev)
 {
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(quick_backends); i++)
-		if (!strcmp(dev->transport->name, quick_backends[i]))
-			return true;
-	return false;
+	for (i = 0; i < ARRAY_SIZE(backends); i++)
+		if (!strcmp(dev->transport->name, backends[i].name))
+			return backends[i].submitter;
+	return VHOST_SCSI_SUBMIT_ANYWHERE;
 }
 
 /* What the guest asked for; LIO sees all as SIMPLE. */
@@ -55,8 +66,8 @@ static bool is_ordering(struct vhost_scsi_tcmd *t)
 bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t)
 {
-	return !is_quick(t->se_cmd.se_dev) || is_ordering(t) ||
-	       READ_ONCE(lun->held) ||
+	return READ_ONCE(lun->submitter) != VHOST_SCSI_SUBMIT_INLINE ||
+	       is_ordering(t) || READ_ONCE(lun->held) ||
 	       !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
 }
 
@@ -82,18 +93,28 @@ static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 /* Starts another work, if there is one and something for it to do. */
 static void lun_kick(struct vhost_scsi_lun *lun)
 {
-	unsigned int i;
+	bool here = lun->submitter == VHOST_SCSI_SUBMIT_HERE;
+	struct vhost_scsi_lun_work *lw, *idle = NULL;
+	int cpu = smp_processor_id();
 
 	lockdep_assert_held(&lun->lock);
 	if (list_empty(&lun->waiting))
 		return;
-	for (i = 0; i < ARRAY_SIZE(lun->works); i++) {
-		if (lun->works[i].active)
-			continue;
-		lun->works[i].active = true;
-		queue_work(submit_wq, &lun->works[i].work);
-		return;
+	for (lw = lun->works; lw < lun->works + VHOST_SCSI_LUN_WORKS; lw++) {
+		if (!lw->active)
+			idle = lw;
+		/* A second one on a processor would only follow it. */
+		else if (here && lw->cpu == cpu && !lw->slow)
+			return;
 	}
+	if (!idle)
+		return;
+	idle->active = true;
+	idle->cpu = cpu;
+	if (here)
+		queue_work_on(cpu, submit_here_wq, &idle->work);
+	else
+		queue_work(submit_wq, &idle->work);
 }
 
 static void lun_work(struct work_struct *work)
@@ -110,11 +131,13 @@ static void lun_work(struct work_struct *work)
 	while ((t = lun_next(lun))) {
 		ordering = is_ordering(t);
 		ordered = lun->ordered;
+		lw->slow = !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
 		spin_unlock_irq(&lun->lock);
 
 		target_submit(&t->se_cmd);
 
 		spin_lock_irq(&lun->lock);
+		lw->slow = false;
 		lun->submitting--;
 		if (ordered)
 			lun->ordered = false;
@@ -236,18 +259,22 @@ void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg)
  */
 struct vhost_scsi_lun *vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
 {
+	if (lun < VHOST_SCSI_LOW_LUNS)
+		return READ_ONCE(tpg->low_luns[array_index_nospec(lun, VHOST_SCSI_LOW_LUNS)]);
 	return xa_load(&tpg->luns, lun);
 }
 
 /**
  * vhost_scsi_tpg_add_lun - a backstore was linked
  * @tpg: the TPG
- * @nr: the LUN
+ * @se_lun: the LUN
  *
  * Return: 0 or -ENOMEM: commands go through tpg->any_lun.
  */
-int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg, u64 nr)
+int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
+			   const struct se_lun *se_lun)
 {
+	u64 nr = se_lun->unpacked_lun;
 	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
 	int ret;
 
@@ -261,7 +288,12 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 			kfree(lun);
 			return ret;
 		}
+		if (nr < VHOST_SCSI_LOW_LUNS)
+			smp_store_release(&tpg->low_luns[nr], lun);
 	}
+	/* It stays linked until this returns. */
+	WRITE_ONCE(lun->submitter,
+		   submitter_of(rcu_dereference_raw(se_lun->lun_se_dev)));
 	WRITE_ONCE(lun->linked, true);
 	return 0;
 }
@@ -302,10 +334,19 @@ int vhost_scsi_luns_init(void)
 {
 	submit_wq = alloc_workqueue("vhost_scsi_submit",
 				    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return submit_wq ? 0 : -ENOMEM;
+	if (!submit_wq)
+		return -ENOMEM;
+	submit_here_wq = alloc_workqueue("vhost_scsi_here",
+					 WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	if (!submit_here_wq) {
+		destroy_workqueue(submit_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void vhost_scsi_luns_exit(void)
 {
+	destroy_workqueue(submit_here_wq);
 	destroy_workqueue(submit_wq);
 }

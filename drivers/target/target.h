@@ -21,14 +21,36 @@
 
 /* Threads of one LUN that submit to a backend which sleeps meanwhile. */
 #define VHOST_SCSI_LUN_WORKS	4
+/* LUNs that are found without a search. */
+#define VHOST_SCSI_LOW_LUNS	256
 
 struct vhost_scsi_lun;
 struct vhost_scsi_tcmd;
 
+/* Who submits a plain command of a LUN. */
+enum vhost_scsi_submitter {
+	/* The backend sleeps meanwhile: a work item, on any processor. */
+	VHOST_SCSI_SUBMIT_ANYWHERE,
+	/* It completes meanwhile, by a work item: so one beside that. */
+	VHOST_SCSI_SUBMIT_HERE,
+	/* It only starts the I/O, or LIO completes directly: the worker. */
+	VHOST_SCSI_SUBMIT_INLINE,
+};
+
+/**
+ * struct vhost_scsi_lun_work - submits commands of a LUN; under lun->lock
+ * @work: the work
+ * @lun: the LUN
+ * @active: queued or running
+ * @slow: it submits a command that may wait for others
+ * @cpu: where it was queued
+ */
 struct vhost_scsi_lun_work {
 	struct work_struct work;
 	struct vhost_scsi_lun *lun;
 	bool active;
+	bool slow;
+	int cpu;
 };
 
 /**
@@ -37,6 +59,7 @@ struct vhost_scsi_lun_work {
  * Made when a LUN number is first used in a TPG and kept until the TPG goes.
  *
  * @linked: a backstore is there; only tells whether LIO is worth asking
+ * @submitter: of plain commands to its backend
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @submitting: commands that a work submits now
@@ -47,6 +70,7 @@ struct vhost_scsi_lun_work {
  */
 struct vhost_scsi_lun {
 	bool linked;
+	enum vhost_scsi_submitter submitter;
 	spinlock_t lock;	/* guards what follows */
 	struct list_head waiting;
 	unsigned int submitting;
@@ -86,6 +110,7 @@ struct vhost_scsi_tport {
  * @prot_type: fabric_prot_type
  * @bounced: bytes of bounce buffers in use
  * @luns: struct vhost_scsi_lun by LUN
+ * @low_luns: the first of them once more
  * @any_lun: serves a command whose LUN has no struct
  */
 struct vhost_scsi_tpg {
@@ -104,6 +129,7 @@ struct vhost_scsi_tpg {
 	int prot_type;
 	atomic_long_t bounced;
 	struct xarray luns;
+	struct vhost_scsi_lun *low_luns[VHOST_SCSI_LOW_LUNS];
 	struct vhost_scsi_lun any_lun;
 };
 
@@ -190,7 +216,8 @@ bool vhost_scsi_cdb_needs_no_lun(const u8 *cdb);
 /* lun.c */
 
 void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
-int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg, u64 lun);
+int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
+			   const struct se_lun *se_lun);
 void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 lun);
 void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg);
 struct vhost_scsi_lun *vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun);

@@ -583,9 +583,18 @@ long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 
 int vhost_scsi_dev_init(void)
 {
+	int ret;
+
+	ret = vhost_scsi_notify_setup();
+	if (ret)
+		return ret;
 	vhost_scsi_dev_wq = alloc_workqueue("vhost_scsi_dev",
 					    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return vhost_scsi_dev_wq ? 0 : -ENOMEM;
+	if (!vhost_scsi_dev_wq) {
+		vhost_scsi_notify_cleanup();
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void vhost_scsi_dev_exit(void)
@@ -597,4 +606,5 @@ void vhost_scsi_dev_exit(void)
 	flush_workqueue(vhost_scsi_dev_wq);
 	rcu_barrier();
 	destroy_workqueue(vhost_scsi_dev_wq);
+	vhost_scsi_notify_cleanup();
 }

@@ -13,6 +13,9 @@
 /* Chains given while a worker takes others, before the guest is signalled. */
 #define SIGNAL_BATCH	16
 
+/* Its work items run where they are queued, after those that wait there. */
+static struct workqueue_struct *after_wq;
+
 /*
  * Kick: the eventfd that the guest's driver or its hypervisor signals.
  */
@@ -158,6 +161,17 @@ int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
  * and finds one. Not while the worker sleeps in a submission.
  */
 
+/*
+ * Where the target core completes by work items, one after the other on a
+ * processor, and more of them may wait.
+ */
+static bool others_follow(const struct vhost_scsi_vq *vq)
+{
+	/* The queue's own count, this chain, and others. */
+	return in_task() && current->flags & PF_WQ_WORKER &&
+	       current->nr_cpus_allowed == 1 && atomic_read(&vq->inflight) > 2;
+}
+
 /**
  * vhost_scsi_signal_decide - a chain was given: when is the guest told
  * @vq: the queue
@@ -170,7 +184,11 @@ enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 	lockdep_assert_held(&vq->used_lock);
 	if (++vq->unsignalled < SIGNAL_BATCH && vq->pass &&
 	    task_is_running(vq->pass->task))
-		return VHOST_SCSI_SIGNAL_LATER;
+		/* The first one sees to it that the others are not forgotten. */
+		return vq->unsignalled == 1 ? VHOST_SCSI_SIGNAL_LATER :
+					      VHOST_SCSI_SIGNAL_NONE;
+	if (vq->unsignalled < SIGNAL_BATCH && others_follow(vq))
+		return VHOST_SCSI_SIGNAL_AFTER;
 	vq->unsignalled = 0;
 	return vhost_scsi_ring_want_signal(&vq->ring) ?
 	       VHOST_SCSI_SIGNAL_NOW : VHOST_SCSI_SIGNAL_NONE;
@@ -189,6 +207,8 @@ void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when)
 		vhost_scsi_call_signal(&vq->call);
 	else if (when == VHOST_SCSI_SIGNAL_LATER)
 		queue_delayed_work(vhost_scsi_dev_wq, &vq->late, 1);
+	else if (when == VHOST_SCSI_SIGNAL_AFTER)
+		queue_work(after_wq, &vq->after);
 }
 
 static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
@@ -212,6 +232,11 @@ static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
 static void late_signal(struct work_struct *work)
 {
 	signal_rest(container_of(work, struct vhost_scsi_vq, late.work), false);
+}
+
+static void after_signal(struct work_struct *work)
+{
+	signal_rest(container_of(work, struct vhost_scsi_vq, after), false);
 }
 
 /**
@@ -254,6 +279,7 @@ void vhost_scsi_vq_pass_end(struct vhost_scsi_vq *vq)
 void vhost_scsi_notify_init(struct vhost_scsi_vq *vq)
 {
 	INIT_DELAYED_WORK(&vq->late, late_signal);
+	INIT_WORK(&vq->after, after_signal);
 	init_waitqueue_func_entry(&vq->kick.wait, kick_wake);
 	init_poll_funcptr(&vq->kick.table, kick_poll);
 }
@@ -267,6 +293,7 @@ void vhost_scsi_notify_init(struct vhost_scsi_vq *vq)
 void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq)
 {
 	cancel_delayed_work_sync(&vq->late);
+	cancel_work_sync(&vq->after);
 }
 
 /**
@@ -280,4 +307,16 @@ void vhost_scsi_notify_reset(struct vhost_scsi_vq *vq)
 	vhost_scsi_kick_set(vq, NULL);
 	call_replace(&vq->call, NULL);
 	call_replace(&vq->err, NULL);
+}
+
+int vhost_scsi_notify_setup(void)
+{
+	after_wq = alloc_workqueue("vhost_scsi_after",
+				   WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	return after_wq ? 0 : -ENOMEM;
+}
+
+void vhost_scsi_notify_cleanup(void)
+{
+	destroy_workqueue(after_wq);
 }

@@ -16,6 +16,8 @@
 #define WEIGHT_BYTES	BIT(20)
 /* More than this are answered TASK SET FULL. */
 #define MAX_SLOTS	1024
+/* Requests that are made ready before the first of them is submitted. */
+#define BATCH		16
 
 /**
  * struct request_slot - a request under way
@@ -266,7 +268,27 @@ static void slot_fill(struct request_slot *slot,
 	smp_store_release(&slot->free.busy, true);
 }
 
-static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+/*
+ * What is ready is submitted together: a command that completes at once wakes
+ * somebody, who would take the processor at the next one's preparation.
+ */
+struct batch {
+	unsigned int nr;
+	struct request_slot *slots[BATCH];
+};
+
+static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
+{
+	unsigned int i;
+
+	for (i = 0; i < batch->nr; i++)
+		vhost_scsi_target_submit(&batch->slots[i]->cmd);
+	batch->nr = 0;
+	WRITE_ONCE(vq->handled, vq->ring.last_avail);
+}
+
+static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			  struct batch *batch)
 {
 	struct vhost_scsi_request req;
 	struct request_slot *slot;
@@ -289,7 +311,8 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	}
 
 	slot_fill(slot, &req);
-	vhost_scsi_target_submit(vq->dev->ep, &slot->cmd);
+	if (vhost_scsi_target_prepare(vq->dev->ep, &slot->cmd))
+		batch->slots[batch->nr++] = slot;
 	return;
 
 fail:
@@ -306,6 +329,7 @@ fail:
 void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
 			       struct vhost_scsi_worker *w)
 {
+	struct batch batch = { .nr = 0 };
 	struct blk_plug plug;
 	unsigned int n = 0;
 	u64 bytes = 0;
@@ -314,13 +338,15 @@ void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
 	blk_start_plug(&plug);
 	while (!READ_ONCE(vq->dev->closed) && vhost_scsi_vq_take(vq, w) > 0) {
 		bytes += w->chain.out_len + w->chain.in_len;
-		request_start(vq, w);
-		WRITE_ONCE(vq->handled, vq->ring.last_avail);
+		request_start(vq, w, &batch);
+		if (batch.nr == BATCH)
+			batch_submit(vq, &batch);
 		if (++n == WEIGHT || bytes >= WEIGHT_BYTES) {
 			vhost_scsi_worker_queue(w, &vq->work);
 			break;
 		}
 	}
+	batch_submit(vq, &batch);
 	blk_finish_plug(&plug);
 	vhost_scsi_vq_pass_end(vq);
 }

@@ -185,9 +185,14 @@ struct vhost_scsi_kick {
 enum vhost_scsi_signal {
 	VHOST_SCSI_SIGNAL_NONE,
 	VHOST_SCSI_SIGNAL_NOW,
+	/* when the worker's pass ends, or a tick later */
 	VHOST_SCSI_SIGNAL_LATER,
+	/* after the work items that wait on this processor */
+	VHOST_SCSI_SIGNAL_AFTER,
 };
 
+int vhost_scsi_notify_setup(void);
+void vhost_scsi_notify_cleanup(void);
 void vhost_scsi_notify_init(struct vhost_scsi_vq *vq);
 void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq);
 void vhost_scsi_notify_reset(struct vhost_scsi_vq *vq);
@@ -241,6 +246,7 @@ struct vhost_scsi_free {
  * @pass: the worker that takes requests now; under @used_lock
  * @unsignalled: chains given meanwhile; under @used_lock
  * @late: signals, should @pass take long
+ * @after: signals when what waits on a processor has completed
  * @slots: one for each request that can be under way; request.c
  * @nr_slots: of them
  * @free: slots given back; under @used_lock
@@ -281,6 +287,7 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_worker *pass;
 	unsigned int unsignalled;
 	struct delayed_work late;
+	struct work_struct after;
 	atomic_t inflight;
 	struct completion drained;
 
