@@ -240,7 +240,7 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 		goto busy;
 
 	/* A place for the answer that is no memory changes nothing else. */
-	vhost_scsi_reply_pin(&ct->reply, c->head, &c->in,
+	vhost_scsi_reply_pin(vq, &ct->reply, c->head, &c->in,
 			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
 	tmf_next(ct, tmf_fetch, 0);
 	return;

@@ -100,6 +100,14 @@ static int measure(struct vhost_scsi_cursor cur, size_t len, struct span *span)
 	size_t n;
 	u64 gpa;
 
+	base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
+	if (base && n == len) {
+		span->pieces = 1;
+		span->pages = DIV_ROUND_UP(offset_in_page((unsigned long)base)
+					   + n, PAGE_SIZE);
+		return 0;
+	}
+
 	span->pieces = 0;
 	span->pages = 0;
 	for (; len; len -= n) {
@@ -132,7 +140,7 @@ static int alloc_tables(struct vhost_scsi_data *data,
 	}
 
 	if (span->pages <= VHOST_SCSI_INLINE_SG) {
-		sg_init_table(data->inline_sgl, VHOST_SCSI_INLINE_SG);
+		sg_init_table(data->inline_sgl, span->pages);
 		data->sgl = data->inline_sgl;
 		return 0;
 	}

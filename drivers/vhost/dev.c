@@ -89,8 +89,10 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 	WRITE_ONCE(dev->features, 0);
 	dev->rings_set = false;
 	dev->fork_owner = DEFAULT_FORK_OWNER;
-	if (dev->mm)
+	if (dev->mm) {
+		vhost_scsi_mm_forget(&dev->mm_changes, dev->mm);
 		mmdrop(dev->mm);
+	}
 	dev->mm = NULL;
 }
 
@@ -317,6 +319,8 @@ static int set_owner(struct vhost_scsi_dev *dev)
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
+	/* Without it all works, and costs more. */
+	vhost_scsi_mm_watch(&dev->mm_changes);
 	return 0;
 }
 

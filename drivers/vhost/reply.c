@@ -11,8 +11,8 @@
 
 #include "vhost.h"
 
-static int seg_pin(struct vhost_scsi_seg *seg, struct vhost_scsi_cursor *in,
-		   size_t len)
+static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
+		   struct vhost_scsi_cursor *in, size_t len)
 {
 	void __user *base;
 	unsigned long addr;
@@ -26,13 +26,9 @@ static int seg_pin(struct vhost_scsi_seg *seg, struct vhost_scsi_cursor *in,
 	seg->off = offset_in_page(addr);
 	seg->len = min_t(size_t, n, PAGE_SIZE - seg->off);
 
-	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE, &seg->page);
-	if (ret != 1)
-		return ret < 0 ? ret : -EFAULT;
-	/* Now, for the completion must not sleep. */
-	if (!PageDirty(compound_head(seg->page)))
-		set_page_dirty_lock(seg->page);
-
+	ret = vhost_scsi_pin_get(vq, addr, &seg->pin, &seg->page);
+	if (ret)
+		return ret;
 	vhost_scsi_cursor_skip(in, seg->len);
 	return 0;
 }
@@ -54,6 +50,7 @@ static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
 
 /**
  * vhost_scsi_reply_pin - make ready for an answer
+ * @vq: the queue
  * @reply: filled; to be given to vhost_scsi_reply_unpin() in any case
  * @head: of the chain
  * @in: at the response bytes; moved behind them
@@ -63,7 +60,8 @@ static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
  * Return: 0; or -EFAULT or -ENOMEM, and reply->room says how much of it can
  * be written all the same.
  */
-int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply, u16 head,
+int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
+			 struct vhost_scsi_reply *reply, u16 head,
 			 struct vhost_scsi_cursor *in, size_t len)
 {
 	int ret;
@@ -79,7 +77,8 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply, u16 head,
 			if (ret)
 				return ret;
 		}
-		ret = seg_pin(&reply->segs[reply->nr], in, len - reply->room);
+		ret = seg_pin(vq, &reply->segs[reply->nr], in,
+			      len - reply->room);
 		if (ret)
 			return ret;
 		reply->room += reply->segs[reply->nr].len;
@@ -191,7 +190,7 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply)
 	unsigned int i;
 
 	for (i = 0; i < reply->nr; i++)
-		unpin_user_page(reply->segs[i].page);
+		vhost_scsi_pin_put(reply->segs[i].pin, reply->segs[i].page);
 	if (reply->segs != reply->inline_segs)
 		kfree(reply->segs);
 	reply->nr = 0;

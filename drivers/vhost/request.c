@@ -88,6 +88,7 @@ int vhost_scsi_slots_alloc(struct vhost_scsi_vq *vq)
 	vq->slots = kvcalloc(nr, slot_size(), GFP_KERNEL_ACCOUNT);
 	if (!vq->slots)
 		return -ENOMEM;
+	vhost_scsi_pins_alloc(vq);
 	vq->nr_slots = nr;
 	vq->ready = NULL;
 	vq->free = NULL;
@@ -108,6 +109,7 @@ int vhost_scsi_slots_alloc(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_slots_free(struct vhost_scsi_vq *vq)
 {
+	vhost_scsi_pins_free(vq);
 	kvfree(vq->slots);
 	vq->slots = NULL;
 	vq->nr_slots = 0;
@@ -223,7 +225,7 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 	int ret;
 
-	ret = vhost_scsi_reply_pin(&slot->reply, req->head, &in,
+	ret = vhost_scsi_reply_pin(slot->vq, &slot->reply, req->head, &in,
 				   sizeof(struct virtio_scsi_cmd_resp));
 	if (ret)
 		return ret;

@@ -17,6 +17,7 @@
 #include <linux/eventfd.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
 #include <linux/refcount.h>
@@ -135,11 +136,66 @@ int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 		       struct vhost_scsi_iov *iov, unsigned int max);
 int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 			size_t len);
-size_t vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
-			      size_t len);
-void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur, size_t len);
-void __user *vhost_scsi_cursor_piece(const struct vhost_scsi_cursor *cur,
-				     size_t max, size_t *len, u64 *gpa);
+size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
+				size_t len);
+
+/**
+ * vhost_scsi_cursor_piece - what lies at the cursor in one piece
+ * @cur: not moved
+ * @max: bytes wanted, not 0
+ * @len: bytes that there are, at most @max
+ * @gpa: their guest address
+ *
+ * Return: the owner's address, or NULL: the pieces are used up or what lies
+ * here is no memory.
+ */
+static inline void __user *
+vhost_scsi_cursor_piece(const struct vhost_scsi_cursor *cur, size_t max,
+			size_t *len, u64 *gpa)
+{
+	if (!cur->nr || !cur->iov->base)
+		return NULL;
+	*len = min(max, cur->iov->len - cur->off);
+	*gpa = cur->iov->gpa + cur->off;
+	return cur->iov->base + cur->off;
+}
+
+/**
+ * vhost_scsi_cursor_skip - move on
+ * @cur: the cursor
+ * @len: bytes, at most what is left
+ */
+static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
+					  size_t len)
+{
+	while (cur->nr && len >= cur->iov->len - cur->off) {
+		len -= cur->iov->len - cur->off;
+		cur->off = 0;
+		cur->iov++;
+		cur->nr--;
+	}
+	if (cur->nr)
+		cur->off += len;
+}
+
+/**
+ * vhost_scsi_cursor_read - copy from the pieces and move on
+ * @cur: the cursor
+ * @buf: where to
+ * @len: bytes; inline for the sake of a constant
+ *
+ * Context: a worker; may sleep.
+ * Return: bytes copied.
+ */
+static __always_inline size_t
+vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf, size_t len)
+{
+	if (!cur->nr || !cur->iov->base || cur->iov->len - cur->off < len ||
+	    copy_from_user(buf, cur->iov->base + cur->off, len))
+		return __vhost_scsi_cursor_read(cur, buf, len);
+	vhost_scsi_cursor_skip(cur, len);
+	return len;
+}
 
 /* Memory of the owner, pinned for long and mapped into the kernel. */
 struct vhost_scsi_map {
@@ -151,6 +207,44 @@ struct vhost_scsi_map {
 
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len);
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
+
+/* pins.c */
+
+/**
+ * struct vhost_scsi_mm - changes of the owner's memory
+ * @mn: registered while @watched
+ * @watched: they are counted
+ * @changing: changes under way
+ * @changes: changes that began
+ */
+struct vhost_scsi_mm {
+	struct mmu_notifier mn;
+	bool watched;
+	atomic_t changing;
+	atomic_t changes;
+};
+
+/**
+ * struct vhost_scsi_pin - a page that is kept pinned
+ * @addr: the owner's address of it
+ * @page: NULL: none
+ * @changes: of the owner's memory, when it was pinned
+ * @users: answers that will be written to it
+ */
+struct vhost_scsi_pin {
+	unsigned long addr;
+	struct page *page;
+	unsigned int changes;
+	atomic_t users;
+};
+
+int vhost_scsi_mm_watch(struct vhost_scsi_mm *mm);
+void vhost_scsi_mm_forget(struct vhost_scsi_mm *mm, struct mm_struct *owner);
+void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq);
+void vhost_scsi_pins_free(struct vhost_scsi_vq *vq);
+int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
+		       struct vhost_scsi_pin **in, struct page **page);
+void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page);
 
 /* log.c */
 
@@ -251,6 +345,8 @@ struct vhost_scsi_free {
  * @nr_slots: of them
  * @free: slots given back; under @used_lock
  * @ready: slots to take; under @mutex
+ * @pins: pages of responses; under @mutex
+ * @nr_pins: of them, a power of two
  * @log: dirty log, while VHOST_F_LOG_ALL is set; RCU
  * @log_used_addr: guest address of the device area, if it is logged
  */
@@ -294,6 +390,8 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_free *ready;
 	void *slots;
 	unsigned int nr_slots;
+	struct vhost_scsi_pin *pins;
+	unsigned int nr_pins;
 };
 
 static inline u16 vhost_scsi_vq16(const struct vhost_scsi_vq *vq, __virtio16 v)
@@ -371,6 +469,7 @@ long vhost_scsi_vq_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 
 struct vhost_scsi_seg {
 	struct page *page;
+	struct vhost_scsi_pin *pin;
 	u64 gpa;
 	u32 off;
 	u32 len;
@@ -397,7 +496,8 @@ struct vhost_scsi_reply {
 	struct vhost_scsi_seg inline_segs[VHOST_SCSI_REPLY_SEGS];
 };
 
-int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply, u16 head,
+int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
+			 struct vhost_scsi_reply *reply, u16 head,
 			 struct vhost_scsi_cursor *in, size_t len);
 size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_reply *reply, const void *buf,
@@ -554,6 +654,7 @@ bool vhost_scsi_events_get_missed(struct vhost_scsi_dev *dev);
  *
  * @mutex: see above
  * @mm: the owner's, for identity only; NULL: no owner
+ * @mm_changes: of the owner's memory
  * @fork_owner: what workers are, VHOST_FORK_OWNER_...; under @mutex
  * @features: as negotiated; written under @mutex
  * @mem: guest memory; under @mutex, the queues have their own pointers
@@ -578,6 +679,7 @@ struct vhost_scsi_dev {
 	struct work_struct gone_work;
 
 	struct mm_struct *mm;
+	struct vhost_scsi_mm mm_changes;
 	u8 fork_owner;
 	u64 features;
 	struct vhost_scsi_mem *mem;

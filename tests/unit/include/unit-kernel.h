@@ -153,6 +153,11 @@ static inline unsigned long copy_from_user(void *to, const void *from, size_t n)
 	return 0;
 }
 
+#define user_access_begin(from, n)	(!unit_faults(from, n))
+#define user_access_end()		do { } while (0)
+#define unsafe_get_user(x, from, label)	\
+	do { if (0) goto label; memcpy(&(x), (from), sizeof(x)); } while (0)
+
 static inline unsigned long copy_to_user(void *to, const void *from, size_t n)
 {
 	if (unit_faults(to, n))
@@ -278,6 +283,7 @@ struct completion { unsigned int done; };
 struct list_head { struct list_head *next, *prev; };
 struct llist_node { struct llist_node *next; };
 struct llist_head { struct llist_node *first; };
+struct mmu_notifier { void *unused; };
 struct work_struct { void *unused; };
 struct delayed_work { struct work_struct work; };
 struct rcu_work { struct work_struct work; };

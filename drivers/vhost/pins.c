@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pages that responses go to, pinned once for many commands.
+ *
+ * A driver keeps its response buffers, so that the same few pages come again
+ * and again, while to pin one takes as long as all else that is done for the
+ * response. A queue remembers those that it met last, by the owner's address.
+ *
+ * An address may get another page: the owner unmaps it, or a balloon, KSM or
+ * the kernel's own page migration replace it. A notifier of the owner's mm
+ * counts such changes, and what was remembered before the last one does not
+ * count any more. As with every pin, a change between the look-up and the
+ * answer comes too late for that command.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/slab.h>
+
+#include "vhost.h"
+
+/* Of a queue: 1 MiB of guest memory at the most. */
+#define MAX_PINS	256
+
+/*
+ * Changes of the owner's mm.
+ */
+
+static int mm_change_begin(struct mmu_notifier *mn,
+			   const struct mmu_notifier_range *range)
+{
+	struct vhost_scsi_mm *mm = container_of(mn, struct vhost_scsi_mm, mn);
+
+	/* In this order; see pin_new(). */
+	atomic_inc(&mm->changing);
+	smp_mb__after_atomic();
+	atomic_inc(&mm->changes);
+	smp_mb__after_atomic();
+	return 0;
+}
+
+static void mm_change_end(struct mmu_notifier *mn,
+			  const struct mmu_notifier_range *range)
+{
+	struct vhost_scsi_mm *mm = container_of(mn, struct vhost_scsi_mm, mn);
+
+	smp_mb__before_atomic();
+	atomic_dec(&mm->changing);
+}
+
+static const struct mmu_notifier_ops mm_ops = {
+	.invalidate_range_start = mm_change_begin,
+	.invalidate_range_end = mm_change_end,
+};
+
+/**
+ * vhost_scsi_mm_watch - begin to count changes of the owner's memory
+ * @mm: zeroed; vhost_scsi_mm_forget() is owed if this succeeds
+ *
+ * Context: the owner's ioctl; may sleep.
+ * Return: 0 or a negative errno, with which nothing is remembered.
+ */
+int vhost_scsi_mm_watch(struct vhost_scsi_mm *mm)
+{
+	int ret;
+
+	mm->mn.ops = &mm_ops;
+	ret = mmu_notifier_register(&mm->mn, current->mm);
+	mm->watched = !ret;
+	return ret;
+}
+
+/**
+ * vhost_scsi_mm_forget - undo vhost_scsi_mm_watch()
+ * @mm: watched or not
+ * @owner: the owner's mm
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_mm_forget(struct vhost_scsi_mm *mm, struct mm_struct *owner)
+{
+	if (mm->watched)
+		mmu_notifier_unregister(&mm->mn, owner);
+	mm->watched = false;
+}
+
+/*
+ * The pages.
+ */
+
+/**
+ * vhost_scsi_pins_alloc - make room for a queue's pins
+ * @vq: about to start
+ *
+ * Without memory each page is pinned for itself.
+ */
+void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq)
+{
+	unsigned int nr = min_t(unsigned int, vq->num, MAX_PINS);
+
+	vq->pins = NULL;
+	if (!vq->dev->mm_changes.watched)
+		return;
+	vq->pins = kvcalloc(nr, sizeof(*vq->pins),
+			    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	vq->nr_pins = nr;
+}
+
+/**
+ * vhost_scsi_pins_free - let go of them
+ * @vq: drained
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_pins_free(struct vhost_scsi_vq *vq)
+{
+	unsigned int i;
+
+	for (i = 0; vq->pins && i < vq->nr_pins; i++)
+		if (vq->pins[i].page)
+			unpin_user_page(vq->pins[i].page);
+	kvfree(vq->pins);
+	vq->pins = NULL;
+}
+
+static int pin_page(unsigned long addr, unsigned int flags, struct page **page)
+{
+	int ret;
+
+	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE | flags,
+				  page);
+	if (ret != 1)
+		return ret < 0 ? ret : -EFAULT;
+	/* Now, for the completion must not sleep. */
+	if (!PageDirty(compound_head(*page)))
+		set_page_dirty_lock(*page);
+	return 0;
+}
+
+/* Another page for @pin, or for the caller alone. */
+static int pin_new(struct vhost_scsi_vq *vq, struct vhost_scsi_pin *pin,
+		   unsigned long addr, struct vhost_scsi_pin **in,
+		   struct page **page)
+{
+	struct vhost_scsi_mm *mm = &vq->dev->mm_changes;
+	unsigned int changes;
+	bool changing;
+
+	*in = NULL;
+	/* Whose answers are all written may be replaced. */
+	if (!pin || atomic_read_acquire(&pin->users))
+		return pin_page(addr, 0, page);
+	if (pin->page)
+		unpin_user_page(pin->page);
+	pin->page = NULL;
+
+	/*
+	 * A change that began before is seen in one of the two; one that
+	 * begins now is seen at the next look-up.
+	 */
+	changes = atomic_read(&mm->changes);
+	smp_rmb();
+	changing = atomic_read(&mm->changing);
+	smp_rmb();
+	/* Not for long: of a file, for one, where that is not allowed. */
+	if (changing || pin_page(addr, FOLL_LONGTERM, page))
+		return pin_page(addr, 0, page);
+
+	pin->addr = addr & PAGE_MASK;
+	pin->page = *page;
+	pin->changes = changes;
+	atomic_set(&pin->users, 1);
+	*in = pin;
+	return 0;
+}
+
+/**
+ * vhost_scsi_pin_get - the page of an address of the owner's, pinned
+ * @vq: the queue
+ * @addr: the owner's address
+ * @in: for vhost_scsi_pin_put()
+ * @page: the page, dirty
+ *
+ * Context: a worker with @vq->mutex held; may sleep.
+ * Return: 0 or what pinning says.
+ */
+int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
+		       struct vhost_scsi_pin **in, struct page **page)
+{
+	struct vhost_scsi_pin *pin = NULL;
+
+	if (vq->pins) {
+		/* The number is a power of two, as the queue's size. */
+		pin = &vq->pins[(addr >> PAGE_SHIFT) & (vq->nr_pins - 1)];
+		if (pin->page && pin->addr == (addr & PAGE_MASK) &&
+		    pin->changes == atomic_read(&vq->dev->mm_changes.changes)) {
+			atomic_inc(&pin->users);
+			*in = pin;
+			*page = pin->page;
+			return 0;
+		}
+	}
+	return pin_new(vq, pin, addr, in, page);
+}
+
+/**
+ * vhost_scsi_pin_put - the answer is written
+ * @in: from vhost_scsi_pin_get()
+ * @page: likewise
+ *
+ * Context: any.
+ */
+void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page)
+{
+	if (!in) {
+		unpin_user_page(page);
+		return;
+	}
+	/* The page may go to another address from now on. */
+	smp_mb__before_atomic();
+	atomic_dec(&in->users);
+}
