@@ -245,15 +245,19 @@ guest_ready() {
 }
 
 # guest_read NAME NUMBER SECONDS: print what comes until the end of that command,
-# and return its status
+# and return its status. What went wrong is said on standard error, for callers use
+# the output.
 guest_read() {
-	local line held='' have='' end=$((SECONDS + $3 * slow)) fd
+	local line part='' held='' have='' end=$((SECONDS + $3 * slow)) fd
+	# For both ways: opening it waits for nobody, and it does not end.
 	exec {fd}<>"$work/$1/agent.out"
 	while ((SECONDS < end)); do
 		if ! IFS= read -r -t 1 -u "$fd" line; then
-			[[ -d /proc/$(<"$work/$1/pid") ]] || break
+			part+=$line # of a line whose end has not come yet
+			guest_alive "$1" || break
 			continue
 		fi
+		line=$part$line part=''
 		if [[ $line == "@@$2 "* ]]; then
 			# The agent puts a line end before its mark.
 			[[ -z $held ]] || printf '%s\n' "$held"
@@ -264,28 +268,39 @@ guest_read() {
 		held=$line have=1
 	done
 	exec {fd}<&-
-	echo "# the guest $1 did not answer within $(($3 * slow)) s"
+	if guest_alive "$1"; then
+		echo "# the guest $1 did not answer within $(($3 * slow)) s" >&2
+	else
+		echo "# the guest $1 is not there any more: it did not answer" >&2
+	fi
 	return 124
 }
 
 # guest NAME COMMAND [SECONDS]: run COMMAND in the guest, its status is ours
 guest() {
-	guest_tell "$1" "$2"
+	guest_tell "$1" "$2" || return
 	guest_read "$1" "$guest_number" "${3:-30}"
 }
 
 # guest_tell NAME COMMAND: run it, and do not wait
 guest_tell() {
-	# Nobody reads the pipe of a QEMU that has ended: writing would wait for ever.
-	guest_alive "$1" || { echo "# the guest $1 is not there"; return 1; }
 	guest_number=$((RANDOM + 1))
-	printf '%s %s\n' "$guest_number" "$(base64 -w 0 <<<"$2")" >"$work/$1/agent.in"
+	guest_write "$1" agent.in "$guest_number $(base64 -w 0 <<<"$2")"
 }
 
 # guest_monitor NAME COMMAND: for QEMU's monitor
 guest_monitor() {
-	guest_alive "$1" || return 1
-	printf '%s\n' "$2" >"$work/$1/monitor.in"
+	guest_write "$1" monitor.in "$2"
+}
+
+# guest_write NAME PIPE LINE: into a pipe that QEMU reads. That of one that has ended
+# nobody reads, nor a full one of one that hangs: opening or writing it would wait
+# for ever.
+guest_write() {
+	guest_alive "$1" || { echo "# the guest $1 is not there" >&2; return 1; }
+	printf '%s\n' "$3" | timeout -k 1 $((10 * slow)) tee "$work/$1/$2" >/dev/null && return
+	echo "# the guest $1 took nothing from $2 within $((10 * slow)) s" >&2
+	return 1
 }
 
 guest_alive() {
@@ -300,10 +315,8 @@ guest_gone() {
 # guest_stop NAME: power off, the hard way after a while
 guest_stop() {
 	guest_alive "$1" || return 0
-	guest_tell "$1" 'sync; poweroff -f'
-	guest_gone "$1" 15 && return
-	kill -KILL "$(<"$work/$1/pid")"
-	guest_gone "$1" 10
+	guest_tell "$1" 'sync; poweroff -f' && guest_gone "$1" 15 && return
+	guest_kill "$1"
 }
 
 # The disks in a guest by LUN: "H:C:T:L device bytes" in the order of LUNs
