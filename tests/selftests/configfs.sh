@@ -39,6 +39,12 @@ for tag in 256 65536 -1 x '' 01 +1 ' 1' 0x1 1x; do
 done
 fail_with 'Invalid argument' 'tpg_1 is refused' mkdir $vhost/$naa/tpg_1
 
+# Since 6.7 a fabric says how it wants commands submitted and completed: 1 is directly.
+for param in {direct,default}_{submit,complete}_{supported,type}; do
+	[[ -e $vhost/$naa/param/$param ]] || continue
+	is "$param is 1" 1 "$(<"$vhost/$naa/param/$param")"
+done
+
 tpg=$vhost/$naa/tpgt_1
 ok 'nexus is set' write naa.5001405760000abc $tpg/nexus
 is 'nexus is shown' naa.5001405760000abc "$(<$tpg/nexus)"

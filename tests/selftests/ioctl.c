@@ -10,9 +10,11 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 /* A ring that no module parameter allows: 1024 request queues at most. */
@@ -874,4 +876,56 @@ TEST_F(owner, more_workers_than_queues)
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_FREE_WORKER, WORKER_ID(1)));
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_NEW_WORKER, &worker));
 	EXPECT_EQ(1, worker.worker_id);
+}
+
+#define MAX_IO_VQS "/sys/module/vhost_scsi/parameters/max_io_vqs"
+
+/* How many request queues a device has that is opened now. */
+static unsigned int request_queues(void)
+{
+	struct vhost_vring_state state = {};
+	int fd = open(VSG_DEV_PATH, O_RDWR);
+
+	ASSERT_NE(-1, fd);
+	EXPECT_EQ(0, ioctl(fd, VHOST_SET_OWNER, NULL));
+	while (!ioctl(fd, VHOST_GET_VRING_BUSYLOOP_TIMEOUT, &state))
+		state.index++;
+	EXPECT_EQ(ENOBUFS, errno);
+	close(fd);
+	return state.index - 2;
+}
+
+TEST(queues_by_parameter)
+{
+	static const struct {
+		const char *value;
+		unsigned int queues;
+	} rows[] = {
+		{ "1", 1 }, { "0", 1 }, { "128", 128 }, { "1024", 1024 },
+		{ "5000", 1024 },
+	};
+	struct vsg_opts opts = { .nr_io = 1024, .ring_size = 2 };
+	struct rlimit files = { 8192, 8192 };
+	char usual[16];
+	unsigned int i;
+
+	if (read_file(MAX_IO_VQS, usual, sizeof(usual)) ||
+	    write_file(MAX_IO_VQS, usual))
+		SKIP("the parameter cannot be set");
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		WHERE("max_io_vqs=%s", rows[i].value);
+		EXPECT_EQ(0, write_file(MAX_IO_VQS, rows[i].value));
+		EXPECT_EQ(rows[i].queues, request_queues());
+	}
+	/* The last of them serves like the first. */
+	EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	struct vsg_dev *dev = NULL;
+	int ret = vsg_open(&dev, &opts);
+
+	EXPECT_EQ(0, write_file(MAX_IO_VQS, usual));
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	ready(vsg_io(dev, 1023), 1, 0);
+	ready(vsg_io(dev, 0), 1, 0);
+	guest_end(dev);
 }
