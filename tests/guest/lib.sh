@@ -237,11 +237,38 @@ guest_start() {
 # guest_ready NAME: until the guest can be talked to, first or after a reboot
 guest_ready() {
 	local dir=$work/$1
-	if ! guest_read "$1" 0 120; then
+	if ! guest_read "$1" 0 180; then
 		echo "# the guest $1 did not come up"
 		tail -n 20 "$dir/qemu.log" "$dir/console" | sed 's/^/#   /'
+		guest_where "$1" | sed 's/^/#   /'
 		return 1
 	fi
+}
+
+# guest_where NAME: what its processors do, as QEMU sees it, three times. Functions
+# are those of the host VM's kernel, which is the guest's on Debian's.
+guest_where() {
+	local i
+	for i in 1 2 3; do
+		guest_monitor "$1" 'info registers -a' || return 0
+		sleep 1
+	done
+	for i in 0 1; do
+		guest_monitor "$1" "info lapic $i"
+	done
+	guest_monitor "$1" 'info irq'
+	sleep 1
+	tr -d '\r' <"$work/$1/monitor.log" | awk '
+		NR == FNR { if ($2 ~ /^[tT]$/) { at[++n] = $1; name[n] = $3 } next }
+		/^(CPU#|LVT|IRR|ISR|Timer|ICR)|^ *[0-9]+: |not / { print }
+		/^RIP=/ {
+			rip = substr($1, 5)
+			best = 0
+			for (i = 1; i <= n; i++)
+				if (at[i] <= rip && (!best || at[i] > at[best]))
+					best = i
+			print $1, best ? name[best] : "", $2, $NF
+		}' /proc/kallsyms - | cut -c 1-150
 }
 
 # guest_read NAME NUMBER SECONDS: print what comes until the end of that command,
