@@ -21,7 +21,8 @@ help:
 	@echo 'make demo           a guest uses LUNs through the module, in a virtual machine'
 	@echo 'make check          all tests and the style; the last line counts them'
 	@echo 'make check-debug    the tests on a kernel that looks for faults; KERNEL=6.1, 7.3, ...'
-	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table'
+	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
+	@echo '                    SHORT=1: a part of them, within 15 minutes'
 	@echo 'make coverage       which lines of the module the tests execute'
 	@echo 'make style          warnings, sparse, checkpatch, shellcheck only'
 	@echo 'make soak T=S       tests by chance for S seconds, on the debug kernel if it was built;'
@@ -65,9 +66,9 @@ check-debug:
 coverage:
 	tests/debug-kernel/check --coverage --kernel '$(KERNEL)'
 
-# MATRIX: which suites or series; all without
+# MATRIX: which suites or series; all without. SHORT=1: a part of the tests
 matrix:
-	tools/matrix $(MATRIX)
+	tools/matrix $(if $(filter-out 0,$(SHORT)),--short) $(MATRIX)
 
 T = 600
 soak:

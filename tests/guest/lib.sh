@@ -237,23 +237,54 @@ guest_start() {
 # guest_ready NAME: until the guest can be talked to, first or after a reboot
 guest_ready() {
 	local dir=$work/$1
-	if ! guest_read "$1" 0 120; then
+	if ! guest_read "$1" 0 180; then
 		echo "# the guest $1 did not come up"
 		tail -n 20 "$dir/qemu.log" "$dir/console" | sed 's/^/#   /'
+		guest_where "$1" | sed 's/^/#   /'
 		return 1
 	fi
 }
 
+# guest_where NAME: what its processors do, as QEMU sees it, three times. Functions
+# are those of the host VM's kernel, which is the guest's on Debian's.
+guest_where() {
+	local i
+	for i in 1 2 3; do
+		guest_monitor "$1" 'info registers -a' || return 0
+		sleep 1
+	done
+	for i in 0 1; do
+		guest_monitor "$1" "info lapic $i"
+	done
+	guest_monitor "$1" 'info irq'
+	sleep 1
+	tr -d '\r' <"$work/$1/monitor.log" | awk '
+		NR == FNR { if ($2 ~ /^[tT]$/) { at[++n] = $1; name[n] = $3 } next }
+		/^(CPU#|LVT|IRR|ISR|Timer|ICR)|^ *[0-9]+: |not / { print }
+		/^RIP=/ {
+			rip = substr($1, 5)
+			best = 0
+			for (i = 1; i <= n; i++)
+				if (at[i] <= rip && (!best || at[i] > at[best]))
+					best = i
+			print $1, best ? name[best] : "", $2, $NF
+		}' /proc/kallsyms - | cut -c 1-150
+}
+
 # guest_read NAME NUMBER SECONDS: print what comes until the end of that command,
-# and return its status
+# and return its status. What went wrong is said on standard error, for callers use
+# the output.
 guest_read() {
-	local line held='' have='' end=$((SECONDS + $3 * slow)) fd
+	local line part='' held='' have='' end=$((SECONDS + $3 * slow)) fd
+	# For both ways: opening it waits for nobody, and it does not end.
 	exec {fd}<>"$work/$1/agent.out"
 	while ((SECONDS < end)); do
 		if ! IFS= read -r -t 1 -u "$fd" line; then
-			[[ -d /proc/$(<"$work/$1/pid") ]] || break
+			part+=$line # of a line whose end has not come yet
+			guest_alive "$1" || break
 			continue
 		fi
+		line=$part$line part=''
 		if [[ $line == "@@$2 "* ]]; then
 			# The agent puts a line end before its mark.
 			[[ -z $held ]] || printf '%s\n' "$held"
@@ -264,28 +295,39 @@ guest_read() {
 		held=$line have=1
 	done
 	exec {fd}<&-
-	echo "# the guest $1 did not answer within $(($3 * slow)) s"
+	if guest_alive "$1"; then
+		echo "# the guest $1 did not answer within $(($3 * slow)) s" >&2
+	else
+		echo "# the guest $1 is not there any more: it did not answer" >&2
+	fi
 	return 124
 }
 
 # guest NAME COMMAND [SECONDS]: run COMMAND in the guest, its status is ours
 guest() {
-	guest_tell "$1" "$2"
+	guest_tell "$1" "$2" || return
 	guest_read "$1" "$guest_number" "${3:-30}"
 }
 
 # guest_tell NAME COMMAND: run it, and do not wait
 guest_tell() {
-	# Nobody reads the pipe of a QEMU that has ended: writing would wait for ever.
-	guest_alive "$1" || { echo "# the guest $1 is not there"; return 1; }
 	guest_number=$((RANDOM + 1))
-	printf '%s %s\n' "$guest_number" "$(base64 -w 0 <<<"$2")" >"$work/$1/agent.in"
+	guest_write "$1" agent.in "$guest_number $(base64 -w 0 <<<"$2")"
 }
 
 # guest_monitor NAME COMMAND: for QEMU's monitor
 guest_monitor() {
-	guest_alive "$1" || return 1
-	printf '%s\n' "$2" >"$work/$1/monitor.in"
+	guest_write "$1" monitor.in "$2"
+}
+
+# guest_write NAME PIPE LINE: into a pipe that QEMU reads. That of one that has ended
+# nobody reads, nor a full one of one that hangs: opening or writing it would wait
+# for ever.
+guest_write() {
+	guest_alive "$1" || { echo "# the guest $1 is not there" >&2; return 1; }
+	printf '%s\n' "$3" | timeout -k 1 $((10 * slow)) tee "$work/$1/$2" >/dev/null && return
+	echo "# the guest $1 took nothing from $2 within $((10 * slow)) s" >&2
+	return 1
 }
 
 guest_alive() {
@@ -300,10 +342,8 @@ guest_gone() {
 # guest_stop NAME: power off, the hard way after a while
 guest_stop() {
 	guest_alive "$1" || return 0
-	guest_tell "$1" 'sync; poweroff -f'
-	guest_gone "$1" 15 && return
-	kill -KILL "$(<"$work/$1/pid")"
-	guest_gone "$1" 10
+	guest_tell "$1" 'sync; poweroff -f' && guest_gone "$1" 15 && return
+	guest_kill "$1"
 }
 
 # The disks in a guest by LUN: "H:C:T:L device bytes" in the order of LUNs

@@ -24,6 +24,11 @@ done
 for name in eui.0123456789abcdef naa xnaa.5001405760000009 '.naa.' disk0; do
 	fail_with 'Invalid argument' "name $name is refused" mkdir "$vhost/$name"
 done
+# 223 characters are those that fit into the ioctl's field, with its end.
+long=iqn.$(printf '%0219d' 0)
+ok 'a name of 223 characters' mkdir "$vhost/$long"
+ok 'it is removed' rmdir "$vhost/$long"
+fail_with 'Invalid argument' 'a name of 224 characters is refused' mkdir "$vhost/${long}0"
 fail_with 'File exists' 'a name twice' mkdir $vhost/$naa
 
 for tag in 0 1 255; do
@@ -34,6 +39,12 @@ for tag in 256 65536 -1 x '' 01 +1 ' 1' 0x1 1x; do
 done
 fail_with 'Invalid argument' 'tpg_1 is refused' mkdir $vhost/$naa/tpg_1
 
+# Since 6.7 a fabric says how it wants commands submitted and completed: 1 is directly.
+for param in {direct,default}_{submit,complete}_{supported,type}; do
+	[[ -e $vhost/$naa/param/$param ]] || continue
+	is "$param is 1" 1 "$(<"$vhost/$naa/param/$param")"
+done
+
 tpg=$vhost/$naa/tpgt_1
 ok 'nexus is set' write naa.5001405760000abc $tpg/nexus
 is 'nexus is shown' naa.5001405760000abc "$(<$tpg/nexus)"
@@ -43,6 +54,7 @@ fail_with 'No such device' 'a cleared nexus is not shown' read_file $tpg/nexus
 fail_with 'No such device' 'nexus cleared twice' write NULL $tpg/nexus
 fail_with 'Invalid argument' 'nexus of another protocol' write $iqn $tpg/nexus
 fail_with 'Invalid argument' 'nexus without a protocol' write disk $tpg/nexus
+fail_with 'Invalid argument' 'nexus with too long a name' write "naa.$(printf '%0252d' 0)" $tpg/nexus
 ok 'nexus is set again' write naa.5001405760000abe $tpg/nexus
 
 # LIO's own name for the initiator, without the prefix.

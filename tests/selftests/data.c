@@ -543,6 +543,50 @@ TEST_F(io, task_attributes)
 }
 
 /* Ordered commands among others: all are done, the last write wins. */
+/*
+ * Newer kernels let a device choose who submits and completes its commands: what the
+ * fabric says (0), directly (1), a work item (2). Every choice works.
+ */
+TEST_F_TIMEOUT(io, submit_and_complete_types, 60)
+{
+	static const struct {
+		const char *store;
+		uint16_t lun;
+	} stores[] = {
+		{ "rd_mcp_" LIO_HBA "/ram", LUN_RAM },
+		{ "fileio_" LIO_HBA "/buffered", LUN_BUFFERED },
+		{ "iblock_" LIO_HBA "/timer", LUN_TIMER },
+	};
+	static const char *const choices[] = { "1", "2", "0" };
+	const char *submit, *complete;
+	unsigned int n, both;
+	uint32_t seed = 7000;
+	size_t i;
+
+	if (lio_write("0", "core/%s/attrib/submit_type", stores[0].store))
+		SKIP("this kernel has no choice");
+	/* That came later than the other. */
+	both = !lio_write("0", "core/%s/attrib/complete_type", stores[0].store);
+	for (i = 0; i < ARRAY_SIZE(stores); i++) {
+		for (n = 0; n < (both ? 9 : 3); n++) {
+			submit = choices[n % 3];
+			complete = choices[n / 3];
+			WHERE("%s, submit_type %s, complete_type %s",
+			      stores[i].store, submit, complete);
+			EXPECT_EQ(0, lio_write(submit, "core/%s/attrib/submit_type",
+					       stores[i].store));
+			if (both)
+				EXPECT_EQ(0, lio_write(complete,
+						       "core/%s/attrib/complete_type",
+						       stores[i].store));
+			write_pattern(self->r, self->req, T, stores[i].lun, 64,
+				      64, ++seed);
+			check_pattern(self->r, self->req, T, stores[i].lun, 64,
+				      64, seed);
+		}
+	}
+}
+
 TEST_F(io, ordered_under_load)
 {
 	enum { N = 64 };

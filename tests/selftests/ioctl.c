@@ -10,9 +10,11 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 /* A ring that no module parameter allows: 1024 request queues at most. */
@@ -85,6 +87,9 @@ static void check_not_owner(int fd)
 {
 	struct vhost_memory none = { .nregions = 0 };
 	const struct row rows[] = {
+		{ "FEATURES", VHOST_SET_FEATURES, U64(0), EPERM },
+		{ "BACKEND_FEATURES", VHOST_SET_BACKEND_FEATURES, U64(0),
+		  EPERM },
 		{ "MEM_TABLE", VHOST_SET_MEM_TABLE, &none, EPERM },
 		{ "LOG_BASE", VHOST_SET_LOG_BASE, U64(0), EPERM },
 		{ "LOG_FD", VHOST_SET_LOG_FD, U32(-1), EPERM },
@@ -100,6 +105,20 @@ static void check_not_owner(int fd)
 		{ "get BUSYLOOP", VHOST_GET_VRING_BUSYLOOP_TIMEOUT, STATE(2, 0),
 		  EPERM },
 		{ "RESET_OWNER", VHOST_RESET_OWNER, NULL, EPERM },
+		{ "SET_ENDPOINT", VHOST_SCSI_SET_ENDPOINT, ENDPOINT(WWN_A),
+		  EPERM },
+		{ "CLEAR_ENDPOINT", VHOST_SCSI_CLEAR_ENDPOINT, ENDPOINT(WWN_A),
+		  EPERM },
+		/* What this module has and another may not have. */
+		{ "FEATURES_ARRAY", VHOST_SET_FEATURES_ARRAY, U64(0), EPERM },
+		{ "NEW_WORKER", VHOST_NEW_WORKER, WORKER_ID(0), EPERM },
+		{ "FREE_WORKER", VHOST_FREE_WORKER, WORKER_ID(0), EPERM },
+		{ "ATTACH_WORKER", VHOST_ATTACH_VRING_WORKER, WORKER(2, 0),
+		  EPERM },
+		{ "get WORKER", VHOST_GET_VRING_WORKER, WORKER(2, 0), EPERM },
+		{ "ENDIAN", VHOST_SET_VRING_ENDIAN, STATE(2, 0), EPERM },
+		{ "get ENDIAN", VHOST_GET_VRING_ENDIAN, STATE(2, 0), EPERM },
+		{ "unknown ioctl", _IO(VHOST_VIRTIO, 0x3f), NULL, EPERM },
 	};
 
 	check_rows(fd, rows, ARRAY_SIZE(rows));
@@ -116,8 +135,6 @@ TEST(before_set_owner)
 	ASSERT_NE(-1, fd);
 	check_not_owner(fd);
 	check_rows(fd, free_for_all, ARRAY_SIZE(free_for_all));
-	WHERE("endpoint without an owner");
-	EXPECT_NE(0, ioctl(fd, VHOST_SCSI_SET_ENDPOINT, ENDPOINT(WWN_A)));
 	close(fd);
 }
 
@@ -249,10 +266,23 @@ TEST_F(owner, rings)
 		  FILE_ARG(NO_RING, -1), ENOBUFS },
 		{ "busyloop, no such ring", VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
 		  STATE(NO_RING, 0), ENOBUFS },
+		{ "get busyloop, no such ring",
+		  VHOST_GET_VRING_BUSYLOOP_TIMEOUT, STATE(NO_RING, 0),
+		  ENOBUFS },
 		{ "ring number -1", VHOST_SET_VRING_NUM, STATE(-1, 128),
 		  ENOBUFS },
 		{ "ring number unreadable", VHOST_SET_VRING_NUM, NO_MEM,
 		  EFAULT },
+		{ "base unreadable", VHOST_SET_VRING_BASE, NO_MEM, EFAULT },
+		{ "get base unreadable", VHOST_GET_VRING_BASE, NO_MEM, EFAULT },
+		{ "addr unreadable", VHOST_SET_VRING_ADDR, NO_MEM, EFAULT },
+		{ "kick unreadable", VHOST_SET_VRING_KICK, NO_MEM, EFAULT },
+		{ "call unreadable", VHOST_SET_VRING_CALL, NO_MEM, EFAULT },
+		{ "err unreadable", VHOST_SET_VRING_ERR, NO_MEM, EFAULT },
+		{ "busyloop unreadable", VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+		  NO_MEM, EFAULT },
+		{ "get busyloop unreadable", VHOST_GET_VRING_BUSYLOOP_TIMEOUT,
+		  NO_MEM, EFAULT },
 
 		{ "num 0", VHOST_SET_VRING_NUM, STATE(2, 0), EINVAL },
 		{ "num 3", VHOST_SET_VRING_NUM, STATE(2, 3), EINVAL },
@@ -329,6 +359,62 @@ TEST_F(owner, values_come_back)
 	state.num = 0;
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_BUSYLOOP_TIMEOUT, &state));
 	EXPECT_EQ(77, state.num);
+}
+
+/* What can be read and not be written. */
+TEST_F(owner, answer_unwritable)
+{
+	struct vhost_vring_state *state, set = { .index = 2, .num = 4321 };
+	struct vsg_dev *dev = self->dev;
+
+	state = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, state);
+	*state = (struct vhost_vring_state) { .index = 2 };
+	ASSERT_EQ(0, mprotect(state, 4096, PROT_READ));
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_BASE, &set));
+	EXPECT_EQ(-EFAULT, vsg_ioctl(dev, VHOST_GET_VRING_BUSYLOOP_TIMEOUT,
+				     state));
+	EXPECT_EQ(-EFAULT, vsg_ioctl(dev, VHOST_GET_VRING_BASE, state));
+	/* The index is told to who asks again. */
+	set.num = 0;
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_BASE, &set));
+	EXPECT_EQ(4321, set.num);
+	munmap(state, 4096);
+
+	/* So it is with a queue that runs, which stops all the same. */
+	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	ready(vsg_io(dev, 0), 1, 0);
+	state = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, state);
+	*state = (struct vhost_vring_state) { .index = 2 };
+	ASSERT_EQ(0, mprotect(state, 4096, PROT_READ));
+	EXPECT_EQ(-EFAULT, vsg_ioctl(dev, VHOST_GET_VRING_BASE, state));
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_NUM, STATE(2, 128)));
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_BASE, &set));
+	EXPECT_EQ(vsg_v16(vsg_io(dev, 0), vsg_io(dev, 0)->used->idx), set.num);
+	munmap(state, 4096);
+	EXPECT_EQ(0, vsg_stop(dev));
+}
+
+/* Only the dirty log may be switched while the device is bound. */
+TEST_F(owner, features_while_bound)
+{
+	struct vsg_dev *dev = self->dev;
+	uint64_t log = VSG_F(VHOST_F_LOG_ALL);
+
+	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	EXPECT_EQ(0, vsg_set_features(dev, dev->features));
+	EXPECT_EQ(-EBUSY, vsg_set_features(dev, dev->features ^
+					   VSG_F(VIRTIO_RING_F_EVENT_IDX)));
+	EXPECT_EQ(-EBUSY, vsg_set_features(dev, 0));
+	EXPECT_EQ(0, vsg_set_features(dev, dev->features | log));
+	EXPECT_EQ(-EBUSY, vsg_set_features(dev, log));
+	EXPECT_EQ(0, vsg_set_features(dev, dev->features));
+	ready(vsg_io(dev, 0), 1, 0);
+	EXPECT_EQ(0, vsg_stop(dev));
+	EXPECT_EQ(0, vsg_set_features(dev, 0));
 }
 
 TEST_F(owner, features)
@@ -541,6 +627,7 @@ TEST_F(owner, dirty_log)
 
 TEST_F(owner, endian)
 {
+	struct vhost_vring_state state = { .index = 2 };
 	struct vsg_dev *dev = self->dev;
 	int ret = vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN, STATE(2, 0));
 
@@ -549,6 +636,13 @@ TEST_F(owner, endian)
 	EXPECT_EQ(0, ret);
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN, STATE(2, 1)));
 	EXPECT_EQ(-EINVAL, vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN, STATE(2, 2)));
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_ENDIAN, &state));
+	EXPECT_EQ(1, state.num);
+	EXPECT_EQ(-ENOBUFS, vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN,
+				      STATE(NO_RING, 0)));
+	EXPECT_EQ(-ENOBUFS, vsg_ioctl(dev, VHOST_GET_VRING_ENDIAN,
+				      STATE(NO_RING, 0)));
+	EXPECT_EQ(-EFAULT, vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN, NO_MEM));
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN, STATE(2, 0)));
 	EXPECT_EQ(0, vsg_start(dev, WWN_A));
 	EXPECT_EQ(-EBUSY, vsg_ioctl(dev, VHOST_SET_VRING_ENDIAN, STATE(2, 1)));
@@ -618,6 +712,20 @@ TEST_F(owner, endpoint_taken)
 	EXPECT_EQ(0, vsg_stop(dev));
 	EXPECT_EQ(0, vsg_start(other, WWN_A));
 	guest_end(other);
+}
+
+/* "NULL" says that there shall be no nexus, not even the default one. */
+TEST_F(owner, endpoint_without_nexus)
+{
+	const char *none = LIO_WWN "0003";
+	struct vsg_dev *dev = self->dev;
+
+	ASSERT_EQ(0, lio("tpg " LIO_WWN "0003 1"));
+	ASSERT_EQ(0, lio_write("NULL", "vhost/%s/tpgt_1/nexus", none));
+	EXPECT_EQ(-ENODEV, vsg_start(dev, none));
+	EXPECT_EQ(0, vsg_start(dev, WWN_A));
+	EXPECT_EQ(0, vsg_stop(dev));
+	EXPECT_EQ(0, lio("dropwwn " LIO_WWN "0003"));
 }
 
 /* Firmware uses one request queue where the kernel will use many. */
@@ -747,4 +855,77 @@ TEST_F(owner, workers)
 	};
 
 	check_rows(dev->fd, rows, ARRAY_SIZE(rows));
+}
+
+TEST_F(owner, more_workers_than_queues)
+{
+	struct vsg_dev *dev = self->dev;
+	struct vhost_worker_state worker;
+	unsigned int n = 1; /* which SET_OWNER made */
+	int ret;
+
+	while ((ret = vsg_ioctl(dev, VHOST_NEW_WORKER, &worker)) == 0 &&
+	       n <= NO_RING)
+		n++;
+	if (ret == -ENOTTY)
+		SKIP("no worker ioctls in this module");
+	EXPECT_EQ(-ENOSPC, ret);
+	WHERE("a queue for each of %u workers, no more", n);
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_BASE, STATE(n - 1, 0)));
+	EXPECT_EQ(-ENOBUFS, vsg_ioctl(dev, VHOST_GET_VRING_BASE, STATE(n, 0)));
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_FREE_WORKER, WORKER_ID(1)));
+	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_NEW_WORKER, &worker));
+	EXPECT_EQ(1, worker.worker_id);
+}
+
+#define MAX_IO_VQS "/sys/module/vhost_scsi/parameters/max_io_vqs"
+
+/* How many request queues a device has that is opened now. */
+static unsigned int request_queues(void)
+{
+	struct vhost_vring_state state = {};
+	int fd = open(VSG_DEV_PATH, O_RDWR);
+
+	ASSERT_NE(-1, fd);
+	EXPECT_EQ(0, ioctl(fd, VHOST_SET_OWNER, NULL));
+	while (!ioctl(fd, VHOST_GET_VRING_BUSYLOOP_TIMEOUT, &state))
+		state.index++;
+	EXPECT_EQ(ENOBUFS, errno);
+	close(fd);
+	return state.index - 2;
+}
+
+TEST(queues_by_parameter)
+{
+	static const struct {
+		const char *value;
+		unsigned int queues;
+	} rows[] = {
+		{ "1", 1 }, { "0", 1 }, { "128", 128 }, { "1024", 1024 },
+		{ "5000", 1024 },
+	};
+	struct vsg_opts opts = { .nr_io = 1024, .ring_size = 2 };
+	struct rlimit files = { 8192, 8192 };
+	char usual[16];
+	unsigned int i;
+
+	if (read_file(MAX_IO_VQS, usual, sizeof(usual)) ||
+	    write_file(MAX_IO_VQS, usual))
+		SKIP("the parameter cannot be set");
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		WHERE("max_io_vqs=%s", rows[i].value);
+		EXPECT_EQ(0, write_file(MAX_IO_VQS, rows[i].value));
+		EXPECT_EQ(rows[i].queues, request_queues());
+	}
+	/* The last of them serves like the first. */
+	EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &files));
+	struct vsg_dev *dev = NULL;
+	int ret = vsg_open(&dev, &opts);
+
+	EXPECT_EQ(0, write_file(MAX_IO_VQS, usual));
+	ASSERT_EQ(0, ret);
+	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	ready(vsg_io(dev, 1023), 1, 0);
+	ready(vsg_io(dev, 0), 1, 0);
+	guest_end(dev);
 }
