@@ -13,12 +13,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +28,8 @@
 #define BLOCK		512
 #define MAX_LUNS	64
 #define MAX_DEVS	64
-#define MIB		(1UL << 20)
+#define MIB		(1024 * 1024UL)
+#define HUGE_PAGE	(2 * MIB)
 #define SKIP		3	/* exit status: the module cannot do that */
 #define WAIT_MS		60000
 
@@ -50,6 +51,7 @@ static const char usage[] =
 	"  -z ENTRIES  of each ring (128, or what DEPTH takes)\n"
 	"  -x NAME,... features not to use: event_idx, indirect, version_1\n"
 	"  -w          a worker for each queue\n"
+	"  -H          guest memory in huge pages; else it has none\n"
 	"  -B MICROS   that a worker polls before it sleeps\n"
 	"  -L          measure latency, too, which costs something\n"
 	"  -F BYTES    fairness: what the first queue does while all others have\n"
@@ -63,24 +65,25 @@ static const char usage[] =
 	"Exit status 3: the module does not have what was asked for.\n";
 
 static struct {
-	unsigned int queues;
-	unsigned int depth;
-	uint32_t bytes;
+	unsigned long queues;
+	unsigned long depth;
+	unsigned long bytes;
 	unsigned long count;
 	unsigned long warm_up;
-	unsigned int percent;
+	unsigned long percent;
+	unsigned long span;	/* MiB */
+	unsigned long target;
+	unsigned long entries;
+	unsigned long poll_us;
+	unsigned long flood;
 	bool sequential;
-	uint64_t span;
+	bool workers;
+	bool huge;
+	bool latency;
+	bool hold;
 	uint16_t lun[MAX_LUNS];
 	unsigned int luns;
-	uint8_t target;
-	unsigned int entries;
 	uint64_t without;
-	bool workers;
-	unsigned int poll_us;
-	bool latency;
-	uint32_t flood;
-	bool hold;
 	int perf_ctl;
 	int perf_ack;
 } opt = {
@@ -90,7 +93,7 @@ static struct {
 	.count = 10000,
 	.warm_up = 2000,
 	.percent = 100,
-	.span = 32 * MIB,
+	.span = 32,
 	.luns = 1,
 	.target = 1,
 	.perf_ctl = -1,
@@ -124,7 +127,7 @@ struct load {
 	unsigned long count;
 	bool follows;
 	uint64_t *begun;
-	uint64_t *took;
+	unsigned long *took;
 	uint64_t end;
 };
 
@@ -226,7 +229,7 @@ static void drive(struct load *l, unsigned long count, bool follows)
 
 static void load_warm_up(struct load *l)
 {
-	uint64_t *took = l->took;
+	unsigned long *took = l->took;
 
 	l->took = NULL;
 	drive(l, l->bytes > opt.bytes ? opt.depth : opt.warm_up, false);
@@ -266,7 +269,7 @@ static void perf_tell(const char *command)
 static uint64_t worker_time(const char *dir, const char *task)
 {
 	char path[300], want[32], name[32] = "";
-	uint64_t ns = 0;
+	unsigned long long ns = 0;
 	FILE *f;
 
 	snprintf(want, sizeof(want), "vhost-%d\n", getpid());
@@ -283,7 +286,7 @@ static uint64_t worker_time(const char *dir, const char *task)
 	f = fopen(path, "r");
 	if (!f)
 		return 0;
-	if (fscanf(f, "%" SCNu64, &ns) != 1)
+	if (fscanf(f, "%llu", &ns) != 1)
 		ns = 0;
 	fclose(f);
 	return ns;
@@ -310,8 +313,8 @@ static uint64_t workers_time(void)
 }
 
 struct result {
-	uint64_t ns;
-	uint64_t worker_ns;
+	unsigned long ns;
+	unsigned long worker_ns;
 	unsigned long kicks;
 	unsigned long calls;
 };
@@ -359,7 +362,8 @@ static struct result run(void)
 
 static int compare(const void *a, const void *b)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	unsigned long x = *(const unsigned long *)a;
+	unsigned long y = *(const unsigned long *)b;
 
 	return x < y ? -1 : x > y;
 }
@@ -367,7 +371,7 @@ static int compare(const void *a, const void *b)
 static void print_latency(void)
 {
 	unsigned long n = 0;
-	uint64_t *all;
+	unsigned long *all;
 	unsigned int i;
 
 	all = calloc(nr_loads * loads[0].count, sizeof(*all));
@@ -378,8 +382,8 @@ static void print_latency(void)
 		n += loads[i].count;
 	}
 	qsort(all, n, sizeof(*all), compare);
-	printf(" p50=%" PRIu64 " p99=%" PRIu64 " p999=%" PRIu64,
-	       all[n / 2], all[n * 99 / 100], all[n * 999 / 1000]);
+	printf(" p50=%lu p99=%lu p999=%lu", all[n / 2], all[n * 99 / 100],
+	       all[n * 999 / 1000]);
 	free(all);
 }
 
@@ -388,8 +392,7 @@ static void measure(void)
 	unsigned long n = nr_loads * loads[0].count;
 	struct result res = run();
 
-	printf("commands=%lu ns=%" PRIu64 " ns_per_command=%" PRIu64
-	       " worker_ns=%" PRIu64 " kicks=%lu calls=%lu",
+	printf("commands=%lu ns=%lu ns_per_command=%lu worker_ns=%lu kicks=%lu calls=%lu",
 	       n, res.ns, res.ns / n, res.worker_ns / n, res.kicks, res.calls);
 	if (opt.latency)
 		print_latency();
@@ -399,12 +402,12 @@ static void measure(void)
 static void load_size(struct load *l, uint32_t bytes)
 {
 	l->bytes = bytes;
-	l->places = opt.span / bytes;
+	l->places = opt.span * MIB / bytes;
 }
 
 static void fairness(void)
 {
-	uint64_t alike, flooded;
+	unsigned long alike, flooded;
 	unsigned int i;
 
 	for (i = 1; i < nr_loads; i++)
@@ -414,11 +417,11 @@ static void fairness(void)
 	for (i = 1; i < nr_loads; i++)
 		load_size(&loads[i], opt.flood);
 	flooded = run().ns / opt.count;
-	printf("alike=%" PRIu64 " flooded=%" PRIu64 " ratio=%.3f\n",
-	       alike, flooded, (double)alike / flooded);
+	printf("alike=%lu flooded=%lu ratio=%.3f\n", alike, flooded,
+	       (double)alike / flooded);
 }
 
-static uint32_t largest(void)
+static size_t largest(void)
 {
 	return opt.flood > opt.bytes ? opt.flood : opt.bytes;
 }
@@ -426,7 +429,7 @@ static uint32_t largest(void)
 /* Guest memory for a request: its streams begin in a page of their own. */
 static size_t req_memory(void)
 {
-	return 2 * (largest() + 3 * 4096UL) + 256;
+	return 2 * (largest() + 3 * 4096) + 256;
 }
 
 static void load_init(struct load *l, struct vsg_ring *r, unsigned int nr)
@@ -501,6 +504,18 @@ static void set_polling(struct vsg_dev *dev)
 		     "polling");
 }
 
+/* Which of both there are, the kernel must not choose: it matters much. */
+static void set_pages(struct vsg_dev *dev)
+{
+	struct vsg_region *region = dev->mem.region;
+
+	madvise(region->hva, region->size,
+		opt.huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	/* The first huge page may begin within the region. */
+	if (opt.huge)
+		vsg_mem_alloc(&dev->mem, HUGE_PAGE, 1);
+}
+
 static void dev_start(const char *wwn)
 {
 	struct vsg_opts opts = {
@@ -510,11 +525,12 @@ static void dev_start(const char *wwn)
 	};
 	struct vsg_dev *dev;
 
-	opts.mem_size = 4 * MIB + opt.queues * opt.entries * 128UL;
+	opts.mem_size = 3 * HUGE_PAGE + opt.queues * opt.entries * 128UL;
 	if (!opt.hold)
 		opts.mem_size += opt.queues * opt.depth * req_memory();
 	opts.mem_size = (opts.mem_size + MIB - 1) & ~(MIB - 1);
 	need(vsg_open(&dev, &opts), "open");
+	set_pages(dev);
 	if (opt.workers)
 		attach_workers(dev);
 	if (opt.poll_us)
@@ -572,14 +588,15 @@ static void parse_without(char *list)
 		{ "event_idx", VSG_F(VIRTIO_RING_F_EVENT_IDX) },
 		{ "indirect", VSG_F(VIRTIO_RING_F_INDIRECT_DESC) },
 		{ "version_1", VSG_F(VIRTIO_F_VERSION_1) },
+		{}
 	};
-	unsigned int i, n = sizeof(names) / sizeof(names[0]);
+	unsigned int i;
 	char *name;
 
 	while ((name = strsep(&list, ","))) {
-		for (i = 0; i < n && strcmp(name, names[i].name); i++)
+		for (i = 0; names[i].name && strcmp(name, names[i].name); i++)
 			;
-		if (i == n)
+		if (!names[i].name)
 			bad_usage();
 		opt.without |= names[i].feature;
 	}
@@ -598,31 +615,58 @@ static void parse_perf(char *pipes)
 		die("no pipes to perf");
 }
 
-static void parse_option(int c)
+static bool parse_number(int c)
 {
-	unsigned long number = optarg ? strtoul(optarg, NULL, 0) : 0;
+	static const struct {
+		char c;
+		unsigned long *to;
+	} numbers[] = {
+		{ 'q', &opt.queues },
+		{ 'd', &opt.depth },
+		{ 'b', &opt.bytes },
+		{ 'n', &opt.count },
+		{ 'u', &opt.warm_up },
+		{ 'r', &opt.percent },
+		{ 'S', &opt.span },
+		{ 't', &opt.target },
+		{ 'z', &opt.entries },
+		{ 'B', &opt.poll_us },
+		{ 'F', &opt.flood },
+		{}
+	};
+	unsigned int i;
 
-	switch (c) {
-	case 'q': opt.queues = number; break;
-	case 'd': opt.depth = number; break;
-	case 'b': opt.bytes = number; break;
-	case 'n': opt.count = number; break;
-	case 'u': opt.warm_up = number; break;
-	case 'r': opt.percent = number; break;
-	case 's': opt.sequential = true; break;
-	case 'S': opt.span = number * MIB; break;
-	case 'l': parse_luns(optarg); break;
-	case 't': opt.target = number; break;
-	case 'z': opt.entries = number; break;
-	case 'x': parse_without(optarg); break;
-	case 'w': opt.workers = true; break;
-	case 'B': opt.poll_us = number; break;
-	case 'L': opt.latency = true; break;
-	case 'F': opt.flood = number; break;
-	case 'o': opt.hold = true; break;
-	case 'P': parse_perf(optarg); break;
-	default: bad_usage();
+	for (i = 0; numbers[i].c; i++) {
+		if (numbers[i].c != c)
+			continue;
+		*numbers[i].to = strtoul(optarg, NULL, 0);
+		return true;
 	}
+	return false;
+}
+
+static bool parse_flag(int c)
+{
+	static const struct {
+		char c;
+		bool *to;
+	} flags[] = {
+		{ 's', &opt.sequential },
+		{ 'w', &opt.workers },
+		{ 'H', &opt.huge },
+		{ 'L', &opt.latency },
+		{ 'o', &opt.hold },
+		{}
+	};
+	unsigned int i;
+
+	for (i = 0; flags[i].c; i++) {
+		if (flags[i].c != c)
+			continue;
+		*flags[i].to = true;
+		return true;
+	}
+	return false;
 }
 
 static void parse(int argc, char **argv)
@@ -630,12 +674,20 @@ static void parse(int argc, char **argv)
 	unsigned int chain;
 	int c;
 
-	while ((c = getopt(argc, argv, "q:d:b:n:u:r:sS:l:t:z:x:wB:LF:oP:h")) >= 0)
-		parse_option(c);
+	while ((c = getopt(argc, argv, "q:d:b:n:u:r:sS:l:t:z:x:wHB:LF:oP:h")) >= 0) {
+		if (c == 'l')
+			parse_luns(optarg);
+		else if (c == 'x')
+			parse_without(optarg);
+		else if (c == 'P')
+			parse_perf(optarg);
+		else if (!parse_number(c) && !parse_flag(c))
+			bad_usage();
+	}
 	if (optind == argc || argc - optind > MAX_DEVS)
 		bad_usage();
 	if (!opt.queues || !opt.depth || !opt.bytes || opt.percent > 100 ||
-	    opt.bytes % BLOCK || opt.flood % BLOCK || largest() > opt.span)
+	    opt.bytes % BLOCK || opt.flood % BLOCK || largest() > opt.span * MIB)
 		die("such a load cannot be made");
 	/* Without indirect tables a chain has three descriptors. */
 	chain = opt.without & VSG_F(VIRTIO_RING_F_INDIRECT_DESC) ? 3 : 1;

@@ -14,6 +14,8 @@ stock        stock
 stock-direct stock core:submit_type=1 core:complete_type=1
 ours         ours
 ours-workers ours  bench:-w
+stock-huge   stock bench:-H
+ours-huge    ours  bench:-H
 floor        floor
 END
 	# Those of the command line.

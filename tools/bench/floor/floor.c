@@ -26,10 +26,10 @@
 #include <target/target_core_fabric.h>
 
 #define BLOCK		512
-#define SPAN		(32 << 20)
+#define SPAN		(32 * 1024 * 1024)
 #define WARM_UP		2000
 #define MAX_DEPTH	1024
-#define MAX_BYTES	(1 << 20)
+#define MAX_BYTES	(1024 * 1024)
 
 struct floor_tpg {
 	struct se_portal_group se_tpg;
