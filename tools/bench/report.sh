@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2016,SC2154
+# What run prints of the results, lines of WORKLOAD VARIANT ROUND KEY=VALUE...
+
+# What all reports begin with: names in the order in which they came, and
+# value(KEY), of this line.
+report_awk='
+	function value(key,   i, pair) {
+		for (i = 4; i <= NF; i++)
+			if (split($i, pair, "=") == 2 && pair[1] == key)
+				return pair[2]
+		return ""
+	}
+	function median(list, n,   i, j, t) {
+		for (i = 2; i <= n; i++)
+			for (j = i; j > 1 && list[j - 1] > list[j]; j--) {
+				t = list[j]; list[j] = list[j - 1]; list[j - 1] = t
+			}
+		return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
+	}
+	!($1 in seen_workload) { seen_workload[$1]; workload[++workloads] = $1 }
+	!($2 in seen_variant) { seen_variant[$2]; variant[++variants] = $2 }
+'
+
+# report_instructions RESULTS RELEASE
+report_instructions() {
+	echo "Linux $2, thousands of instructions a command; in brackets: of the worker"
+	awk "$report_awk"'
+		{ total[$1, $2] = value("ns_per_command"); worker[$1, $2] = value("worker_ns") }
+		END {
+			printf "%-26s", ""
+			for (v = 1; v <= variants; v++)
+				printf " %15s", variant[v]
+			printf " %11s\n", "ours/stock"
+			for (w = 1; w <= workloads; w++) {
+				name = workload[w]
+				printf "%-26s", name
+				for (v = 1; v <= variants; v++) {
+					t = total[name, variant[v]]
+					cell = t == "" ? "-" : sprintf("%.1f", t / 1000)
+					if (worker[name, variant[v]] != "")
+						cell = cell sprintf(" (%.1f)", worker[name, variant[v]] / 1000)
+					printf " %15s", cell
+				}
+				if (total[name, "stock"] && total[name, "ours"])
+					printf " %11.2f", total[name, "ours"] / total[name, "stock"]
+				printf "\n"
+			}
+		}' "$1"
+}
+
+# The first variant that ran is what the others are measured by.
+report_time() {
+	echo "Linux $2, medians of $(cut -d ' ' -f 3 "$1" | sort -nu | tail -n 1) rounds; other variants in parts of the first"
+	awk "$report_awk"'
+		BEGIN { keys = split("ns_per_command p50 p99 p999", key) }
+		{
+			for (k = 1; k <= keys; k++)
+				at[$1, $2, $3, k] = value(key[k])
+			if ($3 > rounds)
+				rounds = $3
+		}
+		function parts(w, v, k, base,   r, n, list) {
+			for (r = 1; r <= rounds; r++) {
+				if (at[w, v, r, k] == "" || (base != "" && !at[w, base, r, k]))
+					continue
+				list[++n] = at[w, v, r, k] / (base == "" ? 1000 : at[w, base, r, k])
+			}
+			return n ? median(list, n) : ""
+		}
+		function cell(x, format) { return x == "" ? "-" : sprintf(format, x) }
+		END {
+			printf "%-26s %-14s %10s %8s %8s %8s\n", "", "", "a command", "p50", "p99", "p99.9"
+			for (w = 1; w <= workloads; w++)
+				for (v = 1; v <= variants; v++) {
+					printf "%-26s %-14s", v == 1 ? workload[w] : "", variant[v]
+					for (k = 1; k <= keys; k++)
+						printf " %*s", k == 1 ? 10 : 8, v == 1 ? \
+							cell(parts(workload[w], variant[v], k, ""), "%.1f us") : \
+							cell(parts(workload[w], variant[v], k, variant[1]), "%.2f")
+					printf "\n"
+				}
+		}' "$1"
+}
+
+# report_json RESULTS MEASURE RELEASE
+report_json() {
+	awk -v measure="$2" -v release="$3" -v commit="$(git -C "$top" describe --always --dirty 2>/dev/null)" '
+		BEGIN {
+			printf "{\n  \"measure\": \"%s\",\n  \"kernel\": \"%s\",\n  \"commit\": \"%s\",\n  \"results\": [", measure, release, commit
+		}
+		{
+			printf "%s\n    {\"workload\": \"%s\", \"variant\": \"%s\", \"round\": %d", (NR == 1 ? "" : ","), $1, $2, $3
+			for (i = 4; i <= NF; i++)
+				if (split($i, pair, "=") == 2)
+					printf ", \"%s\": %s", pair[1], pair[2]
+			printf "}"
+		}
+		END { print "\n  ]\n}" }' "$1"
+}
+
+# report_svg RESULTS MEASURE RELEASE FILE
+report_svg() {
+	local data what='thousands of instructions a command'
+	[[ $2 == instructions ]] || what='microseconds a command (median)'
+	data=$(awk "$report_awk"'
+		{ list[$1, $2, ++n[$1, $2]] = value("ns_per_command") / 1000 }
+		END {
+			printf "workload"
+			for (v = 1; v <= variants; v++)
+				printf " %s", variant[v]
+			printf "\n"
+			for (w = 1; w <= workloads; w++) {
+				printf "%s", workload[w]
+				for (v = 1; v <= variants; v++) {
+					m = n[workload[w], variant[v]]
+					for (i = 1; i <= m; i++)
+						one[i] = list[workload[w], variant[v], i]
+					printf " %s", m ? median(one, m) : "-"
+				}
+				printf "\n"
+			}
+		}' "$1")
+	gnuplot <<-END
+		set terminal svg size $((200 + 70 * $(wc -l <<<"$data"))),600 noenhanced background 'white'
+		set output '$4'
+		set title 'vhost-scsi on Linux $3'
+		set ylabel '$what'
+		set style data histograms
+		set style histogram clustered gap 1
+		set style fill solid
+		set datafile missing '-'
+		set xtics rotate by -35
+		set yrange [0:*]
+		set grid y
+		set key top left
+		\$data << EOD
+		$data
+		EOD
+		plot for [i=2:$(head -n 1 <<<"$data" | wc -w)] \$data using i:xtic(1) title columnheader(i)
+	END
+}

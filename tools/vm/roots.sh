@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
+# Systems of other suites, to build modules for their kernels in. After lib.sh.
+
+# root_of SUITE RELEASE [SECONDS]: a system of that suite with what building a
+# module takes, made within SECONDS
+root_of() {
+	local suite=$1 release=$2 base=${1%-backports} root=$cache/root-$1-$2 work
+	if [[ ! -e $root/.complete ]]; then
+		echo "${0##*/}: making a system of $suite to build in" >&2
+		work=$(mktemp -d "$cache/tmp.XXXXXX")
+		# Newer headers come with the kernel, which is not booted from there.
+		if ! {
+			"$top/tools/kernels" --apt "$base" && { [[ $base == "$suite" ]] || "$top/tools/kernels" --apt "$suite"; }
+		} >"$work/sources" ||
+			! INITRD=No timeout -k 5 "${3:-1800}" mmdebstrap --quiet --variant=apt --aptopt="APT::Default-Release \"$suite\"" \
+				--include="make gcc libc6-dev kmod linux-headers-$release qemu-system-x86 seabios" \
+				"$base" "$work/root" "$work/sources" </dev/null >"$work/log" 2>&1; then
+			tail -n 20 "$work/log" >&2
+			rm -rf "$work"
+			return 1
+		fi
+		touch "$work/root/.complete"
+		rm -rf "$root"
+		mv "$work/root" "$root"
+		rm -rf "$work"
+	fi
+	touch "$root"
+	# What nothing has used for a month goes.
+	find "$cache" -maxdepth 1 -name 'root-*' ! -path "$root" -mtime +30 -exec rm -rf {} +
+	echo "$root"
+}
+
+# in_root ROOT COMMAND...: with /proc, which objtool reads
+in_root() {
+	# shellcheck disable=SC2016
+	unshare --mount sh -c '[ "$1" = / ] || mount -t proc proc "$1/proc" && exec chroot "$@"' sh "$@"
+}
