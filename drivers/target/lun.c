@@ -289,6 +289,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			return ret;
 		}
 		if (nr < VHOST_SCSI_LOW_LUNS)
+			/* Pairs with vhost_scsi_tpg_lun()'s dependency. */
 			smp_store_release(&tpg->low_luns[nr], lun);
 	}
 	/* It stays linked until this returns. */

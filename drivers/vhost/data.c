@@ -17,9 +17,20 @@
  */
 #define MAX_ENTRIES	BIT(20)
 
+/**
+ * struct sg_fill - a scatterlist that is being filled
+ * @data: whose
+ * @sg: the entry that is filled; NULL: none yet
+ * @next: the page that would go on behind it; NULL: it ends within a page
+ * @next_pfn: likewise
+ * @clean: a page is not marked dirty
+ */
 struct sg_fill {
-	struct scatterlist *sg;		/* entry being filled; NULL: none yet */
 	struct vhost_scsi_data *data;
+	struct scatterlist *sg;
+	struct page *next;
+	unsigned long next_pfn;
+	bool clean;
 };
 
 static unsigned int sg_pages(const struct scatterlist *sg)
@@ -33,19 +44,28 @@ static unsigned int sg_pages(const struct scatterlist *sg)
  */
 static void fill_page(struct sg_fill *f, struct page *page, u32 off, u32 len)
 {
-	struct scatterlist *sg = f->sg;
-	unsigned int n = sg ? sg_pages(sg) : 0;
+	unsigned long pfn = page_to_pfn(page);
 
-	if (sg && !off && offset_in_page(sg->offset + sg->length) == 0 &&
-	    page == sg_page(sg) + n &&
-	    page_to_pfn(page) == page_to_pfn(sg_page(sg)) + n) {
-		sg->length += len;
-		return;
+	if (!off && page == f->next && pfn == f->next_pfn) {
+		f->sg->length += len;
+	} else {
+		f->sg = f->sg ? sg_next(f->sg) : f->data->sgl;
+		sg_set_page(f->sg, page, len, off);
+		f->data->nents++;
 	}
+	f->next = off + len == PAGE_SIZE ? page + 1 : NULL;
+	f->next_pfn = pfn + 1;
+}
 
-	f->sg = sg ? sg_next(sg) : f->data->sgl;
-	sg_set_page(f->sg, page, len, off);
-	f->data->nents++;
+/* What the device writes has to be marked dirty; swap cleans no pinned page. */
+static void fill_note(struct sg_fill *f, struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!folio_test_dirty(folio))
+		f->clean = true;
+	if (!folio_test_swapbacked(folio))
+		f->data->cleanable = true;
 }
 
 static void note_range(struct vhost_scsi_data *data, u64 gpa, u32 len)
@@ -55,37 +75,36 @@ static void note_range(struct vhost_scsi_data *data, u64 gpa, u32 len)
 	data->nr_ranges++;
 }
 
-/* One piece of the owner's memory; the worker's pages[] bounds a batch. */
-static int pin_piece(struct sg_fill *f, struct vhost_scsi_worker *w,
-		     unsigned long addr, size_t len)
+/* A piece of the buffer whose pages are pinned in @pages. */
+static void fill_piece(struct sg_fill *f, struct page *const *pages,
+		       unsigned long addr, size_t len)
 {
+	unsigned int off = offset_in_page(addr);
 	struct vhost_scsi_data *data = f->data;
-	unsigned int flags = data->write ? FOLL_WRITE : 0;
-	unsigned int off, n;
-	int i, got;
+	u32 n;
 
 	if ((addr | len) & (SECTOR - 1))
 		data->misaligned = true;
-
-	while (len) {
-		off = offset_in_page(addr);
-		n = min_t(size_t, DIV_ROUND_UP(off + len, PAGE_SIZE),
-			  VHOST_SCSI_PAGES);
-		got = pin_user_pages_fast(addr & PAGE_MASK, n, flags,
-					  w->pages);
-		if (got <= 0)
-			return got ? got : -EFAULT;
-
-		for (i = 0; i < got; i++) {
-			n = min_t(size_t, len, PAGE_SIZE - off);
-			fill_page(f, w->pages[i], off, n);
-			data->len += n;
-			addr += n;
-			len -= n;
-			off = 0;
-		}
+	data->len += len;
+	for (; len; len -= n, off = 0, pages++) {
+		n = min_t(size_t, len, PAGE_SIZE - off);
+		fill_page(f, *pages, off, n);
+		if (data->write)
+			fill_note(f, *pages);
 	}
-	return 0;
+}
+
+static void fill_end(struct sg_fill *f)
+{
+	sg_mark_end(f->sg);
+	if (f->clean)
+		vhost_scsi_data_set_dirty(f->data);
+}
+
+static unsigned int piece_pages(const void __user *base, size_t len)
+{
+	return DIV_ROUND_UP(offset_in_page((unsigned long)base) + len,
+			    PAGE_SIZE);
 }
 
 struct span {
@@ -100,14 +119,6 @@ static int measure(struct vhost_scsi_cursor cur, size_t len, struct span *span)
 	size_t n;
 	u64 gpa;
 
-	base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
-	if (base && n == len) {
-		span->pieces = 1;
-		span->pages = DIV_ROUND_UP(offset_in_page((unsigned long)base)
-					   + n, PAGE_SIZE);
-		return 0;
-	}
-
 	span->pieces = 0;
 	span->pages = 0;
 	for (; len; len -= n) {
@@ -115,49 +126,165 @@ static int measure(struct vhost_scsi_cursor cur, size_t len, struct span *span)
 		if (!base)
 			return -EFAULT;
 		span->pieces++;
-		span->pages += DIV_ROUND_UP(offset_in_page((unsigned long)base)
-					    + n, PAGE_SIZE);
+		span->pages += piece_pages(base, n);
 		vhost_scsi_cursor_skip(&cur, n);
 	}
 	return 0;
 }
 
-static int alloc_tables(struct vhost_scsi_data *data,
-			struct vhost_scsi_dev *dev, const struct span *span)
+static int alloc_ranges(struct vhost_scsi_data *data, unsigned int pieces)
+{
+	struct vhost_scsi_range *ranges;
+
+	data->ranges = &data->one;
+	if (!data->write || pieces == 1)
+		return 0;
+	ranges = kmalloc_array(pieces, sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+	if (!ranges)
+		return -ENOMEM;
+	data->ranges = ranges;
+	return 0;
+}
+
+static int alloc_table(struct vhost_scsi_data *data,
+		       struct vhost_scsi_dev *dev, unsigned int entries)
 {
 	struct sg_table table = {};
 	int ret;
 
-	data->ranges = &data->one;
-	if (data->write && span->pieces > 1) {
-		data->ranges = kmalloc_array(span->pieces,
-					     sizeof(*data->ranges),
-					     GFP_KERNEL_ACCOUNT);
-		if (!data->ranges) {
-			data->ranges = &data->one;
-			return -ENOMEM;
-		}
-	}
-
-	if (span->pages <= VHOST_SCSI_INLINE_SG) {
-		sg_init_table(data->inline_sgl, span->pages);
+	if (entries <= VHOST_SCSI_INLINE_SG) {
+		sg_init_table(data->inline_sgl, entries);
 		data->sgl = data->inline_sgl;
 		return 0;
 	}
 
-	if (atomic_long_add_return(span->pages, &dev->sg_entries) >
+	if (atomic_long_add_return(entries, &dev->sg_entries) >
 	    (long)MAX_ENTRIES)
 		ret = -EAGAIN;
 	else
-		ret = sg_alloc_table_chained(&table, span->pages,
-					     data->inline_sgl,
+		ret = sg_alloc_table_chained(&table, entries, data->inline_sgl,
 					     VHOST_SCSI_INLINE_SG);
 	if (ret) {
-		atomic_long_sub(span->pages, &dev->sg_entries);
+		atomic_long_sub(entries, &dev->sg_entries);
 		return ret;
 	}
 	data->sgl = table.sgl;
 	data->orig_nents = table.orig_nents;
+	return 0;
+}
+
+/* @nr pages from @base on; what was pinned before an error stays pinned. */
+static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
+		     struct page **pages, unsigned int *pinned)
+{
+	unsigned long addr = (unsigned long)base & PAGE_MASK;
+	int got;
+
+	for (; nr; nr -= got, addr += got * PAGE_SIZE) {
+		got = pin_user_pages_fast(addr, nr, flags, pages + *pinned);
+		if (got <= 0)
+			return got ? got : -EFAULT;
+		*pinned += got;
+	}
+	return 0;
+}
+
+/* Entries that the pages of a buffer take, at the most. */
+static unsigned int count_runs(struct page *const *pages, unsigned int nr)
+{
+	unsigned int i, runs = 1;
+
+	for (i = 1; i < nr; i++)
+		if (pages[i] != pages[i - 1] + 1 ||
+		    page_to_pfn(pages[i]) != page_to_pfn(pages[i - 1]) + 1)
+			runs++;
+	return runs;
+}
+
+/*
+ * All at once: pages that lie together need no table, which is only then known.
+ * More pieces than one can also end within a page; each may begin an entry.
+ */
+static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
+		     struct vhost_scsi_cursor *cur, size_t len,
+		     const struct span *span, unsigned int flags)
+{
+	struct vhost_scsi_cursor pieces = *cur;
+	struct sg_fill fill = { .data = data };
+	unsigned int pinned = 0, entries;
+	size_t n, left;
+	void __user *base;
+	u64 gpa;
+	int ret;
+
+	for (left = len; left; left -= n) {
+		base = vhost_scsi_cursor_piece(&pieces, left, &n, &gpa);
+		ret = pin_pages(base, piece_pages(base, n), flags, w->pages,
+				&pinned);
+		if (ret)
+			goto err;
+		vhost_scsi_cursor_skip(&pieces, n);
+	}
+
+	entries = span->pages;
+	if (entries > VHOST_SCSI_INLINE_SG)
+		entries = min(entries, count_runs(w->pages, pinned) +
+				       span->pieces - 1);
+	ret = alloc_table(data, w->dev, entries);
+	if (ret)
+		goto err;
+
+	pinned = 0;
+	for (left = len; left; left -= n) {
+		base = vhost_scsi_cursor_piece(cur, left, &n, &gpa);
+		if (data->write)
+			note_range(data, gpa, n);
+		fill_piece(&fill, w->pages + pinned, (unsigned long)base, n);
+		pinned += piece_pages(base, n);
+		vhost_scsi_cursor_skip(cur, n);
+	}
+	fill_end(&fill);
+	return 0;
+
+err:
+	unpin_user_pages(w->pages, pinned);
+	return ret;
+}
+
+/* A buffer of more pages than the worker has room for, in parts. */
+static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
+		     struct vhost_scsi_cursor *cur, size_t len,
+		     const struct span *span, unsigned int flags)
+{
+	struct sg_fill fill = { .data = data };
+	unsigned int pinned;
+	void __user *base;
+	size_t n, max;
+	u64 gpa;
+	int ret;
+
+	ret = alloc_table(data, w->dev, span->pages);
+	if (ret)
+		return ret;
+	for (; len; len -= n) {
+		/* At the end of a page, or of the piece. */
+		base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
+		max = VHOST_SCSI_PAGES * PAGE_SIZE -
+		      offset_in_page((unsigned long)base);
+		n = min(n, max);
+		pinned = 0;
+		ret = pin_pages(base, piece_pages(base, n), flags, w->pages,
+				&pinned);
+		if (ret) {
+			unpin_user_pages(w->pages, pinned);
+			return ret;
+		}
+		if (data->write)
+			note_range(data, gpa, n);
+		fill_piece(&fill, w->pages, (unsigned long)base, n);
+		vhost_scsi_cursor_skip(cur, n);
+	}
+	fill_end(&fill);
 	return 0;
 }
 
@@ -178,11 +305,8 @@ int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 			struct vhost_scsi_worker *w,
 			struct vhost_scsi_cursor *cur, size_t len, bool write)
 {
-	struct sg_fill fill = { .data = data };
-	void __user *base;
+	unsigned int flags = write ? FOLL_WRITE : 0;
 	struct span span;
-	size_t n;
-	u64 gpa;
 	int ret;
 
 	if (len > VHOST_SCSI_MAX_DATA)
@@ -192,24 +316,14 @@ int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 		return ret;
 
 	data->write = write;
-	ret = alloc_tables(data, w->dev, &span);
+	/* A part ends at a page that the next piece may go on in. */
+	ret = alloc_ranges(data, span.pieces +
+				 span.pages / (VHOST_SCSI_PAGES - 1));
 	if (ret)
 		return ret;
-
-	for (; len; len -= n) {
-		base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
-		if (write)
-			note_range(data, gpa, n);
-		ret = pin_piece(&fill, w, (unsigned long)base, n);
-		if (ret)
-			return ret;
-		vhost_scsi_cursor_skip(cur, n);
-	}
-
-	sg_mark_end(fill.sg);
-	if (write && !vhost_scsi_data_is_dirty(data))
-		vhost_scsi_data_set_dirty(data);
-	return 0;
+	if (span.pages <= VHOST_SCSI_PAGES)
+		return pin_whole(data, w, cur, len, &span, flags);
+	return pin_parts(data, w, cur, len, &span, flags);
 }
 
 /**
@@ -226,6 +340,8 @@ bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data)
 	struct scatterlist *sg;
 	unsigned int i, n;
 
+	if (!data->cleanable)
+		return true;
 	for_each_sg(data->sgl, sg, data->nents, i)
 		for (n = 0; n < sg_pages(sg); n++)
 			if (!PageDirty(compound_head(sg_page(sg) + n)))
@@ -285,11 +401,15 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 		.nents = data->orig_nents,
 	};
 	struct scatterlist *sg;
-	unsigned int i;
+	unsigned int i, n;
 
-	for_each_sg(data->sgl, sg, data->nents, i)
-		unpin_user_page_range_dirty_lock(sg_page(sg), sg_pages(sg),
-						 false);
+	for_each_sg(data->sgl, sg, data->nents, i) {
+		n = sg_pages(sg);
+		if (n == 1)
+			unpin_user_page(sg_page(sg));
+		else
+			unpin_user_page_range_dirty_lock(sg_page(sg), n, false);
+	}
 	if (data->orig_nents) {
 		sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
 		atomic_long_sub(data->orig_nents, &dev->sg_entries);
@@ -303,4 +423,5 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 	data->orig_nents = 0;
 	data->len = 0;
 	data->misaligned = false;
+	data->cleanable = false;
 }

@@ -32,11 +32,9 @@ static int mm_change_begin(struct mmu_notifier *mn,
 {
 	struct vhost_scsi_mm *mm = container_of(mn, struct vhost_scsi_mm, mn);
 
-	/* In this order; see pin_new(). */
-	atomic_inc(&mm->changing);
-	smp_mb__after_atomic();
-	atomic_inc(&mm->changes);
-	smp_mb__after_atomic();
+	/* Full barriers, so in this order, and before the change; see pin_new() */
+	atomic_inc_return(&mm->changing);
+	atomic_inc_return(&mm->changes);
 	return 0;
 }
 
@@ -45,8 +43,8 @@ static void mm_change_end(struct mmu_notifier *mn,
 {
 	struct vhost_scsi_mm *mm = container_of(mn, struct vhost_scsi_mm, mn);
 
-	smp_mb__before_atomic();
-	atomic_dec(&mm->changing);
+	/* After the change. */
+	atomic_dec_return(&mm->changing);
 }
 
 static const struct mmu_notifier_ops mm_ops = {
@@ -159,10 +157,8 @@ static int pin_new(struct vhost_scsi_vq *vq, struct vhost_scsi_pin *pin,
 	 * A change that began before is seen in one of the two; one that
 	 * begins now is seen at the next look-up.
 	 */
-	changes = atomic_read(&mm->changes);
-	smp_rmb();
-	changing = atomic_read(&mm->changing);
-	smp_rmb();
+	changes = atomic_read_acquire(&mm->changes);
+	changing = atomic_read_acquire(&mm->changing);
 	/* Not for long: of a file, for one, where that is not allowed. */
 	if (changing || pin_page(addr, FOLL_LONGTERM, page))
 		return pin_page(addr, 0, page);
@@ -217,7 +213,6 @@ void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page)
 		unpin_user_page(page);
 		return;
 	}
-	/* The page may go to another address from now on. */
-	smp_mb__before_atomic();
-	atomic_dec(&in->users);
+	/* After the answer: it may go to another address now. See pin_new(). */
+	atomic_dec_return_release(&in->users);
 }

@@ -39,7 +39,8 @@ enum {
 };
 
 #define VHOST_SCSI_MAX_IO_VQ	1024
-#define VHOST_SCSI_PAGES	64
+/* Pages that a worker pins at a time: 2 MiB. */
+#define VHOST_SCSI_PAGES	512
 
 struct vhost_scsi_vq;
 struct vhost_scsi_worker;
@@ -511,7 +512,7 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
 
 /* data.c */
 
-#define VHOST_SCSI_INLINE_SG	8
+#define VHOST_SCSI_INLINE_SG	16
 
 /* A range of guest memory that a command may write, for the dirty log. */
 struct vhost_scsi_range {
@@ -527,6 +528,7 @@ struct vhost_scsi_range {
  * @len: bytes
  * @misaligned: see struct vhost_scsi_cmd
  * @write: the device writes it
+ * @cleanable: writeback may mark its pages clean meanwhile
  * @ranges: where it lies in guest memory, for data that the device writes
  * @nr_ranges: of them
  * @one: @ranges for what drivers mostly do
@@ -539,6 +541,7 @@ struct vhost_scsi_data {
 	u32 len;
 	bool misaligned;
 	bool write;
+	bool cleanable;
 	u16 nr_ranges;
 	struct vhost_scsi_range *ranges;
 	struct vhost_scsi_range one;

@@ -155,8 +155,9 @@ static inline unsigned long copy_from_user(void *to, const void *from, size_t n)
 
 #define user_access_begin(from, n)	(!unit_faults(from, n))
 #define user_access_end()		do { } while (0)
+/* The label is there to be used. */
 #define unsafe_get_user(x, from, label)	\
-	do { if (0) goto label; memcpy(&(x), (from), sizeof(x)); } while (0)
+	((void)&&label, (void)memcpy(&(x), (from), sizeof(x)))
 
 static inline unsigned long copy_to_user(void *to, const void *from, size_t n)
 {
