@@ -292,8 +292,10 @@ void vhost_scsi_notify_init(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq)
 {
+	/* The pass has ended, and has signalled. */
 	cancel_delayed_work_sync(&vq->late);
-	cancel_work_sync(&vq->after);
+	/* The guest has not heard yet of what this is for. */
+	flush_work(&vq->after);
 }
 
 /**
