@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: rows of Documentation/errors.rst that no other test is about. */
+
+#include <unistd.h>
+
+#include "support.h"
+
+#define T 1
+#define NEXUS LIO_WWN "0abc"
+
+/* LIO's attribute emulate_tas is 1 for the first and 0 for the second. */
+enum { LUN_TAS, LUN_NO_TAS, LUN_RAM };
+
+int suite_setup(void)
+{
+	int ret = lio_suite("hangable tas 16; hangable notas 16; ramdisk ram 16");
+
+	/* Not to be changed any more when the disk is in use. */
+	if (!ret)
+		ret = lio_write("0", "core/iblock_" LIO_HBA
+				"/notas/attrib/emulate_tas");
+	return ret ? ret : lio("tpg " WWN_A " 1; tpg " WWN_B " 1\n"
+			       "lun " WWN_A " 1 0 tas; lun " WWN_B " 1 0 tas\n"
+			       "lun " WWN_A " 1 1 notas; lun " WWN_B " 1 1 notas\n"
+			       "lun " WWN_A " 1 2 ram; lun " WWN_B " 1 2 ram");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+FIXTURE(verdict)
+{
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	struct vsg_req *req;
+	const char *hung;
+};
+
+static void all_ready(struct vsg_ring *r)
+{
+	uint16_t lun;
+
+	for (lun = LUN_TAS; lun <= LUN_RAM; lun++)
+		ready(r, T, lun);
+}
+
+FIXTURE_SETUP(verdict)
+{
+	struct vsg_opts opts = { .ring_size = 256 };
+
+	self->dev = guest(WWN_A, &opts);
+	self->r = vsg_io(self->dev, 0);
+	self->req = request(self->dev, 4096, 4096);
+	all_ready(self->r);
+}
+
+static void backend_hold(struct verdict *self, const char *name)
+{
+	ASSERT_EQ(0, lio("hang %s", name));
+	self->hung = name;
+}
+
+static void backend_release(struct verdict *self)
+{
+	if (self->hung)
+		EXPECT_EQ(0, lio("unhang %s", self->hung));
+	self->hung = NULL;
+}
+
+FIXTURE_TEARDOWN(verdict)
+{
+	backend_release(self);
+	guest_end(self->dev);
+}
+
+TEST(write_to_a_read_only_lun)
+{
+	struct vsg_result res;
+	struct vsg_req *req;
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+
+	ASSERT_EQ(0, lio("acl " WWN_A "9 1 " NEXUS "; tpg " WWN_A "9 1 " NEXUS
+			 "\nlun " WWN_A "9 1 0 ram; map " WWN_A "9 1 " NEXUS
+			 " 0 0"));
+	ASSERT_EQ(0, lio_write("1", "vhost/" WWN_A "9/tpgt_1/acls/" NEXUS
+			       "/lun_0/write_protect"));
+	dev = guest(WWN_A "9", NULL);
+	r = vsg_io(dev, 0);
+	req = request(dev, 4096, 4096);
+	ready(r, T, 0);
+	vsg_cmd_rw(req, T, 0, true, 0, 8, BLOCK);
+	res = exec(r, req);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+	EXPECT_EQ(7, res.key);
+	EXPECT_EQ(0x2700, res.asc);
+	EXPECT_EQ(4096, res.resid);
+	vsg_cmd_rw(req, T, 0, false, 0, 8, BLOCK);
+	exec_good(r, req);
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_A "9"));
+}
+
+TEST_F(verdict, cdb_of_more_than_32_bytes)
+{
+	uint8_t cdb[32] = { VSG_VARIABLE, [7] = 25, [9] = 0x0d, [31] = 1 };
+	struct vsg_result res;
+
+	vsg_req_cmd(self->req, T, LUN_RAM, cdb, sizeof(cdb), BLOCK, 0);
+	res = exec(self->r, self->req);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+	EXPECT_EQ(5, res.key);
+	EXPECT_EQ(0x2400, res.asc);
+}
+
+/* With those of the header and of the response they are two more. */
+TEST_F(verdict, more_than_1024_descriptors)
+{
+	static const uint32_t in[] = { VSG_RESP_LEN, 1 };
+	struct vsg_req *req = self->req;
+
+	WHERE("1024");
+	vsg_cmd_inquiry(req, T, LUN_RAM, 1022);
+	ASSERT_EQ(0, vsg_req_cut(req, NULL, 0, in, 2));
+	exec(self->r, req);
+	EXPECT_TRUE(vsg_good(req));
+	WHERE("1025");
+	vsg_cmd_inquiry(req, T, LUN_RAM, 1023);
+	ASSERT_EQ(0, vsg_req_cut(req, NULL, 0, in, 2));
+	EXPECT_EQ(VIRTIO_SCSI_S_FAILURE, exec(self->r, req).response);
+	EXPECT_EQ(VSG_RESP_LEN, req->tok.len);
+	ready(self->r, T, LUN_RAM);
+}
+
+static int reset_submit(struct vsg_ctl *ctl, uint16_t lun)
+{
+	return vsg_tmf_submit(ctl, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T, lun,
+			      0);
+}
+
+TEST_F(verdict, more_than_64_functions)
+{
+	enum { MOST = 64 };
+	struct vsg_ctl *ctl[MOST + 1];
+	unsigned int i;
+
+	for (i = 0; i <= MOST; i++) {
+		ctl[i] = vsg_ctl_alloc(self->dev);
+		ASSERT_TRUE(ctl[i]);
+	}
+	backend_hold(self, "tas");
+	vsg_cmd_rw(self->req, T, LUN_TAS, true, 0, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(self->r, self->req));
+	vsg_ring_kick(self->r);
+	usleep(150000);
+	for (i = 0; i <= MOST; i++)
+		ASSERT_EQ(0, reset_submit(ctl[i], LUN_TAS));
+	ASSERT_EQ(0, vsg_token_wait(&ctl[MOST]->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_BUSY, ctl[MOST]->resp[0]);
+	EXPECT_FALSE(self->req->tok.done);
+	backend_release(self);
+	for (i = 0; i < MOST; i++) {
+		WHERE("function %u", i);
+		ASSERT_EQ(0, vsg_token_wait(&ctl[i]->tok, WAIT_MS));
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl[i]->resp[0]);
+	}
+	ASSERT_EQ(0, vsg_token_wait(&self->req->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_RESET, self->req->resp->response);
+	/* There is room again. */
+	ASSERT_EQ(0, reset_submit(ctl[MOST], LUN_RAM));
+	ASSERT_EQ(0, vsg_token_wait(&ctl[MOST]->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl[MOST]->resp[0]);
+}
+
+/* What another guest is told whose command a reset ended. */
+static void reset_by_another(struct verdict *self, uint16_t lun,
+			     const char *name, struct vsg_result *res)
+{
+	struct vsg_dev *other = guest(WWN_B, NULL);
+	struct vsg_ctl *ctl = vsg_ctl_alloc(self->dev);
+	struct vsg_req *req = request(other, 4096, 0);
+
+	ASSERT_TRUE(ctl);
+	all_ready(vsg_io(other, 0));
+	backend_hold(self, name);
+	vsg_cmd_rw(req, T, lun, true, 0, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(vsg_io(other, 0), req));
+	vsg_ring_kick(vsg_io(other, 0));
+	usleep(150000);
+	ASSERT_EQ(0, reset_submit(ctl, lun));
+	usleep(150000);
+	EXPECT_FALSE(ctl->tok.done);
+	backend_release(self);
+	ASSERT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl->resp[0]);
+	ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	*res = vsg_result(req);
+	EXPECT_EQ(VSG_RESP_LEN, req->tok.len);
+	guest_end(other);
+}
+
+TEST_F(verdict, reset_by_another_with_tas)
+{
+	struct vsg_result res;
+
+	reset_by_another(self, LUN_TAS, "tas", &res);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(VSG_TASK_ABORTED, res.status);
+	EXPECT_EQ(4096, res.resid);
+}
+
+TEST_F(verdict, reset_by_another_without_tas)
+{
+	struct vsg_result res;
+
+	reset_by_another(self, LUN_NO_TAS, "notas", &res);
+	EXPECT_EQ(VIRTIO_SCSI_S_ABORTED, res.response);
+}
