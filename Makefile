@@ -28,6 +28,8 @@ help:
 	@echo 'make soak T=S       tests by chance for S seconds, on the debug kernel if it was built;'
 	@echo '                    SEED=N repeats what N did, DEBUG=1 builds that kernel'
 	@echo 'make fuzz T=S       the fuzzers of tests/unit for S seconds; needs clang'
+	@echo 'make bench          compare with the stock module and with LIO alone, see tools/bench/run --help;'
+	@echo '                    BENCH="--quick --json FILE" are its options, KERNEL=6.1, 7.3, ...'
 	@echo 'make clean          remove what was built'
 
 modules:
@@ -46,7 +48,7 @@ uninstall:
 
 clean:
 	test -z '$(KDIR)' || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
-	for dir in tests/lib tests/unit tests/selftests; do \
+	for dir in tests/lib tests/unit tests/selftests tools/bench; do \
 		test ! -e $$dir/Makefile || $(MAKE) -C $$dir clean; done
 	rm -rf out
 
@@ -70,6 +72,10 @@ coverage:
 matrix:
 	tools/matrix $(if $(filter-out 0,$(SHORT)),--short) $(MATRIX)
 
+# A make variable is no environment variable.
+bench:
+	KERNEL='$(KERNEL)' tools/bench/run $(BENCH)
+
 T = 600
 soak:
 	tools/soak $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(DEBUG)),--debug) $(T)
@@ -78,4 +84,4 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check style check-debug coverage matrix soak fuzz
+	demo check style check-debug coverage matrix soak fuzz bench

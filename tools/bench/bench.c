@@ -29,6 +29,8 @@
 #define MAX_LUNS	64
 #define MAX_DEVS	64
 #define MIB		(1024 * 1024UL)
+#define PAGE		4096
+#define APART		61	/* pages, an odd number */
 #define HUGE_PAGE	(2 * MIB)
 #define SKIP		3	/* exit status: the module cannot do that */
 #define WAIT_MS		60000
@@ -51,7 +53,7 @@ static const char usage[] =
 	"  -z ENTRIES  of each ring (128, or what DEPTH takes)\n"
 	"  -x NAME,... features not to use: event_idx, indirect, version_1\n"
 	"  -w          a worker for each queue\n"
-	"  -H          guest memory in huge pages; else it has none\n"
+	"  -H          guest memory in huge pages; else in small ones that lie apart\n"
 	"  -B MICROS   that a worker polls before it sleeps\n"
 	"  -L          measure latency, too, which costs something\n"
 	"  -F BYTES    fairness: what the first queue does while all others have\n"
@@ -504,16 +506,34 @@ static void set_polling(struct vsg_dev *dev)
 		     "polling");
 }
 
-/* Which of both there are, the kernel must not choose: it matters much. */
+/* There may be a ring in it already. */
+static void touch(uint8_t *page)
+{
+	__atomic_fetch_add(page, 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * Small pages are touched so that neighbours are none in the host: a kernel with
+ * much free memory would hand out neighbours, and a command of 64K would be one
+ * piece, or not, by chance. Huge ones are wherever the kernel can make them.
+ */
 static void set_pages(struct vsg_dev *dev)
 {
 	struct vsg_region *region = dev->mem.region;
+	size_t first, at;
 
 	madvise(region->hva, region->size,
 		opt.huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	/* The first huge page may begin within the region. */
-	if (opt.huge)
+	if (opt.hold)
+		return;
+	if (opt.huge) {
+		/* The first may begin within the region. */
 		vsg_mem_alloc(&dev->mem, HUGE_PAGE, 1);
+		return;
+	}
+	for (first = 0; first < APART; first++)
+		for (at = first; at < region->size / PAGE; at += APART)
+			touch(region->hva + at * PAGE);
 }
 
 static void dev_start(const char *wwn)

@@ -83,6 +83,63 @@ report_time() {
 		}' "$1"
 }
 
+# table KEY FORMAT RESULTS: workloads down, variants across
+table() {
+	awk -v key="$1" -v format="$2" "$report_awk"'
+		{ cell[$1, $2] = value(key) }
+		END {
+			printf "%-26s", ""
+			for (v = 1; v <= variants; v++)
+				printf " %14s", variant[v]
+			printf "\n"
+			for (w = 1; w <= workloads; w++) {
+				printf "%-26s", workload[w]
+				for (v = 1; v <= variants; v++) {
+					x = cell[workload[w], variant[v]]
+					printf " %14s", x == "" ? "-" : sprintf(format, x)
+				}
+				printf "\n"
+			}
+		}' "$3"
+}
+
+report_memory() {
+	echo "Linux $2, MiB of kernel memory for each open device"
+	table mib %.2f "$1"
+}
+
+report_fairness() {
+	echo "Linux $2, the first queue's 4K commands in parts of what they are without the flood"
+	table ratio %.2f "$1"
+}
+
+report_guest() {
+	echo "fio in a guest, the host on Linux $2; medians of $(cut -d ' ' -f 3 "$1" | sort -nu | tail -n 1) rounds, ratios within a round"
+	awk "$report_awk"'
+		BEGIN { keys = split("iops p50 p99", key) }
+		{
+			for (k = 1; k <= keys; k++)
+				at[$1, $2, $3, k] = value(key[k])
+			if ($3 > rounds)
+				rounds = $3
+		}
+		function mid(w, v, k, base,   r, n, list) {
+			for (r = 1; r <= rounds; r++)
+				if (at[w, v, r, k] != "" && (base == "" || at[w, base, r, k]))
+					list[++n] = at[w, v, r, k] / (base == "" ? 1 : at[w, base, r, k])
+			return n ? median(list, n) : 0
+		}
+		END {
+			printf "%-18s %-12s %8s %9s %9s %9s %9s\n", "", "", "IOPS", "p50 us", "p99 us", "to stock", "to qemu"
+			for (w = 1; w <= workloads; w++)
+				for (v = 1; v <= variants; v++)
+					printf "%-18s %-12s %8.0f %9.0f %9.0f %9.2f %9.2f\n", v == 1 ? workload[w] : "", variant[v],
+						mid(workload[w], variant[v], 1, ""), mid(workload[w], variant[v], 2, ""),
+						mid(workload[w], variant[v], 3, ""), mid(workload[w], variant[v], 1, "stock"),
+						mid(workload[w], variant[v], 1, "qemu")
+		}' "$1"
+}
+
 # report_json RESULTS MEASURE RELEASE
 report_json() {
 	awk -v measure="$2" -v release="$3" -v commit="$(git -C "$top" describe --always --dirty 2>/dev/null)" '
