@@ -25,6 +25,8 @@ static struct workqueue_struct *submit_wq;
  * submits, in the same thread, and not each after a switch to another.
  */
 static struct workqueue_struct *submit_here_wq;
+/* Commands of a work item there, before completions have their turn. */
+#define WEIGHT_HERE	32
 
 /* Backends that do not sleep in the submission. */
 static const struct {
@@ -90,6 +92,14 @@ static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 	return t;
 }
 
+static void work_queue(struct vhost_scsi_lun_work *lw)
+{
+	if (lw->lun->submitter == VHOST_SCSI_SUBMIT_HERE)
+		queue_work_on(lw->cpu, submit_here_wq, &lw->work);
+	else
+		queue_work(submit_wq, &lw->work);
+}
+
 /* Starts another work, if there is one and something for it to do. */
 static void lun_kick(struct vhost_scsi_lun *lun)
 {
@@ -111,10 +121,7 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 		return;
 	idle->active = true;
 	idle->cpu = cpu;
-	if (here)
-		queue_work_on(cpu, submit_here_wq, &idle->work);
-	else
-		queue_work(submit_wq, &idle->work);
+	work_queue(idle);
 }
 
 static void lun_work(struct work_struct *work)
@@ -123,6 +130,7 @@ static void lun_work(struct work_struct *work)
 	struct vhost_scsi_lun *lun;
 	struct vhost_scsi_tcmd *t;
 	bool ordering, ordered;
+	unsigned int n = 0;
 
 	lw = container_of(work, struct vhost_scsi_lun_work, work);
 	lun = lw->lun;
@@ -146,8 +154,13 @@ static void lun_work(struct work_struct *work)
 		/* Those who found nothing to do because of it. */
 		if (ordering)
 			lun_kick(lun);
+		if (++n >= WEIGHT_HERE &&
+		    lun->submitter == VHOST_SCSI_SUBMIT_HERE)
+			break;
 	}
-	lw->active = false;
+	lw->active = t && !list_empty(&lun->waiting);
+	if (lw->active)
+		work_queue(lw);
 	spin_unlock_irq(&lun->lock);
 }
 
