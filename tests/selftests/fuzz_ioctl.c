@@ -726,11 +726,9 @@ TEST_TIMEOUT(ioctls_by_chance, 60)
 	ready(vsg_io(other, 0), T, 0);
 	fresh_device(0);
 	/* A running queue keeps the pages pinned that its responses went to. */
-	load_begin(load, other);
-	usleep(200000 * t_factor());
-	check_progress(load, 0);
-	vsg_mem_release(&other->mem, mark);
+	ASSERT_EQ(0, vsg_stop(other));
 	left_note(&before);
+	ASSERT_EQ(0, vsg_start(other, WWN_B));
 	for (round = 1; vsg_now_ms() < end && !t_failed(); round++) {
 		mark = vsg_mem_mark(&other->mem);
 		load_begin(load, other);
@@ -739,7 +737,9 @@ TEST_TIMEOUT(ioctls_by_chance, 60)
 		vsg_mem_release(&other->mem, mark);
 		WHERE("after round %u", round);
 		fresh_device(round);
+		ASSERT_EQ(0, vsg_stop(other));
 		left_check(&before);
+		ASSERT_EQ(0, vsg_start(other, WWN_B));
 	}
 	printf("# %u rounds, %lu calls, %lu times bound, %lu requests into rings that answered\n",
 	       round - 1, common->calls, common->bound, common->answered);
