@@ -21,6 +21,8 @@ struct vhost_scsi_endpoint;
 /* Single level LUN, flat space addressing: 14 bits. */
 #define VHOST_SCSI_MAX_LUN	16383
 #define VHOST_SCSI_CDB_SIZE	32
+/* More is no polling, but a processor that does nothing else. */
+#define VHOST_SCSI_MAX_POLL_US	10000
 /* Largest data buffer of one command; see Documentation/errors.rst. */
 #define VHOST_SCSI_MAX_DATA	(64U << 20)
 
@@ -100,6 +102,8 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 void vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep);
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep);
 bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target);
+bool vhost_scsi_endpoint_pins(const struct vhost_scsi_endpoint *ep);
+u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd);

@@ -262,9 +262,63 @@ static ssize_t vhost_scsi_tpg_attrib_bind_uid_store(struct config_item *item,
 
 CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, bind_uid);
 
+static ssize_t vhost_scsi_tpg_attrib_pin_memory_show(struct config_item *item,
+						     char *page)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+
+	return sysfs_emit(page, "%d\n", READ_ONCE(tpg->pin_memory));
+}
+
+static ssize_t vhost_scsi_tpg_attrib_pin_memory_store(struct config_item *item,
+						      const char *page,
+						      size_t count)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+	bool val;
+	int ret;
+
+	ret = kstrtobool(page, &val);
+	if (ret)
+		return ret;
+	WRITE_ONCE(tpg->pin_memory, val);
+	return count;
+}
+
+CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, pin_memory);
+
+static ssize_t vhost_scsi_tpg_attrib_poll_us_show(struct config_item *item,
+						  char *page)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+
+	return sysfs_emit(page, "%u\n", READ_ONCE(tpg->poll_us));
+}
+
+static ssize_t vhost_scsi_tpg_attrib_poll_us_store(struct config_item *item,
+						   const char *page,
+						   size_t count)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+	u32 val;
+	int ret;
+
+	ret = kstrtou32(page, 0, &val);
+	if (ret)
+		return ret;
+	if (val > VHOST_SCSI_MAX_POLL_US)
+		return -EINVAL;
+	WRITE_ONCE(tpg->poll_us, val);
+	return count;
+}
+
+CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, poll_us);
+
 static struct configfs_attribute *tpg_attrib_attrs[] = {
 	&vhost_scsi_tpg_attrib_attr_fabric_prot_type,
 	&vhost_scsi_tpg_attrib_attr_bind_uid,
+	&vhost_scsi_tpg_attrib_attr_pin_memory,
+	&vhost_scsi_tpg_attrib_attr_poll_us,
 	NULL,
 };
 

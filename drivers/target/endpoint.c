@@ -119,6 +119,19 @@ static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	return ret;
 }
 
+/* They count from now on; a TPG that is bound may be given others. */
+static void read_attributes(struct vhost_scsi_endpoint *ep)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++) {
+		if (!ep->tpgs[i])
+			continue;
+		ep->pin_memory |= READ_ONCE(ep->tpgs[i]->pin_memory);
+		ep->poll_us = max(ep->poll_us, READ_ONCE(ep->tpgs[i]->poll_us));
+	}
+}
+
 /*
  * A TPG that is going, has no nexus or is another's is not for this guest. All
  * others it must see, or it would take a LUN that it has for gone.
@@ -177,6 +190,7 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		vhost_scsi_endpoint_put(ep);
 		return ERR_PTR(err);
 	}
+	read_attributes(ep);
 	return ep;
 }
 
@@ -211,4 +225,27 @@ const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep)
 bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target)
 {
 	return ep->tpgs[target];
+}
+
+/**
+ * vhost_scsi_endpoint_pins - is guest memory to be pinned as a whole
+ * @ep: what a device is bound to
+ *
+ * Return: true if one of its TPGs was so when the device was bound.
+ */
+bool vhost_scsi_endpoint_pins(const struct vhost_scsi_endpoint *ep)
+{
+	return ep->pin_memory;
+}
+
+/**
+ * vhost_scsi_endpoint_poll_us - how long a queue may be polled
+ * @ep: what a device is bound to
+ *
+ * Return: microseconds, the most that one of its TPGs had when the device was bound;
+ * 0: not at all.
+ */
+u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep)
+{
+	return ep->poll_us;
 }

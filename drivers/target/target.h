@@ -101,6 +101,8 @@ struct vhost_scsi_tport {
  * @node: in the list of all
  * @bind_uid: who may bind a device to it; invalid: anybody. Looked at once, when
  *	      a device is bound, so no lock
+ * @pin_memory: attribute, likewise
+ * @poll_us: attribute, likewise
  * @mutex: guards what follows
  * @sess: the nexus; NULL: none yet
  * @sess_is_default: nobody set it by hand
@@ -120,6 +122,8 @@ struct vhost_scsi_tpg {
 	u16 tpgt;
 	struct list_head node;
 	kuid_t bind_uid;
+	bool pin_memory;
+	u32 poll_us;
 	struct mutex mutex;	/* guards what follows */
 	struct se_session *sess;
 	bool sess_is_default;
@@ -136,10 +140,14 @@ struct vhost_scsi_tpg {
 /**
  * struct vhost_scsi_endpoint - the target port groups that a device is bound to
  * @wwpn: of the port
+ * @pin_memory: one of @tpgs had it, when it was bound
+ * @poll_us: likewise, the most
  * @tpgs: by target number
  */
 struct vhost_scsi_endpoint {
 	char wwpn[TRANSPORT_IQN_LEN];
+	bool pin_memory;
+	u32 poll_us;
 	struct vhost_scsi_tpg *tpgs[VHOST_SCSI_MAX_TARGET];
 };
 

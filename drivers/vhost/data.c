@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The data buffer of a command: guest pages pinned into a scatterlist.
+ * The data buffer of a command: guest pages pinned into a scatterlist, or found in
+ * the table of those that are pinned for long.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -87,10 +88,12 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 		data->misaligned = true;
 	data->len += len;
 	for (; len; len -= n, off = 0, pages++) {
+		struct page *page = vhost_scsi_page(pages);
+
 		n = min_t(size_t, len, PAGE_SIZE - off);
-		fill_page(f, *pages, off, n);
+		fill_page(f, page, off, n);
 		if (data->write)
-			fill_note(f, *pages);
+			fill_note(f, page);
 	}
 }
 
@@ -189,16 +192,107 @@ static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
 	return 0;
 }
 
-/* Entries that the pages of a buffer take, at the most. */
+/* Entries that pages take, at the most. */
 static unsigned int count_runs(struct page *const *pages, unsigned int nr)
 {
+	struct page *page, *last = vhost_scsi_page(pages);
 	unsigned int i, runs = 1;
 
-	for (i = 1; i < nr; i++)
-		if (pages[i] != pages[i - 1] + 1 ||
-		    page_to_pfn(pages[i]) != page_to_pfn(pages[i - 1]) + 1)
+	for (i = 1; i < nr; i++, last = page) {
+		page = vhost_scsi_page(&pages[i]);
+		if (page != last + 1 ||
+		    page_to_pfn(page) != page_to_pfn(last) + 1)
 			runs++;
+	}
 	return runs;
+}
+
+/*
+ * Where the owner's memory is all pinned: the pages of what lies at the cursor, or
+ * NULL if it is not.
+ */
+static struct page **pinned_at(const struct vhost_scsi_cursor *cur)
+{
+	unsigned long base = (unsigned long)cur->iov->base;
+
+	if (!cur->iov->pages)
+		return NULL;
+	return cur->iov->pages +
+	       ((offset_in_page(base) + cur->off) >> PAGE_SHIFT);
+}
+
+/* Are these pages all known and still there? */
+static bool is_pinned(struct vhost_scsi_cursor cur, size_t len)
+{
+	void __user *base;
+	struct page **at;
+	size_t n;
+	u64 gpa;
+
+	for (; len; len -= n) {
+		base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
+		at = pinned_at(&cur);
+		if (!at || !vhost_scsi_pages_fresh(at, piece_pages(base, n)))
+			return false;
+		vhost_scsi_cursor_skip(&cur, n);
+	}
+	return true;
+}
+
+/* Each piece begins an entry, at the most. */
+static unsigned int count_entries(struct vhost_scsi_cursor cur, size_t len,
+				  const struct span *span)
+{
+	unsigned int entries = 0;
+	void __user *base;
+	size_t n;
+	u64 gpa;
+
+	if (span->pages <= VHOST_SCSI_INLINE_SG)
+		return span->pages;
+	for (; len; len -= n) {
+		base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
+		entries += count_runs(pinned_at(&cur), piece_pages(base, n));
+		vhost_scsi_cursor_skip(&cur, n);
+	}
+	return entries;
+}
+
+/* They lie in pinned memory, and nothing is to be pinned. */
+static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
+		      struct vhost_scsi_cursor *cur, size_t len,
+		      const struct span *span)
+{
+	struct sg_fill fill = { .data = data };
+	void __user *base;
+	size_t n;
+	u64 gpa;
+	int ret;
+
+	ret = alloc_table(data, w->dev, count_entries(*cur, len, span));
+	if (ret)
+		return ret;
+	for (; len; len -= n) {
+		base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
+		if (data->write)
+			note_range(data, gpa, n);
+		fill_piece(&fill, pinned_at(cur), (unsigned long)base, n);
+		vhost_scsi_cursor_skip(cur, n);
+	}
+	fill_end(&fill);
+	return 0;
+}
+
+/* What was marked as changed, and is the same page all the same. */
+static void renew(struct vhost_scsi_worker *w, unsigned int changes,
+		  const struct vhost_scsi_cursor *cur,
+		  struct page *const *pages, unsigned int nr)
+{
+	struct page **at = pinned_at(cur);
+
+	if (at && !vhost_scsi_pages_fresh(at, nr))
+		vhost_scsi_pages_renew(&w->dev->mm_changes, changes, at, pages,
+				       nr);
 }
 
 /*
@@ -211,18 +305,23 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 {
 	struct vhost_scsi_cursor pieces = *cur;
 	struct sg_fill fill = { .data = data };
-	unsigned int pinned = 0, entries;
+	unsigned int pinned = 0, entries, changes;
+	bool still = vhost_scsi_mm_still(&w->dev->mm_changes, &changes);
 	size_t n, left;
 	void __user *base;
 	u64 gpa;
 	int ret;
 
 	for (left = len; left; left -= n) {
+		unsigned int nr;
+
 		base = vhost_scsi_cursor_piece(&pieces, left, &n, &gpa);
-		ret = pin_pages(base, piece_pages(base, n), flags, w->pages,
-				&pinned);
+		nr = piece_pages(base, n);
+		ret = pin_pages(base, nr, flags, w->pages, &pinned);
 		if (ret)
 			goto err;
+		if (still)
+			renew(w, changes, &pieces, w->pages + pinned - nr, nr);
 		vhost_scsi_cursor_skip(&pieces, n);
 	}
 
@@ -291,6 +390,7 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 /**
  * vhost_scsi_data_pin - pin a data buffer
  * @data: filled; to be given to vhost_scsi_data_unpin() in any case
+ * @vq: the queue
  * @w: the worker that calls
  * @cur: at the data; moved behind it
  * @len: bytes, not 0
@@ -302,7 +402,7 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
  * under way.
  */
 int vhost_scsi_data_pin(struct vhost_scsi_data *data,
-			struct vhost_scsi_worker *w,
+			struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			struct vhost_scsi_cursor *cur, size_t len, bool write)
 {
 	unsigned int flags = write ? FOLL_WRITE : 0;
@@ -321,6 +421,10 @@ int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 				 span.pages / (VHOST_SCSI_PAGES - 1));
 	if (ret)
 		return ret;
+	if (vq->mem->pinned && is_pinned(*cur, len)) {
+		data->mem = vhost_scsi_mem_get(vq->mem);
+		return use_pinned(data, w, cur, len, &span);
+	}
 	if (span.pages <= VHOST_SCSI_PAGES)
 		return pin_whole(data, w, cur, len, &span, flags);
 	return pin_parts(data, w, cur, len, &span, flags);
@@ -403,6 +507,11 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 	struct scatterlist *sg;
 	unsigned int i, n;
 
+	if (data->mem) {
+		vhost_scsi_mem_put(data->mem);
+		data->mem = NULL;
+		data->nents = 0;
+	}
 	for_each_sg(data->sgl, sg, data->nents, i) {
 		n = sg_pages(sg);
 		if (n == 1)

@@ -83,7 +83,9 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 		vhost_scsi_vq_reset(&dev->vqs[i]);
 		dev->vqs[i].mem = NULL;
 	}
-	vhost_scsi_mem_free(dev->mem);
+	if (dev->mem)
+		vhost_scsi_mem_unpin(dev->mem);
+	vhost_scsi_mem_put(dev->mem);
 	dev->mem = NULL;
 	vhost_scsi_events_clear(&dev->events);
 	WRITE_ONCE(dev->features, 0);
@@ -145,6 +147,7 @@ struct vhost_scsi_dev *vhost_scsi_dev_new(unsigned int nvqs)
 	INIT_WORK(&dev->gone_work, gone_work);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
 	vhost_scsi_events_init(&dev->events);
+	vhost_scsi_mm_init(&dev->mm_changes);
 	dev->fork_owner = DEFAULT_FORK_OWNER;
 	dev->nvqs = nvqs;
 	for (i = 0; i < nvqs; i++)
@@ -390,12 +393,22 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 	struct vhost_scsi_log *log;
 	unsigned int i;
 
+	int ret;
+
 	mem = vhost_scsi_mem_create(argp);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
+	if (dev->ep && vhost_scsi_endpoint_pins(dev->ep)) {
+		ret = vhost_scsi_mem_pin(mem, old, &dev->mm_changes);
+		if (ret) {
+			vhost_scsi_mem_put(mem);
+			return ret;
+		}
+	}
 	log = make_log(dev, dev->features, mem, dev->log_base);
 	if (IS_ERR(log)) {
-		vhost_scsi_mem_free(mem);
+		vhost_scsi_mem_unpin(mem);
+		vhost_scsi_mem_put(mem);
 		return PTR_ERR(log);
 	}
 	use_log(dev, log);
@@ -412,7 +425,7 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 		vq->mem = mem;
 		mutex_unlock(&vq->mutex);
 	}
-	vhost_scsi_mem_free(old);
+	vhost_scsi_mem_put(old);
 	return 0;
 }
 

@@ -15,34 +15,16 @@
 /* QEMU counts on 509, KVM's memory slots; more costs only a longer search. */
 #define MAX_REGIONS	4096
 
-struct region {
-	u64 gpa;
-	u64 size;
-	u64 base;
-};
-
-/**
- * struct vhost_scsi_mem - a table that VHOST_SET_MEM_TABLE made
- * @stale: an older one that some queue may still use; freed with this one
- * @nr: of @regions
- * @regions: by guest address, not overlapping
- */
-struct vhost_scsi_mem {
-	struct vhost_scsi_mem *stale;
-	unsigned int nr;
-	struct region regions[];
-};
-
 static int region_cmp(const void *a, const void *b)
 {
-	const struct region *x = a, *y = b;
+	const struct vhost_scsi_region *x = a, *y = b;
 
 	if (x->gpa == y->gpa)
 		return 0;
 	return x->gpa < y->gpa ? -1 : 1;
 }
 
-static int region_init(struct region *r, const struct vhost_memory_region *u)
+static int region_init(struct vhost_scsi_region *r, const struct vhost_memory_region *u)
 {
 	u64 last = u->memory_size - 1;
 
@@ -114,12 +96,13 @@ struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m)
 		kvfree(mem);
 		return ERR_PTR(ret);
 	}
+	refcount_set(&mem->users, 1);
 	return mem;
 }
 
 /**
  * vhost_scsi_mem_free - free a table and what it keeps
- * @mem: used by nobody, or NULL
+ * @mem: not pinned, used by nobody, or NULL
  */
 void vhost_scsi_mem_free(struct vhost_scsi_mem *mem)
 {
@@ -149,7 +132,7 @@ void vhost_scsi_mem_keep(struct vhost_scsi_mem *mem, struct vhost_scsi_mem *old)
  */
 u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem)
 {
-	const struct region *r;
+	const struct vhost_scsi_region *r;
 
 	if (!mem || !mem->nr)
 		return 0;
@@ -159,13 +142,13 @@ u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem)
 
 /* vhost_scsi_mem_find(), for what is called for each descriptor. */
 static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
-				   size_t len, void __user **base)
+				   size_t len, struct vhost_scsi_iov *piece)
 {
 	unsigned int lo = 0, hi = mem ? mem->nr : 0;
 
 	while (lo < hi) {
 		unsigned int mid = lo + (hi - lo) / 2;
-		const struct region *r = &mem->regions[mid];
+		const struct vhost_scsi_region *r = &mem->regions[mid];
 
 		if (gpa < r->gpa) {
 			hi = mid;
@@ -173,8 +156,13 @@ static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 			lo = mid + 1;
 		} else {
 			u64 off = gpa - r->gpa;
+			u64 addr = r->base + off;
 
-			*base = (void __user *)(unsigned long)(r->base + off);
+			piece->base = (void __user *)(unsigned long)addr;
+			piece->pages = NULL;
+			if (r->pages)
+				piece->pages = r->pages + (addr >> PAGE_SHIFT) -
+					       (r->base >> PAGE_SHIFT);
 			return min_t(u64, len, r->size - off);
 		}
 	}
@@ -194,7 +182,12 @@ static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
 			   size_t len, void __user **base)
 {
-	return find(mem, gpa, len, base);
+	struct vhost_scsi_iov piece;
+
+	len = find(mem, gpa, len, &piece);
+	if (len)
+		*base = piece.base;
+	return len;
 }
 
 /**
@@ -222,7 +215,7 @@ int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 				return -E2BIG;
 			iov[n].base = NULL;
 			iov[n].gpa = gpa;
-			len = find(mem, gpa, left, &iov[n].base);
+			len = find(mem, gpa, left, &iov[n]);
 			if (!len)
 				len = left;
 			iov[n++].len = len;
@@ -232,18 +225,15 @@ int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 }
 
 /* What tables are made of, without the checks for odd sizes. */
-static bool copy_words(void *buf, const void __user *from, size_t len)
+static bool copy_words(u64 *buf, const void __user *from, size_t len)
 {
 	const u64 __user *words = from;
-	u64 word;
 	size_t i;
 
 	if (!user_access_begin(from, len))
 		return false;
-	for (i = 0; i < len / sizeof(word); i++) {
-		unsafe_get_user(word, &words[i], fault);
-		memcpy(buf + i * sizeof(word), &word, sizeof(word));
-	}
+	for (i = 0; i < len / sizeof(*buf); i++)
+		unsafe_get_user(buf[i], &words[i], fault);
 	user_access_end();
 	return true;
 
@@ -265,16 +255,17 @@ fault:
 int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 			size_t len)
 {
-	void __user *base;
+	struct vhost_scsi_iov piece;
 	size_t n;
 
 	for (; len; len -= n, gpa += n, buf += n) {
-		n = find(mem, gpa, len, &base);
+		n = find(mem, gpa, len, &piece);
 		if (!n)
 			return -EFAULT;
 		/* All of it in one piece: what is mostly so. */
-		if (n == len && !(n % sizeof(u64)) ? !copy_words(buf, base, n) :
-						     copy_from_user(buf, base, n))
+		if (n == len && !((n | (unsigned long)buf) % sizeof(u64)) ?
+		    !copy_words(buf, piece.base, n) :
+		    copy_from_user(buf, piece.base, n))
 			return -EFAULT;
 	}
 	return 0;
@@ -296,6 +287,32 @@ size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 		done += n;
 	}
 	return done;
+}
+
+/**
+ * vhost_scsi_pin_long - pin pages of the owner for long, to be written
+ * @addr: the owner's address, of a page
+ * @nr: pages, not 0
+ * @pages: filled
+ *
+ * Old kernels' long pin does not wait for a page that userfaultfd is to bring, as
+ * for the target of a post-copy migration. A short one does.
+ *
+ * Context: the owner's mm is in use; may sleep.
+ * Return: pages pinned, at least one; or a negative errno.
+ */
+int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
+			struct page **pages)
+{
+	int ret;
+
+	ret = pin_user_pages_fast(addr, nr, FOLL_WRITE, pages);
+	if (ret > 0) {
+		unpin_user_pages_dirty_lock(pages, ret, false);
+		ret = pin_user_pages_fast(addr, ret, FOLL_WRITE | FOLL_LONGTERM,
+					  pages);
+	}
+	return ret ? ret : -EFAULT;
 }
 
 /**
@@ -325,12 +342,12 @@ int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len)
 	if (!map->pages)
 		return -ENOMEM;
 
-	ret = pin_user_pages_fast(uaddr & PAGE_MASK, nr,
-				  FOLL_WRITE | FOLL_LONGTERM, map->pages);
-	map->nr = max(ret, 0);
-	if (ret != nr) {
-		ret = ret < 0 ? ret : -EFAULT;
-		goto err;
+	for (map->nr = 0; map->nr < nr; map->nr += ret) {
+		ret = vhost_scsi_pin_long((uaddr & PAGE_MASK) +
+					  map->nr * PAGE_SIZE,
+					  nr - map->nr, map->pages + map->nr);
+		if (ret < 0)
+			goto err;
 	}
 
 	map->vaddr = vmap(map->pages, nr, VM_MAP, PAGE_KERNEL);

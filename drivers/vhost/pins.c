@@ -35,6 +35,12 @@ static int mm_change_begin(struct mmu_notifier *mn,
 	/* Full barriers, so in this order, and before the change; see pin_new() */
 	atomic_inc_return(&mm->changing);
 	atomic_inc_return(&mm->changes);
+	/* Other rights leave the page where it is, as does a fork. */
+	if (range->event == MMU_NOTIFY_UNMAP ||
+	    range->event == MMU_NOTIFY_CLEAR ||
+	    range->event == MMU_NOTIFY_MIGRATE ||
+	    range->event == MMU_NOTIFY_EXCLUSIVE)
+		vhost_scsi_pages_changed(mm, range->start, range->end);
 	return 0;
 }
 
@@ -53,8 +59,18 @@ static const struct mmu_notifier_ops mm_ops = {
 };
 
 /**
+ * vhost_scsi_mm_init - prepare the struct, once
+ * @mm: zeroed
+ */
+void vhost_scsi_mm_init(struct vhost_scsi_mm *mm)
+{
+	spin_lock_init(&mm->lock);
+	INIT_LIST_HEAD(&mm->pinned);
+}
+
+/**
  * vhost_scsi_mm_watch - begin to count changes of the owner's memory
- * @mm: zeroed; vhost_scsi_mm_forget() is owed if this succeeds
+ * @mm: vhost_scsi_mm_forget() is owed if this succeeds
  *
  * Context: the owner's ioctl; may sleep.
  * Return: 0 or a negative errno, with which nothing is remembered.
@@ -81,6 +97,32 @@ void vhost_scsi_mm_forget(struct vhost_scsi_mm *mm, struct mm_struct *owner)
 	if (mm->watched)
 		mmu_notifier_unregister(&mm->mn, owner);
 	mm->watched = false;
+}
+
+/**
+ * vhost_scsi_mm_still - does nothing change in the owner's memory right now
+ * @mm: the owner's
+ * @changes: for vhost_scsi_mm_changed()
+ *
+ * Context: any.
+ * Return: true if so; a change that began before is seen in one of the two.
+ */
+bool vhost_scsi_mm_still(const struct vhost_scsi_mm *mm, unsigned int *changes)
+{
+	*changes = atomic_read_acquire(&mm->changes);
+	return !atomic_read_acquire(&mm->changing);
+}
+
+/**
+ * vhost_scsi_mm_changed - did a change begin since vhost_scsi_mm_still()
+ * @mm: the owner's
+ * @changes: what that said
+ *
+ * Context: any.
+ */
+bool vhost_scsi_mm_changed(const struct vhost_scsi_mm *mm, unsigned int changes)
+{
+	return (unsigned int)atomic_read(&mm->changes) != changes;
 }
 
 /*
@@ -122,17 +164,22 @@ void vhost_scsi_pins_free(struct vhost_scsi_vq *vq)
 	vq->pins = NULL;
 }
 
-static int pin_page(unsigned long addr, unsigned int flags, struct page **page)
+/* Now, for the completion must not sleep. */
+static void set_dirty(struct page *page)
+{
+	if (!PageDirty(compound_head(page)))
+		set_page_dirty_lock(page);
+}
+
+/* For one answer. */
+static int pin_once(unsigned long addr, struct page **page)
 {
 	int ret;
 
-	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE | flags,
-				  page);
+	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE, page);
 	if (ret != 1)
 		return ret < 0 ? ret : -EFAULT;
-	/* Now, for the completion must not sleep. */
-	if (!PageDirty(compound_head(*page)))
-		set_page_dirty_lock(*page);
+	set_dirty(*page);
 	return 0;
 }
 
@@ -143,25 +190,22 @@ static int pin_new(struct vhost_scsi_vq *vq, struct vhost_scsi_pin *pin,
 {
 	struct vhost_scsi_mm *mm = &vq->dev->mm_changes;
 	unsigned int changes;
-	bool changing;
+	bool still;
 
 	*in = NULL;
 	/* Whose answers are all written may be replaced. */
 	if (!pin || atomic_read_acquire(&pin->users))
-		return pin_page(addr, 0, page);
+		return pin_once(addr, page);
 	if (pin->page)
 		unpin_user_page(pin->page);
 	pin->page = NULL;
 
-	/*
-	 * A change that began before is seen in one of the two; one that
-	 * begins now is seen at the next look-up.
-	 */
-	changes = atomic_read_acquire(&mm->changes);
-	changing = atomic_read_acquire(&mm->changing);
+	/* A change that begins now is seen at the next look-up. */
+	still = vhost_scsi_mm_still(mm, &changes);
 	/* Not for long: of a file, for one, where that is not allowed. */
-	if (changing || pin_page(addr, FOLL_LONGTERM, page))
-		return pin_page(addr, 0, page);
+	if (!still || vhost_scsi_pin_long(addr & PAGE_MASK, 1, page) != 1)
+		return pin_once(addr, page);
+	set_dirty(*page);
 
 	pin->addr = addr & PAGE_MASK;
 	pin->page = *page;
@@ -190,7 +234,8 @@ int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
 		/* The number is a power of two, as the queue's size. */
 		pin = &vq->pins[(addr >> PAGE_SHIFT) & (vq->nr_pins - 1)];
 		if (pin->page && pin->addr == (addr & PAGE_MASK) &&
-		    pin->changes == atomic_read(&vq->dev->mm_changes.changes)) {
+		    !vhost_scsi_mm_changed(&vq->dev->mm_changes,
+					   pin->changes)) {
 			atomic_inc(&pin->users);
 			*in = pin;
 			*page = pin->page;

@@ -234,12 +234,12 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	slot->data.write = false;
 	if (req->data_out) {
 		cmd->dir = DMA_TO_DEVICE;
-		ret = vhost_scsi_data_pin(&slot->data, w, &req->out,
+		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &req->out,
 					  req->data_out, false);
 	} else if (req->data_in) {
 		cmd->dir = DMA_FROM_DEVICE;
-		ret = vhost_scsi_data_pin(&slot->data, w, &in, req->data_in,
-					  true);
+		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &in,
+					  req->data_in, true);
 	}
 	return ret;
 }
@@ -321,24 +321,21 @@ fail:
 	request_fail(vq, &req, ret);
 }
 
-/**
- * vhost_scsi_request_handle - take requests from a queue
- * @vq: running
- * @w: the worker that calls
- *
- * Context: vq->mutex is held.
- */
-void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
-			       struct vhost_scsi_worker *w)
+/* One pass over the ring. Return: it was left empty, and is whole. */
+static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
 	struct batch batch = { .nr = 0 };
 	struct blk_plug plug;
 	unsigned int n = 0;
 	u64 bytes = 0;
+	int ret = 0;
 
 	vhost_scsi_vq_pass_begin(vq, w);
 	blk_start_plug(&plug);
-	while (!READ_ONCE(vq->dev->closed) && vhost_scsi_vq_take(vq, w) > 0) {
+	while (!READ_ONCE(vq->dev->closed)) {
+		ret = vhost_scsi_vq_pull(vq, w);
+		if (ret <= 0)
+			break;
 		bytes += w->chain.out_len + w->chain.in_len;
 		request_start(vq, w, &batch);
 		if (batch.nr == BATCH)
@@ -351,6 +348,28 @@ void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
 	batch_submit(vq, &batch);
 	blk_finish_plug(&plug);
 	vhost_scsi_vq_pass_end(vq);
+	return !ret && !READ_ONCE(vq->dev->closed);
+}
+
+/**
+ * vhost_scsi_request_handle - take requests from a queue
+ * @vq: running
+ * @w: the worker that calls
+ *
+ * Context: vq->mutex is held.
+ */
+void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
+			       struct vhost_scsi_worker *w)
+{
+	while (request_pass(vq, w)) {
+		if (!vhost_scsi_vq_poll(vq, w) && vhost_scsi_vq_ask(vq))
+			break;
+		/* More came; others have waited for longer. */
+		if (!llist_empty(&w->works)) {
+			vhost_scsi_worker_queue(w, &vq->work);
+			break;
+		}
+	}
 }
 
 static void resp_fill(struct virtio_scsi_cmd_resp *resp,

@@ -58,6 +58,7 @@ static int stop_and_release(struct vhost_scsi_dev *dev)
 		return 0;
 	vhost_scsi_endpoint_put(dev->ep);
 	dev->ep = NULL;
+	vhost_scsi_mem_unpin(dev->mem);
 	/* What waits is about this port, and for this run of the guest. */
 	vhost_scsi_events_clear(&dev->events);
 	return 0;
@@ -89,7 +90,7 @@ static int set_endpoint(struct vhost_scsi_dev *dev,
 			const struct vhost_scsi_target *t)
 {
 	struct vhost_scsi_endpoint *ep;
-	int ret;
+	int ret = 0;
 
 	if (dev->ep)
 		return -EEXIST;
@@ -99,8 +100,12 @@ static int set_endpoint(struct vhost_scsi_dev *dev,
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	dev->ep = ep;
+	dev->poll_us = vhost_scsi_endpoint_poll_us(ep);
 
-	ret = start_rings(dev);
+	if (vhost_scsi_endpoint_pins(ep))
+		ret = vhost_scsi_mem_pin(dev->mem, NULL, &dev->mm_changes);
+	if (!ret)
+		ret = start_rings(dev);
 	if (ret)
 		stop_and_release(dev);
 	return ret;

@@ -45,9 +45,13 @@ enum {
 struct vhost_scsi_vq;
 struct vhost_scsi_worker;
 
-/* A piece of a chain in the owner's address space; no base: not memory. */
+/*
+ * A piece of a chain in the owner's address space; no base: not memory. Where
+ * all of it is pinned, @pages begins with the page of @base.
+ */
 struct vhost_scsi_iov {
 	void __user *base;
+	struct page **pages;
 	u64 gpa;
 	size_t len;
 };
@@ -124,6 +128,42 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_work *work);
 
 /* mem.c */
+
+struct vhost_scsi_pinned;
+
+/**
+ * struct vhost_scsi_region - a piece of guest memory
+ * @gpa: where the guest has it
+ * @size: bytes
+ * @base: where the owner has it
+ * @pages: from the page of @base on, if all of it is pinned; see mem_pin.c
+ * @pinned: who keeps @pages
+ */
+struct vhost_scsi_region {
+	u64 gpa;
+	u64 size;
+	u64 base;
+	struct page **pages;
+	struct vhost_scsi_pinned *pinned;
+};
+
+/**
+ * struct vhost_scsi_mem - a table that VHOST_SET_MEM_TABLE made
+ * @users: the device, and requests that use pages of it
+ * @pinned: regions have pages; changed only while no queue runs
+ * @free: when the last user goes in an interrupt
+ * @stale: an older one that some queue may still use; freed with this one
+ * @nr: of @regions
+ * @regions: by guest address, not overlapping
+ */
+struct vhost_scsi_mem {
+	refcount_t users;
+	bool pinned;
+	struct work_struct free;
+	struct vhost_scsi_mem *stale;
+	unsigned int nr;
+	struct vhost_scsi_region regions[];
+};
 
 struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m);
 void vhost_scsi_mem_free(struct vhost_scsi_mem *mem);
@@ -206,8 +246,33 @@ struct vhost_scsi_map {
 	unsigned int nr;
 };
 
+int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
+			struct page **pages);
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len);
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
+
+/* mem_pin.c */
+
+struct vhost_scsi_mm;
+
+int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
+		       const struct vhost_scsi_mem *old,
+		       struct vhost_scsi_mm *mm);
+void vhost_scsi_mem_unpin(struct vhost_scsi_mem *mem);
+struct vhost_scsi_mem *vhost_scsi_mem_get(struct vhost_scsi_mem *mem);
+void vhost_scsi_mem_put(struct vhost_scsi_mem *mem);
+bool vhost_scsi_pages_fresh(struct page *const *pages, unsigned int nr);
+void vhost_scsi_pages_changed(struct vhost_scsi_mm *mm, unsigned long start,
+			      unsigned long end);
+void vhost_scsi_pages_renew(struct vhost_scsi_mm *mm, unsigned int changes,
+			    struct page **pages, struct page *const *now,
+			    unsigned int nr);
+
+/* A page of a region may have been marked as changed since it was looked at. */
+static inline struct page *vhost_scsi_page(struct page *const *slot)
+{
+	return (struct page *)((unsigned long)READ_ONCE(*slot) & ~1UL);
+}
 
 /* pins.c */
 
@@ -217,12 +282,16 @@ void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
  * @watched: they are counted
  * @changing: changes under way
  * @changes: changes that began
+ * @lock: guards @pinned and the marks in its pages; a leaf, interrupts may be off
+ * @pinned: what is pinned of it for long, see mem_pin.c
  */
 struct vhost_scsi_mm {
 	struct mmu_notifier mn;
 	bool watched;
 	atomic_t changing;
 	atomic_t changes;
+	spinlock_t lock;	/* see above */
+	struct list_head pinned;
 };
 
 /**
@@ -239,7 +308,11 @@ struct vhost_scsi_pin {
 	atomic_t users;
 };
 
+void vhost_scsi_mm_init(struct vhost_scsi_mm *mm);
 int vhost_scsi_mm_watch(struct vhost_scsi_mm *mm);
+bool vhost_scsi_mm_still(const struct vhost_scsi_mm *mm, unsigned int *changes);
+bool vhost_scsi_mm_changed(const struct vhost_scsi_mm *mm,
+			   unsigned int changes);
 void vhost_scsi_mm_forget(struct vhost_scsi_mm *mm, struct mm_struct *owner);
 void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq);
 void vhost_scsi_pins_free(struct vhost_scsi_vq *vq);
@@ -302,6 +375,20 @@ void vhost_scsi_vq_pass_begin(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_worker *w);
 void vhost_scsi_vq_pass_end(struct vhost_scsi_vq *vq);
 
+/* poll.c */
+
+/**
+ * struct vhost_scsi_poll - how long a worker looks at an empty queue
+ * @window: nanoseconds; 0: it sleeps at once
+ * @slept_at: when it last gave up, 0: it did not; as ktime_get_ns()
+ */
+struct vhost_scsi_poll {
+	u32 window;
+	u64 slept_at;
+};
+
+bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
+
 /* vring.c */
 
 /* The head of a slot, see request.c: in one of the lists of a queue, or busy. */
@@ -320,7 +407,8 @@ struct vhost_scsi_free {
  * @addr: the ring in the owner's memory, as set; under @mutex
  * @ring_set: @addr was set since the device was bound last; under dev->mutex
  * @big_endian: VHOST_SET_VRING_ENDIAN; under @mutex
- * @busyloop: microseconds; under @mutex
+ * @busyloop: microseconds, 0: as the target says; under @mutex
+ * @poll: under @mutex
  * @running: chains may be taken; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: ring.last_avail, when the chain before it was dealt with
@@ -361,6 +449,7 @@ struct vhost_scsi_vq {
 	bool ring_set;
 	bool big_endian;
 	u32 busyloop;
+	struct vhost_scsi_poll poll;
 	bool running;
 	bool broken;
 	u16 handled;
@@ -437,6 +526,8 @@ void vhost_scsi_vq_queue(struct vhost_scsi_vq *vq);
 u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx);
 void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
+bool vhost_scsi_vq_ask(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
 void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_free *slot,
 			u16 head, u32 len);
@@ -528,6 +619,7 @@ struct vhost_scsi_range {
  * @len: bytes
  * @misaligned: see struct vhost_scsi_cmd
  * @write: the device writes it
+ * @mem: whose pages these are; NULL: each is pinned for this command
  * @cleanable: writeback may mark its pages clean meanwhile
  * @ranges: where it lies in guest memory, for data that the device writes
  * @nr_ranges: of them
@@ -542,6 +634,7 @@ struct vhost_scsi_data {
 	bool misaligned;
 	bool write;
 	bool cleanable;
+	struct vhost_scsi_mem *mem;
 	u16 nr_ranges;
 	struct vhost_scsi_range *ranges;
 	struct vhost_scsi_range one;
@@ -549,7 +642,7 @@ struct vhost_scsi_data {
 };
 
 int vhost_scsi_data_pin(struct vhost_scsi_data *data,
-			struct vhost_scsi_worker *w,
+			struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			struct vhost_scsi_cursor *cur, size_t len, bool write);
 bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data);
 void vhost_scsi_data_set_dirty(const struct vhost_scsi_data *data);
@@ -665,6 +758,7 @@ bool vhost_scsi_events_get_missed(struct vhost_scsi_dev *dev);
  * @log: what the queues use; under @mutex
  * @log_ctx: signalled when the log was written; under @mutex
  * @ep: what the device is bound to; under @mutex
+ * @poll_us: of @ep
  * @rings_set: some queue's ring_set; under @mutex
  * @closed: the file was closed: workers stop what they do
  * @workers: by id; under @mutex
@@ -690,6 +784,7 @@ struct vhost_scsi_dev {
 	struct vhost_scsi_log *log;
 	struct eventfd_ctx *log_ctx;
 	struct vhost_scsi_endpoint *ep;
+	u32 poll_us;
 	bool rings_set;
 	bool closed;
 	struct xarray workers;

@@ -80,6 +80,7 @@ void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
 	vq->base = 0;
 	vq->big_endian = false;
 	vq->busyloop = 0;
+	memset(&vq->poll, 0, sizeof(vq->poll));
 	mutex_unlock(&vq->mutex);
 }
 
@@ -408,34 +409,23 @@ void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_take - take the next chain into w->chain
+ * vhost_scsi_vq_pull - take the next chain into w->chain, if there is one
  * @vq: running
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
  * Return: 1: taken, vhost_scsi_vq_give() and vhost_scsi_vq_put() are owed;
- * 0: there is none and the guest will kick for the next; -EIO: the ring is
+ * 0: there is none, which the guest is not to kick for yet; -EIO: the ring is
  * corrupt and the queue stopped.
  */
-int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	int ret;
 
-	do {
-		ret = vhost_scsi_ring_pending(ring);
-		if (ret > 0)
-			break;
-		if (ret == 0) {
-			if (!vhost_scsi_ring_enable_kicks(ring)) {
-				vhost_scsi_log_used(vq, 0,
-						    vhost_scsi_ring_used_bytes(ring->num));
-				return 0;
-			}
-			vhost_scsi_ring_disable_kicks(ring);
-		}
-	} while (ret == 0);
-
+	ret = vhost_scsi_ring_pending(ring);
+	if (!ret)
+		return 0;
 	if (ret > 0)
 		ret = vhost_scsi_ring_take(ring, &w->chain, read_guest,
 					   vq->mem);
@@ -445,6 +435,43 @@ int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	}
 	vhost_scsi_vq_get(vq);
 	return 1;
+}
+
+/**
+ * vhost_scsi_vq_ask - have the guest kick for the next chain
+ * @vq: running, seen empty
+ *
+ * Context: @vq->mutex is held.
+ * Return: true; or false: one came meanwhile, and it will not kick.
+ */
+bool vhost_scsi_vq_ask(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+
+	if (vhost_scsi_ring_enable_kicks(ring)) {
+		vhost_scsi_ring_disable_kicks(ring);
+		return false;
+	}
+	vhost_scsi_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
+	return true;
+}
+
+/**
+ * vhost_scsi_vq_take - take the next chain into w->chain
+ * @vq: running
+ * @w: the worker that calls
+ *
+ * Context: @vq->mutex is held.
+ * Return: as vhost_scsi_vq_pull(), but with 0 the guest kicks for the next.
+ */
+int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+{
+	int ret;
+
+	do {
+		ret = vhost_scsi_vq_pull(vq, w);
+	} while (!ret && !vhost_scsi_vq_ask(vq));
+	return ret;
 }
 
 /**

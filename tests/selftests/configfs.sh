@@ -86,6 +86,24 @@ done
 is 'bind_uid stays what it was' 1000 "$(<$attrib)"
 is 'bind_uid of another port group is its own' -1 "$(<$vhost/$naa/tpgt_0/attrib/bind_uid)"
 
+attrib=$tpg/attrib/pin_memory
+is 'pin_memory is 0 at first' 0 "$(<$attrib)"
+for value in 1 0; do
+	ok "pin_memory $value" write $value $attrib
+	is "pin_memory $value is shown" $value "$(<$attrib)"
+done
+fail_with 'Invalid argument' 'pin_memory x' write x $attrib
+
+attrib=$tpg/attrib/poll_us
+is 'poll_us is 0 at first' 0 "$(<$attrib)"
+for value in 1 10000 0; do
+	ok "poll_us $value" write $value $attrib
+	is "poll_us $value is shown" $value "$(<$attrib)"
+done
+for value in 10001 -1 x; do
+	fail_with 'Invalid argument' "poll_us $value" write $value $attrib
+done
+
 ./lioctl 'ramdisk a 4'
 store=/sys/kernel/config/target/core/rd_mcp_760/a
 for lun in 0 255 256 16383; do

@@ -289,6 +289,32 @@ TEST(mem, map)
 	vhost_scsi_mem_free(mem);
 }
 
+/* Pages that are pinned, found from the page on that a piece begins in. */
+TEST(mem, map_pinned)
+{
+	static const u64 rows[] = {
+		0, 0x3000, 0x500800,	/* not at a page of the owner's */
+		0x3000, 0x1000, 0x900000,
+		0, 0,
+	};
+	static const struct vhost_scsi_desc descs[] = {
+		{ 0x7ff, 1 },
+		{ 0x800, 0x1000 },
+		{ 0x2fff, 2 },	/* into the region that is not pinned */
+	};
+	struct vhost_scsi_mem *mem = create(rows);
+	struct page *pages[4] = {};
+	struct vhost_scsi_iov iov[4];
+
+	mem->regions[0].pages = pages;
+	EXPECT_EQ(4, vhost_scsi_mem_map(mem, descs, 3, iov, 4));
+	EXPECT(iov[0].pages == &pages[0]);
+	EXPECT(iov[1].pages == &pages[1]);
+	EXPECT(iov[2].pages == &pages[3]);
+	EXPECT(!iov[3].pages);
+	vhost_scsi_mem_free(mem);
+}
+
 /* A descriptor that wraps at the end of guest addresses is not memory. */
 TEST(mem, map_wraps)
 {

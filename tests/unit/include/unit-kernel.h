@@ -274,6 +274,7 @@ struct unit_opaque {
 #define atomic64_t		struct unit_atomic
 #define atomic_long_t		struct unit_atomic
 #define refcount_t		struct unit_opaque
+#define refcount_set(r, n)	((void)(r))
 #define spinlock_t		struct unit_opaque
 #define wait_queue_head_t	struct unit_opaque
 #define wait_queue_entry_t	struct unit_opaque
