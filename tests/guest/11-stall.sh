@@ -8,8 +8,10 @@ trap 'stall_end stall' EXIT # nobody can leave while it does not answer
 lun_add "$wwn" 1 6 iblock_6/stall
 guest_scan main
 disk=$(guest_disk main 1 6)
-# Linux's driver never aborts: on a time-out it starts the timer again.
-guest main "echo 2 >/sys/block/$disk/device/timeout; dmesg -c >/dev/null"
+# Linux's driver never aborts: on a time-out it starts the timer again. It retries a
+# command that was reset for six time-outs after it began, and then gives it up.
+timeout=$((1 + slow))
+guest main "echo $timeout >/sys/block/$disk/device/timeout; dmesg -c >/dev/null"
 
 count() { # of the disk's commands: count iodone, or ioerr for those not GOOD
 	guest main "printf '%d\n' \$(cat /sys/block/$disk/device/$1_cnt)"
@@ -32,7 +34,7 @@ check 'fio writes and verifies, again and again' goes_on
 stall_begin stall
 check 'the backend stalls with commands in flight' within 10 waiting
 before=$(count iodone) errors=$(count ioerr)
-sleep 5
+sleep $((2 * timeout + 1))
 check 'they are in flight after two time-outs of the guest' waiting
 same 'none was answered meanwhile' "$before $errors" "$(count iodone) $(count ioerr)"
 stall_end stall

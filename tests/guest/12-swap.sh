@@ -21,7 +21,8 @@ swapped() {
 read -r in out < <(swapped)
 # stress-ng fills memory and looks at it; meanwhile a file in memory is written,
 # all of it, and then verified, by blocks that know their place.
-check 'what was in memory comes back right' guest main "cd /tmp
+pressure() {
+	guest main "cd /tmp
 	stress-ng --vm 1 --vm-bytes 32m --vm-keep --vm-method rand-set --verify --vm-ops 4200 \
 		--timeout $((150 * slow)) --metrics-brief >stress.log 2>&1 &
 	fio --name=swap --filename=/tmp/memory --size=64m --rw=write --bs=64k --ioengine=psync \
@@ -29,9 +30,22 @@ check 'what was in memory comes back right' guest main "cd /tmp
 	rm memory
 	wait \$! && awk '/ vm  / { ops = \$5 } END { exit (ops < 4096) }' stress.log &&
 		! grep -qi fail stress.log || { cat stress.log; exit 1; }" 160
-read -r in_now out_now < <(swapped)
+}
+enough() {
+	read -r in_now out_now < <(swapped)
+	((out_now - out > 4096 && in_now - in > 1024))
+}
+# How much of it has to come back depends on who runs when.
+pressure_until_enough() {
+	for _ in 1 2 3 4; do
+		pressure || return
+		! enough || break
+	done
+}
+check 'what was in memory comes back right' pressure_until_enough
+enough || true
 note "$((out_now - out)) pages went out, $((in_now - in)) came in"
-check 'at least 16 MiB of it went out, and 4 MiB came in' eval '((out_now - out > 4096 && in_now - in > 1024))'
+check 'at least 16 MiB of it went out, and 4 MiB came in' enough
 # What is left in it is read by this.
 check 'the swap space is let go' guest main "echo 0 >/proc/sys/vm/nr_hugepages; swapoff /dev/$disk" 60
 same 'nothing went wrong in the guest' '' \

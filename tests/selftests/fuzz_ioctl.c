@@ -11,7 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,7 +78,7 @@ int suite_setup(void)
 {
 	common = mmap(NULL, sizeof(*common), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (common == MAP_FAILED)
+	if (common == MAP_FAILED || call_copy_init())
 		return -1;
 	return lio_suite("ramdisk a 16; tpg " WWN_A " 1; lun " WWN_A " 1 0 a\n"
 			 "ramdisk b 16; tpg " WWN_B " 1; lun " WWN_B " 1 0 b");
@@ -197,14 +196,8 @@ static void random_call(struct fuzz *f)
 
 static bool copy(void *local, void *arena, size_t size, bool write)
 {
-	struct iovec l = { local, size }, r = { arena, size };
-	ssize_t n;
-
-	if (write)
-		n = process_vm_writev(getpid(), &l, 1, &r, 1, 0);
-	else
-		n = process_vm_readv(getpid(), &l, 1, &r, 1, 0);
-	return n == (ssize_t)size;
+	return write ? call_copy(arena, local, size) :
+		       call_copy(local, arena, size);
 }
 
 /* Of all kinds: private, shared, a file's. */
@@ -406,11 +399,14 @@ static void submit(struct fuzz *f, unsigned int q)
 static void first_requests(struct fuzz *f)
 {
 	int64_t end = vsg_now_ms() + WAIT_MS;
+	unsigned int i;
 
 	f->slot = slot_get();
 	set_up(f);
-	while (!used_index(f, VSG_IO) && vsg_now_ms() < end) {
-		submit(f, VSG_IO);
+	/* More than the ring has room for would be its end. */
+	for (i = 0; !used_index(f, VSG_IO) && vsg_now_ms() < end; i++) {
+		if (i % 200 == 0 && i / 200 < CALLS_RING_MAX / 2)
+			submit(f, VSG_IO);
 		usleep(1000);
 	}
 	WHERE("round %u", f->round);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../lib/vsg.h"
@@ -499,13 +499,21 @@ const char *call_name(const struct call *call)
 	return call->doc->name;
 }
 
-/* Writes another process' or one's own memory without the signals. */
-static bool poke(void *to, const void *from, size_t size)
-{
-	struct iovec local = { (void *)from, size }, remote = { to, size };
+static int scratch_fd = -1;
 
-	return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) ==
-	       (ssize_t)size;
+int call_copy_init(void)
+{
+	scratch_fd = memfd_create("scratch", MFD_CLOEXEC);
+	return scratch_fd < 0 ? -errno : 0;
+}
+
+bool call_copy(void *to, const void *from, size_t size)
+{
+	/* A place of this thread's own. */
+	off_t own = (off_t)gettid() * CALL_COPY_MAX;
+
+	return pwrite(scratch_fd, from, size, own) == (ssize_t)size &&
+	       pread(scratch_fd, to, size, own) == (ssize_t)size;
 }
 
 /* Memory that is not there, or not all of it. */
@@ -538,11 +546,11 @@ static void place(struct call *call, struct chance *c,
 		if (p < (void *)env->scratch ||
 		    p >= (void *)(env->scratch + PAGE))
 			return;
-		poke(p, call->buf, env->scratch + PAGE - (uint8_t *)p);
+		call_copy(p, call->buf, env->scratch + PAGE - (uint8_t *)p);
 	} else if (chance_one_in(c, 16)) {
 		/* Where it may be gone, or change. */
 		p = env->arena + chance_below(c, env->size - call->size);
-		if (poke(p, call->buf, call->size)) {
+		if (call_copy(p, call->buf, call->size)) {
 			call->arg = p;
 			call->wrong = false;
 			return;

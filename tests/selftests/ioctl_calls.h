@@ -71,6 +71,22 @@ void call_fill(struct call *call, unsigned long cmd, const void *arg,
 	       size_t size);
 
 /**
+ * call_copy() - copy memory that may not be there
+ * @to: where
+ * @from: from where
+ * @size: bytes, at most CALL_COPY_MAX
+ *
+ * The kernel copies, by way of a file, and no signal comes. Needs call_copy_init(),
+ * once and before there are threads, which returns 0 or a negative errno.
+ *
+ * Return: all was copied.
+ */
+bool call_copy(void *to, const void *from, size_t size);
+int call_copy_init(void);
+
+#define CALL_COPY_MAX	4096
+
+/**
  * call_ring() - the argument of VHOST_SET_VRING_ADDR for a ring in the arena
  * @env: where
  * @index: queue
