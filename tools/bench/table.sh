@@ -13,6 +13,9 @@ variants() {
 stock        stock
 stock-direct stock core:submit_type=1 core:complete_type=1
 ours         ours
+ours-pinned  ours  tpg:pin_memory=1
+ours-polling ours  tpg:poll_us=50
+ours-tuned   ours  tpg:pin_memory=1 tpg:poll_us=50
 ours-workers ours  bench:-w
 stock-huge   stock bench:-H
 ours-huge    ours  bench:-H
