@@ -16,7 +16,7 @@
 #define L 0
 #define ATTRIB "vhost/" WWN_A "/tpgt_1/attrib/poll_us"
 
-enum { COMMANDS = 2000, LONG_US = 10000 };
+enum { COMMANDS = 600, LONG_US = 10000 };
 
 int suite_setup(void)
 {
