@@ -321,13 +321,18 @@ fail:
 	request_fail(vq, &req, ret);
 }
 
+/* What a queue had of its worker since the others had their turn. */
+struct turn {
+	unsigned int nr;
+	u64 bytes;
+};
+
 /* One pass over the ring. Return: it was left empty, and is whole. */
-static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			 struct turn *turn)
 {
 	struct batch batch = { .nr = 0 };
 	struct blk_plug plug;
-	unsigned int n = 0;
-	u64 bytes = 0;
 	int ret = 0;
 
 	vhost_scsi_vq_pass_begin(vq, w);
@@ -336,11 +341,11 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 		ret = vhost_scsi_vq_pull(vq, w);
 		if (ret <= 0)
 			break;
-		bytes += w->chain.out_len + w->chain.in_len;
+		turn->bytes += w->chain.out_len + w->chain.in_len;
 		request_start(vq, w, &batch);
 		if (batch.nr == BATCH)
 			batch_submit(vq, &batch);
-		if (++n == WEIGHT || bytes >= WEIGHT_BYTES) {
+		if (++turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
 			vhost_scsi_worker_queue(w, &vq->work);
 			break;
 		}
@@ -361,15 +366,17 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
 			       struct vhost_scsi_worker *w)
 {
-	while (request_pass(vq, w)) {
-		if (!vhost_scsi_vq_poll(vq, w) && vhost_scsi_vq_ask(vq))
-			break;
-		/* More came; others have waited for longer. */
-		if (!llist_empty(&w->works)) {
+	struct turn turn = { .nr = 0 };
+
+	do {
+		if (!request_pass(vq, w, &turn))
+			return;
+		if (vhost_scsi_vq_poll(vq, w)) {
+			/* Ioctls want the mutex, too, however busy it is. */
 			vhost_scsi_worker_queue(w, &vq->work);
-			break;
+			return;
 		}
-	}
+	} while (!vhost_scsi_vq_ask(vq));
 }
 
 static void resp_fill(struct virtio_scsi_cmd_resp *resp,

@@ -252,6 +252,29 @@ TEST_F_TIMEOUT(poll, two_queues, 60)
 	}
 }
 
+/* However busy a polled queue is, its owner has its say. */
+TEST_F_TIMEOUT(poll, ioctl_under_load, 60)
+{
+	struct load load = { .target = T, .lun = L, .depth = 2 };
+	unsigned int i;
+	int64_t begin;
+
+	start(self);
+	part();
+	set_busyloop(self, LONG_US);
+	load.r = self->r;
+	load_start(&load);
+	usleep(200000);
+	for (i = 0; i < 20; i++) {
+		WHERE("time %u", i);
+		begin = vsg_now_ms();
+		set_busyloop(self, LONG_US);
+		EXPECT_LE(vsg_now_ms() - begin, 1000 * t_factor());
+		usleep(20000);
+	}
+	load_end(&load);
+}
+
 /* Whoever polls is stopped, moved and killed as whoever does not. */
 TEST_F_TIMEOUT(poll, stop_and_start, 60)
 {
