@@ -451,8 +451,15 @@ static int scsi_newest(const char *dir, const char *name)
 
 static int disk_name(const char *dir, const char *name)
 {
+	int fd;
+
+	/* The node is there before the disk can be opened. */
 	snprintf(newest, sizeof(newest), "/dev/%s", name);
-	return exists(newest) ? 1 : 0;
+	fd = open(newest, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	close(fd);
+	return 1;
 }
 
 /*
