@@ -97,6 +97,20 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 	}
 }
 
+/* The next @len bytes, of one piece, whose pages are in @pages. */
+static void fill_next(struct sg_fill *f, struct vhost_scsi_cursor *cur,
+		      size_t len, struct page *const *pages)
+{
+	void __user *base;
+	u64 gpa;
+
+	base = vhost_scsi_cursor_piece(cur, len, &len, &gpa);
+	if (f->data->write)
+		note_range(f->data, gpa, len);
+	fill_piece(f, pages, (unsigned long)base, len);
+	vhost_scsi_cursor_skip(cur, len);
+}
+
 static void fill_end(struct sg_fill *f)
 {
 	sg_mark_end(f->sg);
@@ -264,7 +278,6 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		      const struct span *span)
 {
 	struct sg_fill fill = { .data = data };
-	void __user *base;
 	size_t n;
 	u64 gpa;
 	int ret;
@@ -273,11 +286,8 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	if (ret)
 		return ret;
 	for (; len; len -= n) {
-		base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
-		if (data->write)
-			note_range(data, gpa, n);
-		fill_piece(&fill, pinned_at(cur), (unsigned long)base, n);
-		vhost_scsi_cursor_skip(cur, n);
+		vhost_scsi_cursor_piece(cur, len, &n, &gpa);
+		fill_next(&fill, cur, n, pinned_at(cur));
 	}
 	fill_end(&fill);
 	return 0;
@@ -305,8 +315,10 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 {
 	struct vhost_scsi_cursor pieces = *cur;
 	struct sg_fill fill = { .data = data };
-	unsigned int pinned = 0, entries, changes;
-	bool still = vhost_scsi_mm_still(&w->dev->mm_changes, &changes);
+	unsigned int pinned = 0, entries, changes = 0;
+	/* Only where a mark brought us here is there one to take off. */
+	bool still = cur->iov->pages &&
+		     vhost_scsi_mm_still(&w->dev->mm_changes, &changes);
 	size_t n, left;
 	void __user *base;
 	u64 gpa;
@@ -336,11 +348,8 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	pinned = 0;
 	for (left = len; left; left -= n) {
 		base = vhost_scsi_cursor_piece(cur, left, &n, &gpa);
-		if (data->write)
-			note_range(data, gpa, n);
-		fill_piece(&fill, w->pages + pinned, (unsigned long)base, n);
+		fill_next(&fill, cur, n, w->pages + pinned);
 		pinned += piece_pages(base, n);
-		vhost_scsi_cursor_skip(cur, n);
 	}
 	fill_end(&fill);
 	return 0;
@@ -378,10 +387,7 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 			unpin_user_pages(w->pages, pinned);
 			return ret;
 		}
-		if (data->write)
-			note_range(data, gpa, n);
-		fill_piece(&fill, w->pages, (unsigned long)base, n);
-		vhost_scsi_cursor_skip(cur, n);
+		fill_next(&fill, cur, n, w->pages);
 	}
 	fill_end(&fill);
 	return 0;

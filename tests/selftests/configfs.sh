@@ -63,46 +63,25 @@ ok 'FC nexus' write fc.21000024ff0000aa $vhost/$fc/tpgt_1/nexus
 ok 'iSCSI nexus' write iqn.1994-05.com.example:guest $vhost/$iqn/tpgt_1/nexus
 is 'iSCSI nexus is shown' iqn.1994-05.com.example:guest "$(<$vhost/$iqn/tpgt_1/nexus)"
 
-attrib=$tpg/attrib/fabric_prot_type
-is 'fabric_prot_type is 0 at first' 0 "$(<$attrib)"
-for value in 1 3 0; do
-	ok "fabric_prot_type $value" write $value $attrib
-	is "fabric_prot_type $value is shown" $value "$(<$attrib)"
-done
-for value in 2 4 -1 x; do
-	fail_with 'Invalid argument' "fabric_prot_type $value" write $value $attrib
-done
-
-attrib=$tpg/attrib/bind_uid
-is 'bind_uid is -1 at first' -1 "$(<$attrib)"
-for value in 0 1000 4294967294 -1; do
-	ok "bind_uid $value" write $value $attrib
-	is "bind_uid $value is shown" $value "$(<$attrib)"
-done
-write 1000 $attrib
-for value in -2 4294967295 4294967296 root '' 1000x; do
-	fail_with 'Invalid argument' "bind_uid '$value'" write "$value" $attrib
-done
-is 'bind_uid stays what it was' 1000 "$(<$attrib)"
+# attribute NAME DEFAULT GOOD BAD: what it takes, each in turn, and what it does not
+attribute() {
+	local attrib=$tpg/attrib/$1 value
+	is "$1 is $2 at first" "$2" "$(<"$attrib")"
+	for value in $3; do
+		ok "$1 $value" write "$value" "$attrib"
+		is "$1 $value is shown" "$value" "$(<"$attrib")"
+	done
+	for value in $4; do
+		fail_with 'Invalid argument' "$1 $value" write "$value" "$attrib"
+	done
+	fail_with 'Invalid argument' "$1 of nothing" write '' "$attrib"
+	is "$1 stays what it was" "${3##* }" "$(<"$attrib")"
+}
+attribute fabric_prot_type 0 '1 3 0' '2 4 -1 x'
+attribute bind_uid -1 '0 4294967294 -1 1000' '-2 4294967295 4294967296 root 1000x'
 is 'bind_uid of another port group is its own' -1 "$(<$vhost/$naa/tpgt_0/attrib/bind_uid)"
-
-attrib=$tpg/attrib/pin_memory
-is 'pin_memory is 0 at first' 0 "$(<$attrib)"
-for value in 1 0; do
-	ok "pin_memory $value" write $value $attrib
-	is "pin_memory $value is shown" $value "$(<$attrib)"
-done
-fail_with 'Invalid argument' 'pin_memory x' write x $attrib
-
-attrib=$tpg/attrib/poll_us
-is 'poll_us is 0 at first' 0 "$(<$attrib)"
-for value in 1 10000 0; do
-	ok "poll_us $value" write $value $attrib
-	is "poll_us $value is shown" $value "$(<$attrib)"
-done
-for value in 10001 -1 x; do
-	fail_with 'Invalid argument' "poll_us $value" write $value $attrib
-done
+attribute pin_memory 0 '1 0' 'x 2'
+attribute poll_us 0 '1 10000 0' '10001 -1 x'
 
 ./lioctl 'ramdisk a 4'
 store=/sys/kernel/config/target/core/rd_mcp_760/a
