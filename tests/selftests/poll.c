@@ -219,6 +219,11 @@ TEST_F_TIMEOUT(poll, idle_worker_sleeps, 60)
 	EXPECT_LE(ticks, 2 * sysconf(_SC_CLK_TCK) / 20);
 
 	WHERE("a command now and then");
+	/* It has learnt to look for long. */
+	for (unsigned int i = 0; i < 50; i++) {
+		ready(self->r, T, L);
+		usleep(5000);
+	}
 	before = worker_ticks();
 	for (unsigned int i = 0; i < 20; i++) {
 		ready(self->r, T, L);
