@@ -177,29 +177,42 @@ static bool next_writes(struct load *l)
 	return chance(l) % 100 >= opt.percent;
 }
 
-static void submit(struct load *l, struct vsg_req *req)
+/* What a command is; where it reads or writes, submit() says. */
+static void prepare(struct load *l, struct vsg_req *req)
 {
-	uint32_t blocks = l->bytes / BLOCK;
-
-	vsg_cmd_rw(req, opt.target, opt.lun[l->lun], next_writes(l),
-		   next_place(l) * blocks, blocks, BLOCK);
+	vsg_cmd_rw(req, opt.target, opt.lun[l->lun], next_writes(l), 0,
+		   l->bytes / BLOCK, BLOCK);
 	if (++l->lun == opt.luns)
 		l->lun = 0;
+}
+
+static void submit(struct load *l, struct vsg_req *req)
+{
+	uint8_t *cdb = req->hdr->cdb;
+
+	vsg_put_be(cdb + 2, next_place(l) * (l->bytes / BLOCK),
+		   cdb[0] == VSG_READ_10 || cdb[0] == VSG_WRITE_10 ? 4 : 8);
+	/* None that a device gives. */
+	req->resp->response = VSG_POISON;
 	/* The chain's head will be the first free descriptor. */
 	if (l->begun)
 		l->begun[l->r->free_head] = now();
-	if (vsg_submit(l->r, req))
+	if (vsg_ring_add(l->r, &req->tok, req->seg, req->nseg, req->ndirect))
 		die("no room in the ring");
+	vsg_ring_publish(l->r);
 }
 
 /* Keeps opt.depth commands under way until @count are done. */
 static void drive(struct load *l, unsigned long count, bool follows)
 {
+	bool alike = opt.luns == 1 && (opt.percent == 100 || !opt.percent);
 	unsigned long given = 0, done = 0;
 	struct vsg_token *tok;
 
-	for (; given < opt.depth && given < count; given++)
+	for (; given < opt.depth && given < count; given++) {
+		prepare(l, l->reqs[given]);
 		submit(l, l->reqs[given]);
+	}
 	vsg_ring_kick(l->r);
 
 	while (done < count) {
@@ -218,6 +231,8 @@ static void drive(struct load *l, unsigned long count, bool follows)
 			    __atomic_load_n(&first_is_done, __ATOMIC_RELAXED))
 				count = given;
 			if (given < count) {
+				if (!alike)
+					prepare(l, req);
 				submit(l, req);
 				given++;
 			}
