@@ -69,3 +69,10 @@ kernel_unpacked() {
 	fi
 	echo "$unpacked"
 }
+
+# first_fault DIR: the first line in a VM's logs that must not be there, if there is
+# one. What a VM shows before its time is up has stacks, and is no fault.
+first_fault() {
+	sed -s '/vm: time is nearly up/,$d' "$1"/{kmsg,console}.log 2>/dev/null |
+		grep -m 1 -E -f <(grep -vE '^(#|$)' "$top/tools/vm/splats") | cut -c 1-160 || :
+}
