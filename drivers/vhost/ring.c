@@ -17,9 +17,6 @@
 
 #include "ring.h"
 
-/* Descriptors of an indirect table that are fetched at a time. */
-#define WINDOW	16
-
 static u16 ring16(const struct vhost_scsi_ring *ring, __virtio16 v)
 {
 	return __virtio16_to_cpu(ring->le, v);
@@ -110,81 +107,77 @@ int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
 	return ahead <= ring->num ? ahead : -EIO;
 }
 
-static void chain_add(const struct vhost_scsi_ring *ring,
-		      struct vhost_scsi_chain *chain,
-		      const struct vring_desc *desc)
+/* What is counted of a chain, kept in registers while it is walked. */
+struct walk {
+	unsigned int nr_out;
+	unsigned int nr_in;
+	u64 out_len;
+	u64 in_len;
+};
+
+/* Return: the chain is whole as yet. */
+static __always_inline bool walk_add(struct walk *walk, bool le,
+				     struct vhost_scsi_chain *chain,
+				     const struct vring_desc *desc)
 {
-	u16 flags = ring16(ring, desc->flags);
-	u32 len = __virtio32_to_cpu(ring->le, desc->len);
-	struct vhost_scsi_desc *d;
+	unsigned int nr = walk->nr_out + walk->nr_in;
+	u32 len = __virtio32_to_cpu(le, desc->len);
 
-	if (chain->nr_out + chain->nr_in == chain->max) {
-		chain->malformed = true;
-		return;
+	if (nr == chain->max)
+		return false;
+	chain->descs[nr].addr = __virtio64_to_cpu(le, desc->addr);
+	chain->descs[nr].len = len;
+
+	if (__virtio16_to_cpu(le, desc->flags) & VRING_DESC_F_WRITE) {
+		walk->nr_in++;
+		walk->in_len += len;
+		return true;
 	}
-
-	d = &chain->descs[chain->nr_out + chain->nr_in];
-	d->addr = __virtio64_to_cpu(ring->le, desc->addr);
-	d->len = len;
-
-	if (flags & VRING_DESC_F_WRITE) {
-		chain->nr_in++;
-		chain->in_len += len;
-	} else if (chain->nr_in) {
-		/* 2.7.4.2: readable ones come first. */
-		chain->malformed = true;
-	} else {
-		chain->nr_out++;
-		chain->out_len += len;
-	}
+	/* 2.7.4.2: readable ones come first. */
+	if (walk->nr_in)
+		return false;
+	walk->nr_out++;
+	walk->out_len += len;
+	return true;
 }
 
 /*
  * An indirect table (2.7.5.3) lies in guest memory that is not mapped, and
- * whatever is wrong in it leaves the ring usable.
+ * whatever is wrong in it leaves the ring usable. Return: the chain is whole.
  */
-static void take_indirect(struct vhost_scsi_ring *ring,
-			  struct vhost_scsi_chain *chain,
-			  const struct vring_desc *desc,
-			  vhost_scsi_read_fn read, void *priv)
+static __always_inline bool walk_table(struct walk *walk, bool le,
+				       struct vhost_scsi_chain *chain,
+				       const struct vring_desc *desc,
+				       vhost_scsi_read_fn read, void *priv)
 {
-	u64 addr = __virtio64_to_cpu(ring->le, desc->addr);
-	u32 len = __virtio32_to_cpu(ring->le, desc->len);
+	u64 addr = __virtio64_to_cpu(le, desc->addr);
+	u32 len = __virtio32_to_cpu(le, desc->len);
 	u32 count = len / sizeof(*desc), start = 0, have = 0, seen = 0, i = 0;
-	struct vring_desc win[WINDOW];
 	u16 flags;
 
 	if (!len || len % sizeof(*desc) || addr + len < addr ||
-	    ring16(ring, desc->flags) & VRING_DESC_F_NEXT) {
-		chain->malformed = true;
-		return;
-	}
+	    __virtio16_to_cpu(le, desc->flags) & VRING_DESC_F_NEXT)
+		return false;
 
 	do {
-		if (i >= count || ++seen > count) {
-			chain->malformed = true;
-			return;
-		}
-		if (i < start || i >= start + have) {
+		if (i >= count || ++seen > count)
+			return false;
+		if (i - start >= have) {
 			start = i;
-			have = min_t(u32, WINDOW, count - start);
-			if (read(priv, addr + (u64)start * sizeof(*desc), win,
-				 have * sizeof(*desc))) {
-				chain->malformed = true;
-				return;
-			}
+			have = min_t(u32, VHOST_SCSI_WINDOW, count - start);
+			if (read(priv, addr + (u64)start * sizeof(*desc),
+				 chain->window, have * sizeof(*desc)))
+				return false;
 		}
 
-		desc = &win[i - start];
-		flags = ring16(ring, desc->flags);
-		if (flags & VRING_DESC_F_INDIRECT)
-			chain->malformed = true;
-		else
-			chain_add(ring, chain, desc);
-		if (chain->malformed)
-			return;
-		i = ring16(ring, desc->next);
+		desc = &chain->window[i - start];
+		flags = __virtio16_to_cpu(le, desc->flags);
+		if (flags & VRING_DESC_F_INDIRECT ||
+		    !walk_add(walk, le, chain, desc))
+			return false;
+		i = __virtio16_to_cpu(le, desc->next);
 	} while (flags & VRING_DESC_F_NEXT);
+	return true;
 }
 
 /**
@@ -202,43 +195,48 @@ int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
 			 struct vhost_scsi_chain *chain,
 			 vhost_scsi_read_fn read, void *priv)
 {
-	struct vring_desc desc;
+	struct walk walk = { .nr_out = 0 };
 	u16 slot = ring->last_avail & (ring->num - 1);
+	bool whole = true, le = ring->le;
+	struct vring_desc desc;
 	u16 flags, i;
 	u32 seen = 0;
+	int ret = 0;
 
-	i = ring16(ring, READ_ONCE(ring->avail->ring[slot]));
+	i = __virtio16_to_cpu(le, READ_ONCE(ring->avail->ring[slot]));
 	chain->head = i;
-	chain->malformed = false;
-	chain->nr_out = 0;
-	chain->nr_in = 0;
-	chain->out_len = 0;
-	chain->in_len = 0;
 
 	do {
-		if (i >= ring->num || ++seen > ring->num)
-			return -EIO;
+		if (i >= ring->num || ++seen > ring->num) {
+			ret = -EIO;
+			break;
+		}
 
 		memcpy(&desc, &ring->desc[i], sizeof(desc));
 		/* Keep the compiler from going back to the guest's copy. */
 		barrier();
-		flags = ring16(ring, desc.flags);
+		flags = __virtio16_to_cpu(le, desc.flags);
 
 		if (!(flags & VRING_DESC_F_INDIRECT)) {
-			if (!chain->malformed)
-				chain_add(ring, chain, &desc);
+			whole = whole && walk_add(&walk, le, chain, &desc);
 		} else if (!ring->indirect) {
-			chain->malformed = true;
-		} else if (!chain->malformed) {
-			take_indirect(ring, chain, &desc, read, priv);
+			whole = false;
+		} else if (whole) {
+			whole = walk_table(&walk, le, chain, &desc, read, priv);
 			/* 2.7.5.3.1: it ends the chain. */
 			break;
 		}
-		i = ring16(ring, desc.next);
+		i = __virtio16_to_cpu(le, desc.next);
 	} while (flags & VRING_DESC_F_NEXT);
 
-	ring->last_avail++;
-	return 0;
+	chain->malformed = !whole;
+	chain->nr_out = walk.nr_out;
+	chain->nr_in = walk.nr_in;
+	chain->out_len = walk.out_len;
+	chain->in_len = walk.in_len;
+	if (!ret)
+		ring->last_avail++;
+	return ret;
 }
 
 /**

@@ -18,6 +18,8 @@
  * make longer indirect ones, so that many are taken whatever the queue size.
  */
 #define VHOST_SCSI_CHAIN_MIN	1024
+/* Descriptors of an indirect table that are fetched at a time. */
+#define VHOST_SCSI_WINDOW	16
 
 /**
  * struct vhost_scsi_ring - the state of one split virtqueue
@@ -71,6 +73,8 @@ struct vhost_scsi_desc {
  * @in_len: their bytes
  * @max: room in @descs
  * @descs: filled by vhost_scsi_ring_take()
+ * @window: of it alone, a part of an indirect table; on its stack it would be
+ *	    zeroed for each chain
  */
 struct vhost_scsi_chain {
 	u16 head;
@@ -81,6 +85,7 @@ struct vhost_scsi_chain {
 	u64 in_len;
 	u16 max;
 	struct vhost_scsi_desc *descs;
+	struct vring_desc window[VHOST_SCSI_WINDOW];
 };
 
 /**
