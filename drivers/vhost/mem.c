@@ -140,9 +140,8 @@ u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem)
 	return r->gpa + r->size - 1;
 }
 
-/* vhost_scsi_mem_find(), for what is called for each descriptor. */
-static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
-				   size_t len, struct vhost_scsi_iov *piece)
+static const struct vhost_scsi_region *region_of(const struct vhost_scsi_mem *mem,
+						 u64 gpa)
 {
 	unsigned int lo = 0, hi = mem ? mem->nr : 0;
 
@@ -150,23 +149,39 @@ static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 		unsigned int mid = lo + (hi - lo) / 2;
 		const struct vhost_scsi_region *r = &mem->regions[mid];
 
-		if (gpa < r->gpa) {
+		if (gpa < r->gpa)
 			hi = mid;
-		} else if (gpa - r->gpa >= r->size) {
+		else if (gpa - r->gpa >= r->size)
 			lo = mid + 1;
-		} else {
-			u64 off = gpa - r->gpa;
-			u64 addr = r->base + off;
-
-			piece->base = (void __user *)(unsigned long)addr;
-			piece->pages = NULL;
-			if (r->pages)
-				piece->pages = r->pages + (addr >> PAGE_SHIFT) -
-					       (r->base >> PAGE_SHIFT);
-			return min_t(u64, len, r->size - off);
-		}
+		else
+			return r;
 	}
-	return 0;
+	return NULL;
+}
+
+/* vhost_scsi_mem_find(), for what is called for each descriptor. */
+static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
+				   size_t len, struct vhost_scsi_iov *piece,
+				   const struct vhost_scsi_region **last)
+{
+	const struct vhost_scsi_region *r = *last;
+	u64 off, addr;
+
+	/* What a chain consists of mostly lies in one region. */
+	if (!r || gpa - r->gpa >= r->size) {
+		r = region_of(mem, gpa);
+		if (!r)
+			return 0;
+		*last = r;
+	}
+	off = gpa - r->gpa;
+	addr = r->base + off;
+	piece->base = (void __user *)(unsigned long)addr;
+	piece->pages = NULL;
+	if (r->pages)
+		piece->pages = r->pages + (addr >> PAGE_SHIFT) -
+			       (r->base >> PAGE_SHIFT);
+	return min_t(u64, len, r->size - off);
 }
 
 /**
@@ -182,9 +197,10 @@ static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
 			   size_t len, void __user **base)
 {
+	const struct vhost_scsi_region *last = NULL;
 	struct vhost_scsi_iov piece;
 
-	len = find(mem, gpa, len, &piece);
+	len = find(mem, gpa, len, &piece, &last);
 	if (len)
 		*base = piece.base;
 	return len;
@@ -204,6 +220,7 @@ int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 		       const struct vhost_scsi_desc *descs, unsigned int nr,
 		       struct vhost_scsi_iov *iov, unsigned int max)
 {
+	const struct vhost_scsi_region *last = NULL;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
@@ -215,7 +232,7 @@ int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 				return -E2BIG;
 			iov[n].base = NULL;
 			iov[n].gpa = gpa;
-			len = find(mem, gpa, left, &iov[n]);
+			len = find(mem, gpa, left, &iov[n], &last);
 			if (!len)
 				len = left;
 			iov[n++].len = len;
@@ -230,7 +247,7 @@ static bool copy_words(u64 *buf, const void __user *from, size_t len)
 	const u64 __user *words = from;
 	size_t i;
 
-	if (!user_access_begin(from, len))
+	if (should_fail_usercopy() || !user_access_begin(from, len))
 		return false;
 	for (i = 0; i < len / sizeof(*buf); i++)
 		unsafe_get_user(buf[i], &words[i], fault);
@@ -255,11 +272,12 @@ fault:
 int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 			size_t len)
 {
+	const struct vhost_scsi_region *last = NULL;
 	struct vhost_scsi_iov piece;
 	size_t n;
 
 	for (; len; len -= n, gpa += n, buf += n) {
-		n = find(mem, gpa, len, &piece);
+		n = find(mem, gpa, len, &piece, &last);
 		if (!n)
 			return -EFAULT;
 		/* All of it in one piece: what is mostly so. */

@@ -15,6 +15,7 @@
 
 #include <linux/completion.h>
 #include <linux/eventfd.h>
+#include <linux/fault-inject-usercopy.h>
 #include <linux/llist.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -22,6 +23,7 @@
 #include <linux/poll.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/uaccess.h>
 #include <linux/vhost.h>
 #include <linux/virtio_byteorder.h>
 #include <linux/virtio_scsi.h>
@@ -219,6 +221,39 @@ static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
 		cur->off += len;
 }
 
+/* copy_from_user() of few bytes, of which the compiler knows the number. */
+static __always_inline bool vhost_scsi_copy_few(void *buf,
+						const void __user *from,
+						size_t len)
+{
+	size_t i = 0;
+
+	if (should_fail_usercopy() || !user_access_begin(from, len))
+		return false;
+	for (; len - i >= sizeof(u64); i += sizeof(u64))
+		unsafe_get_user(*(u64 *)(buf + i),
+				(const u64 __user *)(from + i), fault);
+	if (len & sizeof(u32)) {
+		unsafe_get_user(*(u32 *)(buf + i),
+				(const u32 __user *)(from + i), fault);
+		i += sizeof(u32);
+	}
+	if (len & sizeof(u16)) {
+		unsafe_get_user(*(u16 *)(buf + i),
+				(const u16 __user *)(from + i), fault);
+		i += sizeof(u16);
+	}
+	if (len & sizeof(u8))
+		unsafe_get_user(*(u8 *)(buf + i),
+				(const u8 __user *)(from + i), fault);
+	user_access_end();
+	return true;
+
+fault:
+	user_access_end();
+	return false;
+}
+
 /**
  * vhost_scsi_cursor_read - copy from the pieces and move on
  * @cur: the cursor
@@ -231,11 +266,21 @@ static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
 static __always_inline size_t
 vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf, size_t len)
 {
-	if (!cur->nr || !cur->iov->base || cur->iov->len - cur->off < len ||
-	    copy_from_user(buf, cur->iov->base + cur->off, len))
-		return __vhost_scsi_cursor_read(cur, buf, len);
+	const void __user *from;
+
+	if (!cur->nr || !cur->iov->base || cur->iov->len - cur->off < len)
+		goto slow;
+	from = cur->iov->base + cur->off;
+	if (__builtin_constant_p(len) &&
+	    IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ?
+	    !vhost_scsi_copy_few(buf, from, len) :
+	    copy_from_user(buf, from, len))
+		goto slow;
 	vhost_scsi_cursor_skip(cur, len);
 	return len;
+
+slow:
+	return __vhost_scsi_cursor_read(cur, buf, len);
 }
 
 /* Memory of the owner, pinned for long and mapped into the kernel. */

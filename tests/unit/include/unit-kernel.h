@@ -130,6 +130,9 @@ static inline void *unit_alloc(size_t size)
 
 /* user memory; the bound is that of x86-64 */
 
+#define IS_ENABLED(option)		(option)
+#define CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS	1
+
 #define UNIT_PAGE			4096
 #define TASK_SIZE_MAX			((1ULL << 47) - UNIT_PAGE)
 
@@ -153,6 +156,7 @@ static inline unsigned long copy_from_user(void *to, const void *from, size_t n)
 	return 0;
 }
 
+#define should_fail_usercopy()		false
 #define user_access_begin(from, n)	(!unit_faults(from, n))
 #define user_access_end()		do { } while (0)
 /* The label is there to be used. */
