@@ -393,6 +393,52 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	return 0;
 }
 
+/*
+ * What drivers mostly do: one piece, of few pages. There is nothing to count and
+ * nothing to allocate. Return: false: it is not that, and nothing was done.
+ */
+static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
+		    struct vhost_scsi_worker *w, struct vhost_scsi_cursor *cur,
+		    size_t len)
+{
+	struct sg_fill fill = { .data = data };
+	struct page **pages = w->pages;
+	void __user *base;
+	unsigned int nr;
+	size_t n;
+	u64 gpa;
+	int got;
+
+	base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
+	if (!base || n != len)
+		return false;
+	nr = piece_pages(base, len);
+	if (nr > VHOST_SCSI_INLINE_SG)
+		return false;
+
+	if (vq->mem->pinned) {
+		pages = pinned_at(cur);
+		if (!pages || !vhost_scsi_pages_fresh(pages, nr))
+			return false;
+		data->mem = vhost_scsi_mem_get(vq->mem);
+	} else {
+		got = pin_user_pages_fast((unsigned long)base & PAGE_MASK, nr,
+					  data->write ? FOLL_WRITE : 0, pages);
+		if (got != nr) {
+			if (got > 0)
+				unpin_user_pages(pages, got);
+			return false;
+		}
+	}
+
+	data->ranges = &data->one;
+	data->sgl = data->inline_sgl;
+	sg_init_table(data->sgl, nr);
+	fill_next(&fill, cur, len, pages);
+	fill_end(&fill);
+	return true;
+}
+
 /**
  * vhost_scsi_data_pin - pin a data buffer
  * @data: filled; to be given to vhost_scsi_data_unpin() in any case
@@ -417,11 +463,13 @@ int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 
 	if (len > VHOST_SCSI_MAX_DATA)
 		return -EMSGSIZE;
+	data->write = write;
+	if (pin_few(data, vq, w, cur, len))
+		return 0;
+
 	ret = measure(*cur, len, &span);
 	if (ret)
 		return ret;
-
-	data->write = write;
 	/* A part ends at a page that the next piece may go on in. */
 	ret = alloc_ranges(data, span.pieces +
 				 span.pages / (VHOST_SCSI_PAGES - 1));
