@@ -115,6 +115,42 @@ size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 }
 
 /**
+ * vhost_scsi_reply_map - where an answer can be written in place
+ * @reply: pinned
+ * @len: bytes of it
+ *
+ * The guest may write there, too: nothing is to be read from it.
+ *
+ * Context: any, and no other than that of vhost_scsi_reply_unmap(), which is owed
+ * if it succeeds; between the two nothing sleeps.
+ * Return: the address; NULL: it does not lie in one piece.
+ */
+void *vhost_scsi_reply_map(const struct vhost_scsi_reply *reply, size_t len)
+{
+	const struct vhost_scsi_seg *seg = reply->segs;
+
+	if (reply->nr != 1 || seg->len < len)
+		return NULL;
+	return kmap_local_page(seg->page) + seg->off;
+}
+
+/**
+ * vhost_scsi_reply_unmap - it is written
+ * @vq: for the dirty log
+ * @reply: pinned
+ * @addr: from vhost_scsi_reply_map()
+ * @len: likewise
+ */
+void vhost_scsi_reply_unmap(struct vhost_scsi_vq *vq,
+			    const struct vhost_scsi_reply *reply, void *addr,
+			    size_t len)
+{
+	flush_dcache_page(reply->segs->page);
+	kunmap_local(addr);
+	vhost_scsi_log_write(vq, reply->segs->gpa, len);
+}
+
+/**
  * vhost_scsi_reply_now - write an answer where the chain was taken
  * @vq: for the dirty log
  * @in: at the response bytes; not moved

@@ -393,11 +393,27 @@ static void resp_fill(struct virtio_scsi_cmd_resp *resp,
 	memcpy(resp->sense, cmd->sense, cmd->sense_len);
 }
 
+/* Bytes written. */
+static size_t resp_write(struct request_slot *slot)
+{
+	struct vhost_scsi_vq *vq = slot->vq;
+	struct virtio_scsi_cmd_resp *in_place, resp;
+
+	in_place = vhost_scsi_reply_map(&slot->reply, sizeof(resp));
+	if (in_place) {
+		resp_fill(in_place, vq, &slot->cmd);
+		vhost_scsi_reply_unmap(vq, &slot->reply, in_place,
+				       sizeof(resp));
+		return sizeof(resp);
+	}
+	resp_fill(&resp, vq, &slot->cmd);
+	return vhost_scsi_reply_write(vq, &slot->reply, &resp, sizeof(resp));
+}
+
 static void request_answer(struct request_slot *slot)
 {
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 	struct vhost_scsi_vq *vq = slot->vq;
-	struct virtio_scsi_cmd_resp resp;
 	u16 head = slot->reply.head;
 	size_t len;
 
@@ -405,8 +421,7 @@ static void request_answer(struct request_slot *slot)
 	if (slot->data.write)
 		vhost_scsi_data_log(vq, &slot->data, slot->data.len);
 
-	resp_fill(&resp, vq, cmd);
-	len = vhost_scsi_reply_write(vq, &slot->reply, &resp, sizeof(resp));
+	len = resp_write(slot);
 	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
 		len += cmd->data_len - cmd->resid;
 

@@ -639,6 +639,10 @@ int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
 size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_reply *reply, const void *buf,
 			      size_t len);
+void *vhost_scsi_reply_map(const struct vhost_scsi_reply *reply, size_t len);
+void vhost_scsi_reply_unmap(struct vhost_scsi_vq *vq,
+			    const struct vhost_scsi_reply *reply, void *addr,
+			    size_t len);
 size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 			    const struct vhost_scsi_cursor *in,
 			    const void *buf, size_t len);
