@@ -43,7 +43,10 @@ check 'the guest is moved' within 90 moved || {
 	return 1
 }
 guest_kill from
-check 'it goes on' guest to 'touch /tmp/stop; sleep 1; test -s /tmp/passes' 30
+check 'it goes on' guest to 'touch /tmp/stop; sleep 1; test -s /tmp/passes' 30 || {
+	guest_where to | sed 's/^/#   /'
+	return 1
+}
 note "$(guest to 'wc -l </tmp/passes') passes over the disk meanwhile"
 # From the page cache, as it came along, and from the disk.
 same 'what it read before is right' "$sum" "$(guest to "dd if=/dev/$disk bs=1M 2>/dev/null | md5sum" 60)"
