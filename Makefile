@@ -30,6 +30,7 @@ help:
 	@echo 'make fuzz T=S       the fuzzers of tests/unit for S seconds; needs clang'
 	@echo 'make bench          compare with the stock module and with LIO alone, see tools/bench/run --help;'
 	@echo '                    BENCH="--quick --json FILE" are its options, KERNEL=6.1, 7.3, ...'
+	@echo 'make bench-guest    fio in a guest, with the stock module, this one, and QEMU'"'"'s own virtio-scsi'
 	@echo 'make clean          remove what was built'
 
 modules:
@@ -76,6 +77,9 @@ matrix:
 bench:
 	KERNEL='$(KERNEL)' tools/bench/run $(BENCH)
 
+bench-guest:
+	KERNEL='$(KERNEL)' tools/bench/run guest $(BENCH)
+
 T = 600
 soak:
 	tools/soak $(if $(SEED),--seed $(SEED)) $(if $(filter-out 0,$(DEBUG)),--debug) $(T)
@@ -84,4 +88,4 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check style check-debug coverage matrix soak fuzz bench
+	demo check style check-debug coverage matrix soak fuzz bench bench-guest

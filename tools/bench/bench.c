@@ -26,7 +26,7 @@
 #include "../../tests/lib/vsg.h"
 
 #define BLOCK		512
-#define MAX_LUNS	64
+#define MAX_LUNS	256
 #define MAX_DEVS	64
 #define MIB		(1024 * 1024UL)
 #define PAGE		4096

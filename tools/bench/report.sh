@@ -113,6 +113,28 @@ report_fairness() {
 	table ratio %.2f "$1"
 }
 
+# In brackets: in parts of the first line's.
+report_scale() {
+	echo "Linux $2, thousands of instructions a command; in brackets: in parts of what it is with one of each"
+	awk "$report_awk"'
+		{ cell[$1, $2] = value("ns_per_command") }
+		END {
+			printf "%-26s", ""
+			for (v = 1; v <= variants; v++)
+				printf " %14s", variant[v]
+			printf "\n"
+			for (w = 1; w <= workloads; w++) {
+				printf "%-26s", workload[w]
+				for (v = 1; v <= variants; v++) {
+					x = cell[workload[w], variant[v]]
+					one = cell[workload[1], variant[v]]
+					printf " %14s", x == "" ? "-" : sprintf("%.1f (%.2f)", x / 1000, x / one)
+				}
+				printf "\n"
+			}
+		}' "$1"
+}
+
 report_guest() {
 	echo "fio in a guest, the host on Linux $2; medians of $(cut -d ' ' -f 3 "$1" | sort -nu | tail -n 1) rounds, ratios within a round"
 	awk "$report_awk"'
