@@ -242,12 +242,23 @@ TEST(fewer_queues_after_a_restart)
 	guest_end(dev);
 }
 
+/* On a busy machine the threads may come late. */
+static bool all_answered(const struct load *load)
+{
+	unsigned int q;
+
+	for (q = 0; q < QUEUES; q++)
+		if (!__atomic_load_n(&load[q].good, __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
 /* What QEMU does to running rings: nothing gets lost. */
 TEST_F_TIMEOUT(drain, reconfigured_under_load, 60)
 {
 	struct vsg_dev *dev = self->dev;
 	struct load load[QUEUES];
-	unsigned int round, q, calls = 0;
+	unsigned int round, q;
 	int other = eventfd(0, 0);
 
 	for (q = 0; q < QUEUES; q++) {
@@ -259,7 +270,7 @@ TEST_F_TIMEOUT(drain, reconfigured_under_load, 60)
 		};
 		load_start(&load[q]);
 	}
-	for (round = 0; round < 100; round++) {
+	for (round = 0; round < 100 || !all_answered(load); round++) {
 		struct vsg_ring *r = vsg_io(dev, round % QUEUES);
 		struct vhost_vring_file call = { r->index, r->call };
 		struct vhost_vring_file kick = { r->index, r->kick };
@@ -276,13 +287,11 @@ TEST_F_TIMEOUT(drain, reconfigured_under_load, 60)
 		EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_KICK, &kick));
 		EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_ERR, &err));
 		EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_ADDR, &addr));
-		calls++;
 	}
 	for (q = 0; q < QUEUES; q++) {
 		load_end(&load[q]);
 		EXPECT_LE(1, load[q].good);
 	}
-	EXPECT_EQ(100, calls);
 	close(other);
 }
 
