@@ -130,7 +130,7 @@ static inline void *unit_alloc(size_t size)
 
 /* user memory; the bound is that of x86-64 */
 
-#define IS_ENABLED(option)		(option)
+#define IS_ENABLED(CONFIG_option)	(CONFIG_option)
 #define CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS	1
 
 #define UNIT_PAGE			4096
