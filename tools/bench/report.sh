@@ -83,9 +83,10 @@ report_time() {
 		}' "$1"
 }
 
-# table KEY FORMAT RESULTS: workloads down, variants across
+# table KEY FORMAT RESULTS [UNIT]: workloads down, variants across; the format is of the
+# value in UNITs, and of what it is in parts of the first line's
 table() {
-	awk -v key="$1" -v format="$2" "$report_awk"'
+	awk -v key="$1" -v format="$2" -v unit="${4:-1}" "$report_awk"'
 		{ cell[$1, $2] = value(key) }
 		END {
 			printf "%-26s", ""
@@ -96,7 +97,8 @@ table() {
 				printf "%-26s", workload[w]
 				for (v = 1; v <= variants; v++) {
 					x = cell[workload[w], variant[v]]
-					printf " %14s", x == "" ? "-" : sprintf(format, x)
+					one = cell[workload[1], variant[v]]
+					printf " %14s", x == "" ? "-" : sprintf(format, x / unit, one ? x / one : 0)
 				}
 				printf "\n"
 			}
@@ -113,26 +115,9 @@ report_fairness() {
 	table ratio %.2f "$1"
 }
 
-# In brackets: in parts of the first line's.
 report_scale() {
 	echo "Linux $2, thousands of instructions a command; in brackets: in parts of what it is with one of each"
-	awk "$report_awk"'
-		{ cell[$1, $2] = value("ns_per_command") }
-		END {
-			printf "%-26s", ""
-			for (v = 1; v <= variants; v++)
-				printf " %14s", variant[v]
-			printf "\n"
-			for (w = 1; w <= workloads; w++) {
-				printf "%-26s", workload[w]
-				for (v = 1; v <= variants; v++) {
-					x = cell[workload[w], variant[v]]
-					one = cell[workload[1], variant[v]]
-					printf " %14s", x == "" ? "-" : sprintf("%.1f (%.2f)", x / 1000, x / one)
-				}
-				printf "\n"
-			}
-		}' "$1"
+	table ns_per_command '%.1f (%.2f)' "$1" 1000
 }
 
 report_guest() {
