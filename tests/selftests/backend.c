@@ -215,7 +215,6 @@ TEST_F(store, passthrough_types)
 	is_of_type(self, "cd", LUN_CD, "5", "DRIVER=sr");
 }
 
-/* In the 6-byte forms that tapes have. */
 /* Older kernels' scsi_debug has but a disk that says it is a tape. */
 static bool is_tape(struct store *self)
 {
@@ -254,6 +253,7 @@ static void check_tape(struct store *self)
 	}
 }
 
+/* In the 6-byte forms that tapes have. */
 TEST_F(store, passthrough_tape)
 {
 	struct vsg_req *req = self->req;

@@ -258,6 +258,7 @@ TEST_F_TIMEOUT(drain, reconfigured_under_load, 60)
 {
 	struct vsg_dev *dev = self->dev;
 	struct load load[QUEUES];
+	int64_t end = vsg_now_ms() + WAIT_MS;
 	unsigned int round, q;
 	int other = eventfd(0, 0);
 
@@ -270,7 +271,8 @@ TEST_F_TIMEOUT(drain, reconfigured_under_load, 60)
 		};
 		load_start(&load[q]);
 	}
-	for (round = 0; round < 100 || !all_answered(load); round++) {
+	for (round = 0; round < 100 ||
+	     (!all_answered(load) && vsg_now_ms() < end); round++) {
 		struct vsg_ring *r = vsg_io(dev, round % QUEUES);
 		struct vhost_vring_file call = { r->index, r->call };
 		struct vhost_vring_file kick = { r->index, r->kick };
