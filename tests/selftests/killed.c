@@ -54,7 +54,7 @@ FIXTURE_SETUP(killed)
 	vsg_cmd_rw(self->req, T, LUN_HANG, true, 0, 8, BLOCK);
 	ASSERT_EQ(0, vsg_submit(self->r, self->req));
 	vsg_ring_kick(self->r);
-	usleep(100000);
+	reach_backend();
 }
 
 static void backend_release(struct killed *self)
@@ -100,7 +100,7 @@ static pid_t call_start(struct vsg_dev *dev, unsigned long cmd, void *arg)
 	pid = clone(call_run, call->stack + STACK,
 		    CLONE_VM | CLONE_FILES | SIGCHLD, call);
 	ASSERT_NE(-1, pid);
-	usleep(200000);
+	reach_backend();
 	WHERE("it waits");
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
 	return pid;
@@ -177,7 +177,7 @@ TEST_F(killed, clear_endpoint)
 	vsg_cmd_tur(late, T, LUN_RAM);
 	ASSERT_EQ(0, vsg_submit(self->r, late));
 	vsg_ring_kick(self->r);
-	usleep(200000);
+	reach_backend();
 	EXPECT_EQ(NULL, vsg_ring_poll(self->r));
 	backend_release(self);
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SCSI_CLEAR_ENDPOINT, &target));

@@ -240,7 +240,7 @@ TEST_F(pin_memory, new_table)
 	vsg_cmd_rw(req, T, LUN_HANG, false, 0, 8, BLOCK);
 	ASSERT_EQ(0, vsg_submit(self->r, req));
 	vsg_ring_kick(self->r);
-	usleep(100000);
+	reach_backend();
 
 	WHERE("with a request under way");
 	self->dev->mem.nr--;

@@ -199,6 +199,11 @@ long long pins(void)
 	       stat_value("/proc/vmstat", "nr_foll_pin_released");
 }
 
+void reach_backend(void)
+{
+	usleep(150000 * t_factor());
+}
+
 bool pins_settle(long long want, int timeout_ms)
 {
 	int64_t end = vsg_now_ms() + timeout_ms * t_factor();

@@ -92,6 +92,13 @@ void write_pattern(struct vsg_ring *r, struct vsg_req *req, uint8_t target,
 void check_pattern(struct vsg_ring *r, struct vsg_req *req, uint8_t target,
 		   uint16_t lun, uint64_t lba, uint32_t blocks, uint32_t seed);
 
+/*
+ * Time for what a test cannot see: that a command reaches its backend, and a task
+ * management function the commands that it ends. For backends that hang: one that
+ * is slow may be done by then.
+ */
+void reach_backend(void);
+
 /* The value of a line "name value" of a file such as /proc/vmstat, or -1. */
 long long stat_value(const char *file, const char *name);
 

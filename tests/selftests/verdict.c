@@ -156,11 +156,12 @@ TEST_F(verdict, more_than_64_functions)
 	vsg_cmd_rw(self->req, T, LUN_TAS, true, 0, 8, BLOCK);
 	ASSERT_EQ(0, vsg_submit(self->r, self->req));
 	vsg_ring_kick(self->r);
-	usleep(150000);
+	reach_backend();
 	for (i = 0; i <= MOST; i++)
 		ASSERT_EQ(0, reset_submit(ctl[i], LUN_TAS));
 	ASSERT_EQ(0, vsg_token_wait(&ctl[MOST]->tok, WAIT_MS));
 	EXPECT_EQ(VIRTIO_SCSI_S_BUSY, ctl[MOST]->resp[0]);
+	reach_backend();
 	EXPECT_FALSE(self->req->tok.done);
 	backend_release(self);
 	for (i = 0; i < MOST; i++) {
@@ -190,9 +191,9 @@ static void reset_by_another(struct verdict *self, uint16_t lun,
 	vsg_cmd_rw(req, T, lun, true, 0, 8, BLOCK);
 	ASSERT_EQ(0, vsg_submit(vsg_io(other, 0), req));
 	vsg_ring_kick(vsg_io(other, 0));
-	usleep(150000);
+	reach_backend();
 	ASSERT_EQ(0, reset_submit(ctl, lun));
-	usleep(150000);
+	reach_backend();
 	EXPECT_FALSE(ctl->tok.done);
 	backend_release(self);
 	ASSERT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
