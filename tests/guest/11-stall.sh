@@ -22,7 +22,11 @@ waiting() {
 goes_on() {
 	local before
 	before=$(count iodone)
-	within 10 eval '(($(count iodone) > before + 50))'
+	within 10 eval '(($(count iodone) > before + 50))' && return
+	echo "$before commands before, $(count iodone) now, $(count ioerr) not GOOD"
+	guest main "echo in flight: \$(cat /sys/block/$disk/inflight); ps | grep [f]io
+		tail -n 5 /tmp/fio.log; dmesg | tail -n 10"
+	return 1
 }
 
 guest_tell main "cd /tmp; while [ ! -e stop ] && fio --name=verify --filename=/dev/$disk --rw=randwrite \

@@ -239,10 +239,17 @@ guest_ready() {
 	local dir=$work/$1
 	if ! guest_read "$1" 0 180; then
 		echo "# the guest $1 did not come up"
-		tail -n 20 "$dir/qemu.log" "$dir/console" | sed 's/^/#   /'
-		guest_where "$1" | sed 's/^/#   /'
+		guest_report "$1"
 		return 1
 	fi
+}
+
+# guest_report NAME: what is known of one that failed
+guest_report() {
+	local dir=$work/$1
+	note "the guest $1, started $(grep -c 'init: the guest has started' "$dir/console") times: its words, and where it is"
+	tail -n 20 "$dir/qemu.log" "$dir/console" | sed 's/^/#   /'
+	guest_where "$1" | sed 's/^/#   /'
 }
 
 # guest_where NAME: what its processors do, as QEMU sees it, three times. Functions
