@@ -241,24 +241,6 @@ int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 	return n;
 }
 
-/* What tables are made of, without the checks for odd sizes. */
-static bool copy_words(u64 *buf, const void __user *from, size_t len)
-{
-	const u64 __user *words = from;
-	size_t i;
-
-	if (should_fail_usercopy() || !user_access_begin(from, len))
-		return false;
-	for (i = 0; i < len / sizeof(*buf); i++)
-		unsafe_get_user(buf[i], &words[i], fault);
-	user_access_end();
-	return true;
-
-fault:
-	user_access_end();
-	return false;
-}
-
 /**
  * vhost_scsi_mem_read - copy from guest memory
  * @mem: the table, or NULL
@@ -280,9 +262,10 @@ int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 		n = find(mem, gpa, len, &piece, &last);
 		if (!n)
 			return -EFAULT;
-		/* All of it in one piece: what is mostly so. */
+		/* Tables in one piece, as they mostly are: words, no tail. */
 		if (n == len && !((n | (unsigned long)buf) % sizeof(u64)) ?
-		    !copy_words(buf, piece.base, n) :
+		    !vhost_scsi_copy_few(buf, piece.base,
+					 round_down(n, sizeof(u64))) :
 		    copy_from_user(buf, piece.base, n))
 			return -EFAULT;
 	}
