@@ -209,6 +209,7 @@ guest_qemu() {
 	shift
 	rm -rf "$dir"
 	mkdir -p "$dir"
+	: >"$dir/starts"
 	for pipe in agent monitor; do
 		mkfifo "$dir/$pipe.in" "$dir/$pipe.out"
 	done
@@ -236,7 +237,7 @@ guest_start() {
 
 # guest_ready NAME: until the guest can be talked to, first or after a reboot
 guest_ready() {
-	local dir=$work/$1
+	echo >>"$work/$1/starts"
 	if ! guest_read "$1" 0 180; then
 		echo "# the guest $1 did not come up"
 		guest_report "$1"
@@ -244,12 +245,40 @@ guest_ready() {
 	fi
 }
 
+# What a guest's kernel says of itself when it is at its end.
+guest_fault='BUG:|Oops|general protection|double fault|stack guard|PANIC|Kernel panic|Call Trace'
+
+# guest_broke_down NAME: did it start although nobody had it boot, without a word of
+# its kernel or after a fault of its entry code? It says each start on its console
+# (tests/guest/init). Any other panic may be about what the module did.
+guest_broke_down() {
+	local dir=$work/$1
+	[[ -e $dir/console ]] || return 1
+	if grep -qE "$guest_fault" "$dir/console"; then
+		grep -qE 'stack guard page was hit|PANIC: double fault' "$dir/console" &&
+			! grep -v 'Modules linked in' "$dir/console" | grep -qE 'virt(scsi|queue)|vring|scsi_|blk_'
+		return
+	fi
+	(($(grep -c 'init: the guest has started' "$dir/console") > $(wc -l <"$dir/starts")))
+}
+
 # guest_report NAME: what is known of one that failed
 guest_report() {
 	local dir=$work/$1
-	note "the guest $1, started $(grep -c 'init: the guest has started' "$dir/console") times: its words, and where it is"
-	tail -n 20 "$dir/qemu.log" "$dir/console" | sed 's/^/#   /'
-	guest_where "$1" | sed 's/^/#   /'
+	note "the guest $1: what QEMU and its kernel said last, and where it is"
+	{
+		tail -n 5 "$dir/qemu.log"
+		awk -v fault="$guest_fault" '
+			{ last[NR] = $0 }
+			!first && $0 ~ fault { first = NR }
+			END {
+				first = first ? first - 5 : NR - 15
+				for (i = first; i <= NR && i < first + 60; i++)
+					if (i > 0)
+						print last[i]
+			}' "$dir/console"
+		guest_where "$1"
+	} 2>/dev/null | tr -d '\r' | cut -c 1-150 | sed 's/^/#   /'
 }
 
 # guest_where NAME: what its processors do, as QEMU sees it, three times. Functions
