@@ -67,6 +67,7 @@ static inline void barrier(void)
 #define DIV_ROUND_UP(n, d)		\
 	({ __typeof__(d) _d = (d); ((n) + _d - 1) / _d; })
 #define DIV_ROUND_UP_ULL(n, d)		DIV_ROUND_UP((unsigned long long)(n), d)
+#define round_down(n, d)		((n) & ~((__typeof__(n))(d) - 1))
 #define struct_size(p, member, n)	offsetof(__typeof__(*(p)), member[n])
 #define container_of(ptr, type, member)	\
 	((type *)((char *)(ptr) - offsetof(type, member)))
