@@ -221,7 +221,7 @@ static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
 		cur->off += len;
 }
 
-/* copy_from_user() of few bytes, or of words: what the compiler knows is left out. */
+/* copy_from_user() of few bytes; a tail that cannot be there is compiled out. */
 static __always_inline bool vhost_scsi_copy_few(void *buf,
 						const void __user *from,
 						size_t len)

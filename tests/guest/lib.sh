@@ -226,12 +226,13 @@ guest_qemu() {
 	cat "$dir/monitor.out" >"$dir/monitor.log" 2>/dev/null &
 }
 
-# guest_start NAME OPTIONS...: boot a Linux guest and wait for it
+# guest_start NAME OPTIONS...: boot a Linux guest and wait for it; guest_append is
+# more for its kernel's command line
 guest_start() {
 	local name=$1
 	shift
 	guest_qemu "$name" -kernel "$VHOST_GUEST_KERNEL" -initrd "$VHOST_GUEST_INITRAMFS" \
-		-append 'console=ttyS0 quiet panic=-1 oops=panic mitigations=off maxcpus=1 pci=noearly tsc=reliable no_timer_check' "$@"
+		-append 'console=ttyS0 quiet panic=-1 oops=panic mitigations=off maxcpus=1 pci=noearly tsc=reliable no_timer_check '"${guest_append:-}" "$@"
 	guest_ready "$name"
 }
 
@@ -245,32 +246,17 @@ guest_ready() {
 	fi
 }
 
-# What a guest's kernel says of itself when it is at its end.
-guest_fault='BUG:|Oops|general protection|double fault|stack guard|PANIC|Kernel panic|Call Trace'
-
-# guest_broke_down NAME: did it start although nobody had it boot, without a word of
-# its kernel or after a fault of its entry code? It says each start on its console
-# (tests/guest/init). Any other panic may be about what the module did.
-guest_broke_down() {
-	local dir=$work/$1
-	[[ -e $dir/console ]] || return 1
-	if grep -qE "$guest_fault" "$dir/console"; then
-		grep -qE 'stack guard page was hit|PANIC: double fault' "$dir/console" &&
-			! grep -v 'Modules linked in' "$dir/console" | grep -qE 'virt(scsi|queue)|vring|scsi_|blk_'
-		return
-	fi
-	(($(grep -c 'init: the guest has started' "$dir/console") > $(wc -l <"$dir/starts")))
-}
-
 # guest_report NAME: what is known of one that failed
 guest_report() {
 	local dir=$work/$1
-	note "the guest $1: what QEMU and its kernel said last, and where it is"
+	# It says each start on its console (tests/guest/init).
+	note "the guest $1: started $(grep -c 'init: the guest has started' "$dir/console") times," \
+		"$(wc -l <"$dir/starts") were wanted; what QEMU and its kernel said, and where it is"
 	{
 		tail -n 5 "$dir/qemu.log"
-		awk -v fault="$guest_fault" '
+		awk '
 			{ last[NR] = $0 }
-			!first && $0 ~ fault { first = NR }
+			!first && /BUG:|Oops|general protection|PANIC|Kernel panic|Call Trace/ { first = NR }
 			END {
 				first = first ? first - 5 : NR - 15
 				for (i = first; i <= NR && i < first + 60; i++)

@@ -100,7 +100,7 @@ static pid_t call_start(struct vsg_dev *dev, unsigned long cmd, void *arg)
 	pid = clone(call_run, call->stack + STACK,
 		    CLONE_VM | CLONE_FILES | SIGCHLD, call);
 	ASSERT_NE(-1, pid);
-	reach_backend();
+	usleep(200000);
 	WHERE("it waits");
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
 	return pid;
@@ -177,7 +177,7 @@ TEST_F(killed, clear_endpoint)
 	vsg_cmd_tur(late, T, LUN_RAM);
 	ASSERT_EQ(0, vsg_submit(self->r, late));
 	vsg_ring_kick(self->r);
-	reach_backend();
+	usleep(200000);
 	EXPECT_EQ(NULL, vsg_ring_poll(self->r));
 	backend_release(self);
 	EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SCSI_CLEAR_ENDPOINT, &target));
