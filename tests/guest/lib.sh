@@ -246,6 +246,19 @@ guest_ready() {
 	fi
 }
 
+# guest_entered_twice NAME: did its kernel die of an interrupt at the first instruction of
+# an entry? Nothing may come there, but the emulated VMRUN can deliver an interrupt a second
+# time (Documentation/testing.rst, The host VM). What is in memory, and so the module, has no
+# part in it: the processor is in the kernel, and still has the user's GS base or stack.
+guest_entered_twice() {
+	local console=$work/$1/console
+	grep -q 'QEMU TCG' /proc/cpuinfo || return
+	grep -A 8 'BUG: ENTRY_TRAMPOLINE stack guard page was hit' "$console" |
+		grep -qE 'RIP: 0010:(error_entry|exc_page_fault|asm_exc_page_fault)\+' ||
+		grep -A 8 'PANIC: double fault' "$console" |
+		grep -qF 'RIP: 0010:entry_SYSCALL_64+0x0/'
+}
+
 # guest_report NAME: what is known of one that failed
 guest_report() {
 	local dir=$work/$1
