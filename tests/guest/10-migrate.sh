@@ -55,8 +55,18 @@ check 'the guest is moved' within 90 moved || {
 	return 1
 }
 guest_kill from
-check 'it goes on' guest to 'touch /tmp/stop; until [ -e /tmp/stopped ]; do sleep 0.2; done
-	test -s /tmp/passes' 60 || {
+# What the guest waits for, if it does not go on: it answers as long as its time goes on.
+check 'it goes on' guest to 'touch /tmp/stop; n=0
+	until [ -e /tmp/stopped ]; do
+		sleep 0.2; n=$((n + 1)); [ $n != 200 ] || break
+	done
+	[ $n != 200 ] || {
+		grep -H . /sys/block/*/inflight; grep virtio /proc/interrupts
+		for task in /proc/[0-9]*; do
+			[ ! -s $task/cmdline ] || { tr "\0" " " <$task/cmdline; cat $task/stack; }
+		done
+	} 2>&1
+	[ -s /tmp/passes ] && [ $n != 200 ]' 60 || {
 	guest_where to | sed 's/^/#   /'
 	return 1
 }

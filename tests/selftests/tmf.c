@@ -87,7 +87,7 @@ static struct vsg_req *start(struct tmf *self, struct vsg_ring *r, uint16_t lun,
 	return req;
 }
 
-/* Long enough for a command to reach its backend. */
+/* Long enough for a command to reach its backend, or for a function to begin. */
 static void settle(void)
 {
 	usleep(150000);
@@ -466,6 +466,8 @@ TEST_F(tmf, functions_at_once)
 				    T, LUN_RAM, 0));
 	EXPECT_EQ(0, vsg_token_wait(&third->tok, WAIT_MS));
 	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, third->resp[0]);
+	/* It may have overtaken the others. */
+	settle();
 	EXPECT_FALSE(self->ctl->tok.done);
 	EXPECT_FALSE(second->tok.done);
 	backend_release(self);
