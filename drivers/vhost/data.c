@@ -118,6 +118,29 @@ static void fill_end(struct sg_fill *f)
 		vhost_scsi_data_set_dirty(f->data);
 }
 
+/* All that there is, in one page. */
+static void fill_one(struct vhost_scsi_data *data, struct page *const *pages,
+		     const void __user *base, size_t len, u64 gpa)
+{
+	unsigned long addr = (unsigned long)base;
+	struct sg_fill fill = { .data = data };
+	struct scatterlist *sg = data->sgl;
+	struct page *page = vhost_scsi_page(pages);
+
+	memset(sg, 0, sizeof(*sg));
+	sg_set_page(sg, page, len, offset_in_page(addr));
+	sg_mark_end(sg);
+	data->nents = 1;
+	data->len = len;
+	data->misaligned = (addr | len) & (SECTOR - 1);
+	if (!data->write)
+		return;
+	note_range(data, gpa, len);
+	fill_note(&fill, page);
+	if (fill.clean)
+		vhost_scsi_data_set_dirty(data);
+}
+
 static unsigned int piece_pages(const void __user *base, size_t len)
 {
 	return DIV_ROUND_UP(offset_in_page((unsigned long)base) + len,
@@ -433,6 +456,11 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 
 	data->ranges = &data->one;
 	data->sgl = data->inline_sgl;
+	if (nr == 1) {
+		fill_one(data, pages, base, len, gpa);
+		vhost_scsi_cursor_skip(cur, len);
+		return true;
+	}
 	sg_init_table(data->sgl, nr);
 	fill_next(&fill, cur, len, pages);
 	fill_end(&fill);

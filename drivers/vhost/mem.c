@@ -140,8 +140,15 @@ u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem)
 	return r->gpa + r->size - 1;
 }
 
-static const struct vhost_scsi_region *region_of(const struct vhost_scsi_mem *mem,
-						 u64 gpa)
+/**
+ * vhost_scsi_mem_region - the region that an address is in
+ * @mem: the table, or NULL
+ * @gpa: guest physical address
+ *
+ * Return: the region, or NULL.
+ */
+const struct vhost_scsi_region *
+vhost_scsi_mem_region(const struct vhost_scsi_mem *mem, u64 gpa)
 {
 	unsigned int lo = 0, hi = mem ? mem->nr : 0;
 
@@ -165,23 +172,16 @@ static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 				   const struct vhost_scsi_region **last)
 {
 	const struct vhost_scsi_region *r = *last;
-	u64 off, addr;
 
 	/* What a chain consists of mostly lies in one region. */
 	if (!r || gpa - r->gpa >= r->size) {
-		r = region_of(mem, gpa);
+		r = vhost_scsi_mem_region(mem, gpa);
 		if (!r)
 			return 0;
 		*last = r;
 	}
-	off = gpa - r->gpa;
-	addr = r->base + off;
-	piece->base = (void __user *)(unsigned long)addr;
-	piece->pages = NULL;
-	if (r->pages)
-		piece->pages = r->pages + (addr >> PAGE_SHIFT) -
-			       (r->base >> PAGE_SHIFT);
-	return min_t(u64, len, r->size - off);
+	vhost_scsi_region_piece(r, gpa, piece);
+	return min_t(u64, len, r->size - (gpa - r->gpa));
 }
 
 /**

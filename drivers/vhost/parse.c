@@ -116,6 +116,122 @@ int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 	return 0;
 }
 
+/*
+ * The piece that a descriptor is, if it lies in one region: in @r, where the table
+ * of it does, or in another.
+ */
+static __always_inline bool
+usual_piece(const struct vhost_scsi_mem *mem, const struct vhost_scsi_region *r,
+	    const struct vring_desc *desc, struct vhost_scsi_iov *piece)
+{
+	u64 gpa = le64_to_cpu((__force __le64)desc->addr);
+	u32 len = le32_to_cpu((__force __le32)desc->len);
+
+	if (!vhost_scsi_region_has(r, gpa, len)) {
+		r = vhost_scsi_mem_region(mem, gpa);
+		if (!r || !vhost_scsi_region_has(r, gpa, len))
+			return false;
+	}
+	vhost_scsi_region_piece(r, gpa, piece);
+	piece->gpa = gpa;
+	piece->len = len;
+	return true;
+}
+
+static __always_inline bool desc_is(const struct vring_desc *desc, u16 flags,
+				    u16 next)
+{
+	return (__force __le16)desc->flags == cpu_to_le16(flags) &&
+	       (!(flags & VRING_DESC_F_NEXT) ||
+		(__force __le16)desc->next == cpu_to_le16(next));
+}
+
+/**
+ * vhost_scsi_request_usual - take a chain and read it, if it is a usual one
+ * @ring: running; vhost_scsi_ring_pending() was positive
+ * @mem: guest memory
+ * @table: room for VHOST_SCSI_USUAL_DESCS
+ * @iov: room for as many pieces; @req refers to them
+ * @req: filled
+ *
+ * What drivers mostly make: an indirect table of the request, the response and a
+ * piece of data, nothing of it wrong. It is found out and read at once, for a
+ * third of what the way through vhost_scsi_ring_take() and
+ * vhost_scsi_request_parse() takes; they give the same for it.
+ *
+ * Context: a worker; may sleep.
+ * Return: true: taken. false: it is something else, or the memory is not there;
+ * nothing was taken, and of what was read nothing is to be used.
+ */
+bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
+			      const struct vhost_scsi_mem *mem,
+			      struct vring_desc *table,
+			      struct vhost_scsi_iov *iov,
+			      struct vhost_scsi_request *req)
+{
+	const unsigned int bytes = VHOST_SCSI_USUAL_DESCS * sizeof(*table);
+	u16 slot = ring->last_avail & (ring->num - 1);
+	struct virtio_scsi_cmd_req *hdr = &req->hdr;
+	const struct vhost_scsi_region *r;
+	const struct vring_desc *desc, *resp, *data;
+	struct vhost_scsi_iov piece, *header;
+	u64 gpa;
+	u16 head;
+	bool in;
+
+	if (!ring->le || !ring->indirect)
+		return false;
+	head = le16_to_cpu((__force __le16)READ_ONCE(ring->avail->ring[slot]));
+	if (head >= ring->num)
+		return false;
+	desc = &ring->desc[head];
+	gpa = le64_to_cpu((__force __le64)READ_ONCE(desc->addr));
+	if ((__force __le16)READ_ONCE(desc->flags) !=
+	    cpu_to_le16(VRING_DESC_F_INDIRECT) ||
+	    (__force __le32)READ_ONCE(desc->len) != cpu_to_le32(bytes))
+		return false;
+
+	r = vhost_scsi_mem_region(mem, gpa);
+	if (!r || !vhost_scsi_region_has(r, gpa, bytes))
+		return false;
+	vhost_scsi_region_piece(r, gpa, &piece);
+	if (!vhost_scsi_copy_few(table, piece.base, bytes))
+		return false;
+
+	in = desc_is(&table[1], VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2);
+	resp = in ? &table[1] : &table[2];
+	data = in ? &table[2] : &table[1];
+	if (!desc_is(&table[0], VRING_DESC_F_NEXT, 1) ||
+	    !(in || desc_is(&table[1], VRING_DESC_F_NEXT, 2)) ||
+	    !desc_is(&table[2], VRING_DESC_F_WRITE, 0) ||
+	    (__force __le32)table[0].len != cpu_to_le32(sizeof(*hdr)) ||
+	    (__force __le32)resp->len !=
+	    cpu_to_le32(sizeof(struct virtio_scsi_cmd_resp)))
+		return false;
+
+	/* In the order that vhost_scsi_request_parse() has. */
+	header = in ? &iov[2] : &iov[1];
+	if (!usual_piece(mem, r, resp, &iov[0]) ||
+	    !usual_piece(mem, r, &table[0], header) ||
+	    !usual_piece(mem, r, data, in ? &iov[1] : &iov[2]) ||
+	    !vhost_scsi_copy_few(hdr, header->base, sizeof(*hdr)) ||
+	    !vhost_scsi_lun_parse(hdr->lun, &req->target, &req->lun))
+		return false;
+
+	req->head = head;
+	req->data_in = in ? iov[1].len : 0;
+	req->data_out = in ? 0 : iov[2].len;
+	req->in = (struct vhost_scsi_cursor){ .iov = iov, .nr = in ? 2 : 1 };
+	req->out = (struct vhost_scsi_cursor){
+		.iov = in ? iov + 3 : iov + 2,
+		.nr = in ? 0 : 1,
+	};
+	if (req->data_in + req->data_out > VHOST_SCSI_MAX_DATA)
+		return false;
+	ring->last_avail++;
+	return true;
+}
+
 /* The sizes of a type; what is shorter is none. */
 static const struct {
 	u32 type;

@@ -11,8 +11,9 @@
 
 #include "vhost.h"
 
-static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
-		   struct vhost_scsi_cursor *in, size_t len)
+static __always_inline int seg_pin(struct vhost_scsi_vq *vq,
+				   struct vhost_scsi_seg *seg,
+				   struct vhost_scsi_cursor *in, size_t len)
 {
 	void __user *base;
 	unsigned long addr;

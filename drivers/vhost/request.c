@@ -208,14 +208,40 @@ static void request_fail(struct vhost_scsi_vq *vq,
 	vhost_scsi_vq_put(vq);
 }
 
-static int request_read(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			struct vhost_scsi_request *req)
-{
-	int ret = vhost_scsi_request_parse(vq->mem, &w->chain, w->iov, req);
+/* What a queue had of its worker since the others had their turn. */
+struct turn {
+	unsigned int nr;
+	u64 bytes;
+};
 
-	if (!ret && !vhost_scsi_endpoint_has(vq->dev->ep, req->target))
-		ret = -ENODEV;
-	return ret;
+/*
+ * The next request of the ring, if there is one. Return: as vhost_scsi_vq_pull();
+ * @err: what is wrong with it.
+ */
+static int request_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			struct turn *turn, struct vhost_scsi_request *req,
+			int *err)
+{
+	struct vhost_scsi_chain *chain = &w->chain;
+	int ret;
+
+	*err = 0;
+	if (vhost_scsi_ring_pending(&vq->ring) > 0 &&
+	    vhost_scsi_request_usual(&vq->ring, vq->mem, chain->window, w->iov,
+				     req)) {
+		vhost_scsi_vq_get(vq);
+		turn->bytes += req->data_in + req->data_out;
+	} else {
+		ret = vhost_scsi_vq_pull(vq, w);
+		if (ret <= 0)
+			return ret;
+		turn->bytes += chain->out_len + chain->in_len;
+		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, req);
+	}
+	turn->nr++;
+	if (!*err && !vhost_scsi_endpoint_has(vq->dev->ep, req->target))
+		*err = -ENODEV;
+	return 1;
 }
 
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
@@ -290,62 +316,51 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 }
 
 static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			  struct batch *batch)
+			  struct vhost_scsi_request *req, struct batch *batch)
 {
-	struct vhost_scsi_request req;
 	struct request_slot *slot;
 	int ret;
 
-	ret = request_read(vq, w, &req);
-	if (ret)
-		goto fail;
-
 	slot = slot_get(vq);
 	if (!slot) {
-		ret = -EAGAIN;
-		goto fail;
+		request_fail(vq, req, -EAGAIN);
+		return;
 	}
-	ret = slot_pin(slot, w, &req);
+	ret = slot_pin(slot, w, req);
 	if (ret) {
 		slot_unpin(slot);
 		slot_put(slot);
-		goto fail;
+		request_fail(vq, req, ret);
+		return;
 	}
 
-	slot_fill(slot, &req);
+	slot_fill(slot, req);
 	if (vhost_scsi_target_prepare(vq->dev->ep, &slot->cmd))
 		batch->slots[batch->nr++] = slot;
-	return;
-
-fail:
-	request_fail(vq, &req, ret);
 }
-
-/* What a queue had of its worker since the others had their turn. */
-struct turn {
-	unsigned int nr;
-	u64 bytes;
-};
 
 /* One pass over the ring. Return: it was left empty, and is whole. */
 static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			 struct turn *turn)
 {
 	struct batch batch = { .nr = 0 };
+	struct vhost_scsi_request req;
 	struct blk_plug plug;
-	int ret = 0;
+	int ret = 0, err;
 
 	vhost_scsi_vq_pass_begin(vq, w);
 	blk_start_plug(&plug);
 	while (!READ_ONCE(vq->dev->closed)) {
-		ret = vhost_scsi_vq_pull(vq, w);
+		ret = request_pull(vq, w, turn, &req, &err);
 		if (ret <= 0)
 			break;
-		turn->bytes += w->chain.out_len + w->chain.in_len;
-		request_start(vq, w, &batch);
+		if (err)
+			request_fail(vq, &req, err);
+		else
+			request_start(vq, w, &req, &batch);
 		if (batch.nr == BATCH)
 			batch_submit(vq, &batch);
-		if (++turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
+		if (turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
 			vhost_scsi_worker_queue(w, &vq->work);
 			break;
 		}
@@ -393,21 +408,27 @@ static void resp_fill(struct virtio_scsi_cmd_resp *resp,
 	memcpy(resp->sense, cmd->sense, cmd->sense_len);
 }
 
+/* Not inline: what is on its stack is zeroed first. */
+static noinline size_t resp_write_pieces(struct request_slot *slot)
+{
+	struct vhost_scsi_vq *vq = slot->vq;
+	struct virtio_scsi_cmd_resp resp;
+
+	resp_fill(&resp, vq, &slot->cmd);
+	return vhost_scsi_reply_write(vq, &slot->reply, &resp, sizeof(resp));
+}
+
 /* Bytes written. */
 static size_t resp_write(struct request_slot *slot)
 {
-	struct vhost_scsi_vq *vq = slot->vq;
-	struct virtio_scsi_cmd_resp *in_place, resp;
+	struct virtio_scsi_cmd_resp *resp;
 
-	in_place = vhost_scsi_reply_map(&slot->reply, sizeof(resp));
-	if (in_place) {
-		resp_fill(in_place, vq, &slot->cmd);
-		vhost_scsi_reply_unmap(vq, &slot->reply, in_place,
-				       sizeof(resp));
-		return sizeof(resp);
-	}
-	resp_fill(&resp, vq, &slot->cmd);
-	return vhost_scsi_reply_write(vq, &slot->reply, &resp, sizeof(resp));
+	resp = vhost_scsi_reply_map(&slot->reply, sizeof(*resp));
+	if (!resp)
+		return resp_write_pieces(slot);
+	resp_fill(resp, slot->vq, &slot->cmd);
+	vhost_scsi_reply_unmap(slot->vq, &slot->reply, resp, sizeof(*resp));
+	return sizeof(*resp);
 }
 
 static void request_answer(struct request_slot *slot)

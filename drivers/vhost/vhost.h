@@ -172,6 +172,8 @@ void vhost_scsi_mem_free(struct vhost_scsi_mem *mem);
 void vhost_scsi_mem_keep(struct vhost_scsi_mem *mem,
 			 struct vhost_scsi_mem *old);
 u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem);
+const struct vhost_scsi_region *
+vhost_scsi_mem_region(const struct vhost_scsi_mem *mem, u64 gpa);
 size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
 			   size_t len, void __user **base);
 int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
@@ -181,6 +183,29 @@ int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 			size_t len);
 size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 				size_t len);
+
+/* Are these bytes, not 0, all in the region? */
+static inline bool vhost_scsi_region_has(const struct vhost_scsi_region *r,
+					 u64 gpa, u32 len)
+{
+	u64 off = gpa - r->gpa;
+
+	return len && off < r->size && len <= r->size - off;
+}
+
+/* Where @gpa, which is in the region, lies in the owner's memory. */
+static __always_inline void
+vhost_scsi_region_piece(const struct vhost_scsi_region *r, u64 gpa,
+			struct vhost_scsi_iov *piece)
+{
+	u64 addr = r->base + (gpa - r->gpa);
+
+	piece->base = (void __user *)(unsigned long)addr;
+	piece->pages = NULL;
+	if (r->pages)
+		piece->pages = r->pages + (addr >> PAGE_SHIFT) -
+			       (r->base >> PAGE_SHIFT);
+}
 
 /**
  * vhost_scsi_cursor_piece - what lies at the cursor in one piece
@@ -724,6 +749,14 @@ struct vhost_scsi_request {
 	u16 lun;
 };
 
+/* The table of a usual request: request, response, data. */
+#define VHOST_SCSI_USUAL_DESCS	3
+
+bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
+			      const struct vhost_scsi_mem *mem,
+			      struct vring_desc *table,
+			      struct vhost_scsi_iov *iov,
+			      struct vhost_scsi_request *req);
 int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 			     const struct vhost_scsi_chain *chain,
 			     struct vhost_scsi_iov *iov,

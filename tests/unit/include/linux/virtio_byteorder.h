@@ -45,4 +45,30 @@ static inline __virtio64 __cpu_to_virtio64(bool le, u64 v)
 	return unit_swaps(le) ? __builtin_bswap64(v) : v;
 }
 
+/* The kernel has these for all of its code. */
+static inline u16 le16_to_cpu(__le16 v)
+{
+	return __virtio16_to_cpu(true, v);
+}
+
+static inline u32 le32_to_cpu(__le32 v)
+{
+	return __virtio32_to_cpu(true, v);
+}
+
+static inline u64 le64_to_cpu(__le64 v)
+{
+	return __virtio64_to_cpu(true, v);
+}
+
+static inline __le16 cpu_to_le16(u16 v)
+{
+	return __cpu_to_virtio16(true, v);
+}
+
+static inline __le32 cpu_to_le32(u32 v)
+{
+	return __cpu_to_virtio32(true, v);
+}
+
 #endif /* _UNIT_VIRTIO_BYTEORDER_H */
