@@ -155,9 +155,9 @@ static __always_inline bool desc_is(const struct vring_desc *desc, u16 flags,
  * @req: filled
  *
  * What drivers mostly make: an indirect table of the request, the response and a
- * piece of data, nothing of it wrong. It is found out and read at once, for a
- * third of what the way through vhost_scsi_ring_take() and
- * vhost_scsi_request_parse() takes; they give the same for it.
+ * piece of data, nothing of it wrong. It is found out and read at once, which is
+ * less than vhost_scsi_ring_take() and vhost_scsi_request_parse() take; they give
+ * the same for it.
  *
  * Context: a worker; may sleep.
  * Return: true: taken. false: it is something else, or the memory is not there;
