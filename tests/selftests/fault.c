@@ -166,9 +166,17 @@ static void undo_owner(void *ctx)
 	EXPECT_EQ(0, dev_ioctl(VHOST_RESET_OWNER, NULL));
 }
 
+/* What workers are; RESET_OWNER takes it back. */
+static uint8_t fork_owner;
+
+static void prepare_owner(void *ctx)
+{
+	EXPECT_EQ(0, dev_ioctl(VHOST_SET_FORK_FROM_OWNER, &fork_owner));
+}
+
 static const struct step owner = {
-	.name = "SET_OWNER", .call = call_owner, .check = check_owner,
-	.undo = undo_owner,
+	.name = "SET_OWNER", .prepare = prepare_owner, .call = call_owner,
+	.check = check_owner, .undo = undo_owner,
 };
 
 static unsigned int new_id;
@@ -209,6 +217,7 @@ static void walk_workers(const struct nth *nth)
 {
 	ASSERT_EQ(0, call_open(NULL));
 	walk_by(&owner, NULL, nth);
+	prepare_owner(NULL);
 	ASSERT_EQ(0, call_owner(NULL));
 	walk_by(&worker, NULL, nth);
 	undo_open(NULL);
@@ -219,16 +228,18 @@ TEST_TIMEOUT(workers, 120)
 {
 	struct nth nth;
 
+	fork_owner = VHOST_FORK_OWNER_TASK;
 	nth_self(&nth);
 	walk_workers(&nth);
 	nth_close(&nth);
 }
 
-/* Threads are made by another one, which may have no memory either. */
+/* Kernel threads are made by another one, which may have no memory either. */
 TEST_TIMEOUT(workers_not_forked, 120)
 {
 	struct nth nth = {};
 
+	fork_owner = VHOST_FORK_OWNER_KTHREAD;
 	nth_task(&nth, find_task("kthreadd"));
 	ASSERT_EQ(1, nth.nr);
 	walk_workers(&nth);

@@ -93,15 +93,15 @@ void nth_self(struct nth *nth)
 
 typedef bool (*task_fn)(pid_t tid, const char *comm, void *priv);
 
-/* Calls @fn for the tasks whose names begin so, until it returns false. */
-static void visit_tasks(const char *comm, task_fn fn, void *priv)
+/* Calls @fn for those in @dir whose names begin so, until it returns false. */
+static bool visit_dir(const char *dir, const char *comm, task_fn fn, void *priv)
 {
 	char path[64], name[64];
 	struct dirent *e;
-	DIR *dir = opendir("/proc");
+	DIR *d = opendir(dir);
 	bool more = true;
 
-	while (dir && more && (e = readdir(dir))) {
+	while (d && more && (e = readdir(d))) {
 		if (e->d_name[0] < '0' || e->d_name[0] > '9')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/comm", e->d_name);
@@ -109,8 +109,16 @@ static void visit_tasks(const char *comm, task_fn fn, void *priv)
 		    !strncmp(name, comm, strlen(comm)))
 			more = fn(atoi(e->d_name), name, priv);
 	}
-	if (dir)
-		closedir(dir);
+	if (d)
+		closedir(d);
+	return more;
+}
+
+/* Kernel threads and processes, and the threads of this process: vhost tasks. */
+static void visit_tasks(const char *comm, task_fn fn, void *priv)
+{
+	if (visit_dir("/proc/self/task", comm, fn, priv))
+		visit_dir("/proc", comm, fn, priv);
 }
 
 static bool nth_add(pid_t tid, const char *comm, void *priv)

@@ -57,7 +57,10 @@ unsigned int nth_left(const struct nth *nth);
 void inject_chance(const char *knob, unsigned int percent);
 void inject_task(pid_t tid, bool may_fail);
 
-/* The first task whose name is @comm; 0: none. */
+/*
+ * The first whose name is @comm, of the threads of this process and of all
+ * processes and kernel threads; 0: none.
+ */
 pid_t find_task(const char *comm);
 
 #endif /* INJECT_H */
