@@ -444,6 +444,10 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		if (!pages || !vhost_scsi_pages_fresh(pages, nr))
 			return false;
 		data->mem = vhost_scsi_mem_get(vq->mem);
+	} else if (nr == 1) {
+		if (vhost_scsi_pin_data(vq, (unsigned long)base, data->write,
+					&data->pin, pages))
+			return false;
 	} else {
 		got = pin_user_pages_fast((unsigned long)base & PAGE_MASK, nr,
 					  data->write ? FOLL_WRITE : 0, pages);
@@ -592,6 +596,10 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 	if (data->mem) {
 		vhost_scsi_mem_put(data->mem);
 		data->mem = NULL;
+		data->nents = 0;
+	} else if (data->pin) {
+		vhost_scsi_pin_put(data->pin, NULL);
+		data->pin = NULL;
 		data->nents = 0;
 	}
 	for_each_sg(data->sgl, sg, data->nents, i) {

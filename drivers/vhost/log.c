@@ -81,19 +81,21 @@ static void log_set(struct vhost_scsi_log *log, u64 bit)
 }
 
 /**
- * vhost_scsi_log_write - guest memory was written
+ * vhost_scsi_log_mark - guest memory was written, and there was a log
  * @vq: by whom
  * @gpa: guest physical address
  * @len: bytes
  *
+ * For vhost_scsi_log_write() and vhost_scsi_log_used().
+ *
  * Context: any.
  */
-void vhost_scsi_log_write(struct vhost_scsi_vq *vq, u64 gpa, u64 len)
+void vhost_scsi_log_mark(struct vhost_scsi_vq *vq, u64 gpa, u64 len)
 {
 	struct vhost_scsi_log *log;
 	u64 page, last;
 
-	if (!len || !rcu_access_pointer(vq->log))
+	if (!len)
 		return;
 
 	rcu_read_lock();
@@ -109,19 +111,4 @@ void vhost_scsi_log_write(struct vhost_scsi_vq *vq, u64 gpa, u64 len)
 			eventfd_signal(log->ctx);
 	}
 	rcu_read_unlock();
-}
-
-/**
- * vhost_scsi_log_used - the device area of a ring was written
- * @vq: whose
- * @off: from its start
- * @len: bytes
- *
- * Context: any.
- */
-void vhost_scsi_log_used(struct vhost_scsi_vq *vq, size_t off, size_t len)
-{
-	if (rcu_access_pointer(vq->log) && READ_ONCE(vq->log_used))
-		vhost_scsi_log_write(vq, READ_ONCE(vq->log_used_addr) + off,
-				     len);
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that responses go to, pinned once for many commands.
+ * Pages of responses and of small data, pinned once for many commands.
  *
  * A driver keeps its response buffers, so that the same few pages come again
  * and again, while to pin one takes as long as all else that is done for the
  * response. A queue remembers those that it met last, by the owner's address.
+ * Of data only those that come twice in a row, for most do not come again.
  *
  * An address may get another page: the owner unmaps it, or a balloon, KSM or
  * the kernel's own page migration replace it. A notifier of the owner's mm
@@ -20,8 +21,10 @@
 
 #include "vhost.h"
 
-/* Of a queue: 1 MiB of guest memory at the most. */
+/* Of a queue, for responses and for data: 1 MiB of guest memory each. */
 #define MAX_PINS	256
+/* In vhost_scsi_pin.missed: it cannot be pinned for long. */
+#define PIN_REFUSED	1UL
 
 /*
  * Changes of the owner's mm.
@@ -129,6 +132,24 @@ bool vhost_scsi_mm_changed(const struct vhost_scsi_mm *mm, unsigned int changes)
  * The pages.
  */
 
+static void pins_alloc(struct vhost_scsi_pins *pins, unsigned int nr)
+{
+	pins->pins = kvcalloc(nr, sizeof(*pins->pins),
+			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	pins->nr = nr;
+}
+
+static void pins_free(struct vhost_scsi_pins *pins)
+{
+	unsigned int i;
+
+	for (i = 0; pins->pins && i < pins->nr; i++)
+		if (pins->pins[i].page)
+			unpin_user_page(pins->pins[i].page);
+	kvfree(pins->pins);
+	pins->pins = NULL;
+}
+
 /**
  * vhost_scsi_pins_alloc - make room for a queue's pins
  * @vq: about to start
@@ -139,12 +160,10 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq)
 {
 	unsigned int nr = min_t(unsigned int, vq->num, MAX_PINS);
 
-	vq->pins = NULL;
 	if (!vq->dev->mm_changes.watched)
 		return;
-	vq->pins = kvcalloc(nr, sizeof(*vq->pins),
-			    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	vq->nr_pins = nr;
+	pins_alloc(&vq->reply_pins, nr);
+	pins_alloc(&vq->data_pins, nr);
 }
 
 /**
@@ -155,13 +174,8 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_pins_free(struct vhost_scsi_vq *vq)
 {
-	unsigned int i;
-
-	for (i = 0; vq->pins && i < vq->nr_pins; i++)
-		if (vq->pins[i].page)
-			unpin_user_page(vq->pins[i].page);
-	kvfree(vq->pins);
-	vq->pins = NULL;
+	pins_free(&vq->reply_pins);
+	pins_free(&vq->data_pins);
 }
 
 /* Now, for the completion must not sleep. */
@@ -183,40 +197,57 @@ static int pin_once(unsigned long addr, struct page **page)
 	return 0;
 }
 
-/* Another page for @pin, or for the caller alone. */
+/* Where the page would be remembered; NULL: nowhere. */
+static __always_inline struct vhost_scsi_pin *
+pin_at(const struct vhost_scsi_pins *pins, unsigned long addr)
+{
+	return pins->pins ?
+	       &pins->pins[(addr >> PAGE_SHIFT) & (pins->nr - 1)] : NULL;
+}
+
+/* It is remembered there, and still the address's page. */
+static __always_inline bool pin_holds(const struct vhost_scsi_vq *vq,
+				      const struct vhost_scsi_pin *pin,
+				      unsigned long addr)
+{
+	return pin->page && pin->addr == (addr & PAGE_MASK) &&
+	       !vhost_scsi_mm_changed(&vq->dev->mm_changes, pin->changes);
+}
+
+/*
+ * Another page for @pin, with one user. Return: 0; -EBUSY: not now; or another
+ * negative errno: not for long, as that of a file where this is not allowed.
+ */
 static int pin_new(struct vhost_scsi_vq *vq, struct vhost_scsi_pin *pin,
-		   unsigned long addr, struct vhost_scsi_pin **in,
-		   struct page **page)
+		   unsigned long addr)
 {
 	struct vhost_scsi_mm *mm = &vq->dev->mm_changes;
-	unsigned int changes;
-	bool still;
+	struct page *page;
+	int ret;
 
-	*in = NULL;
-	/* Whose answers are all written may be replaced. */
-	if (!pin || atomic_read_acquire(&pin->users))
-		return pin_once(addr, page);
+	/* What all users are done with may be replaced. */
+	if (atomic_read_acquire(&pin->users))
+		return -EBUSY;
 	if (pin->page)
 		unpin_user_page(pin->page);
 	pin->page = NULL;
 
 	/* A change that begins now is seen at the next look-up. */
-	still = vhost_scsi_mm_still(mm, &changes);
-	/* Not for long: of a file, for one, where that is not allowed. */
-	if (!still || vhost_scsi_pin_long(addr & PAGE_MASK, 1, page) != 1)
-		return pin_once(addr, page);
-	set_dirty(*page);
+	if (!vhost_scsi_mm_still(mm, &pin->changes))
+		return -EBUSY;
+	ret = vhost_scsi_pin_long(addr & PAGE_MASK, 1, &page);
+	if (ret != 1)
+		return ret;
+	set_dirty(page);
 
 	pin->addr = addr & PAGE_MASK;
-	pin->page = *page;
-	pin->changes = changes;
+	pin->page = page;
 	atomic_set(&pin->users, 1);
-	*in = pin;
 	return 0;
 }
 
 /**
- * vhost_scsi_pin_get - the page of an address of the owner's, pinned
+ * vhost_scsi_pin_get - the page that a response goes to, pinned
  * @vq: the queue
  * @addr: the owner's address
  * @in: for vhost_scsi_pin_put()
@@ -228,26 +259,80 @@ static int pin_new(struct vhost_scsi_vq *vq, struct vhost_scsi_pin *pin,
 int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
 		       struct vhost_scsi_pin **in, struct page **page)
 {
-	struct vhost_scsi_pin *pin = NULL;
+	struct vhost_scsi_pin *pin = pin_at(&vq->reply_pins, addr);
 
-	if (vq->pins) {
-		/* The number is a power of two, as the queue's size. */
-		pin = &vq->pins[(addr >> PAGE_SHIFT) & (vq->nr_pins - 1)];
-		if (pin->page && pin->addr == (addr & PAGE_MASK) &&
-		    !vhost_scsi_mm_changed(&vq->dev->mm_changes,
-					   pin->changes)) {
-			atomic_inc(&pin->users);
+	*in = NULL;
+	if (!pin)
+		return pin_once(addr, page);
+	if (pin_holds(vq, pin, addr))
+		atomic_inc(&pin->users);
+	else if (pin_new(vq, pin, addr))
+		return pin_once(addr, page);
+	*in = pin;
+	*page = pin->page;
+	return 0;
+}
+
+/* Was it missed before, and may be worth to be remembered? */
+static bool pin_again(struct vhost_scsi_pin *pin, unsigned long addr)
+{
+	unsigned long before = pin->missed;
+
+	addr &= PAGE_MASK;
+	if ((before & PAGE_MASK) == addr)
+		return !(before & PIN_REFUSED);
+	pin->missed = addr;
+	return false;
+}
+
+/**
+ * vhost_scsi_pin_data - a page of data, pinned
+ * @vq: the queue
+ * @addr: the owner's address
+ * @write: it will be written
+ * @in: for vhost_scsi_pin_put()
+ * @page: the page; whether it is dirty is to be seen
+ *
+ * A page that is remembered was pinned to be written, whatever for: it is not
+ * shared by copy on write, and no file's that is read only.
+ *
+ * Context: a worker with @vq->mutex held; may sleep.
+ * Return: 0 or what pinning says.
+ */
+int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
+			bool write, struct vhost_scsi_pin **in,
+			struct page **page)
+{
+	struct vhost_scsi_pin *pin = pin_at(&vq->data_pins, addr);
+	int ret;
+
+	if (pin && pin_holds(vq, pin, addr)) {
+		atomic_inc(&pin->users);
+		*in = pin;
+		*page = pin->page;
+		return 0;
+	}
+	if (pin && pin_again(pin, addr)) {
+		ret = pin_new(vq, pin, addr);
+		if (!ret) {
 			*in = pin;
 			*page = pin->page;
 			return 0;
 		}
+		if (ret != -EBUSY && ret != -ENOMEM)
+			pin->missed |= PIN_REFUSED;
 	}
-	return pin_new(vq, pin, addr, in, page);
+	*in = NULL;
+	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, write ? FOLL_WRITE : 0,
+				  page);
+	if (ret != 1)
+		return ret < 0 ? ret : -EFAULT;
+	return 0;
 }
 
 /**
- * vhost_scsi_pin_put - the answer is written
- * @in: from vhost_scsi_pin_get()
+ * vhost_scsi_pin_put - the page is not used any more
+ * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_data()
  * @page: likewise
  *
  * Context: any.
@@ -258,6 +343,6 @@ void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page)
 		unpin_user_page(page);
 		return;
 	}
-	/* After the answer: it may go to another address now. See pin_new(). */
+	/* After its use: it may go to another address now. See pin_new(). */
 	atomic_dec_return_release(&in->users);
 }

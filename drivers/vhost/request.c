@@ -439,7 +439,7 @@ static void request_answer(struct request_slot *slot)
 	size_t len;
 
 	/* Also what failed may have been written in part. */
-	if (slot->data.write)
+	if (slot->data.write && unlikely(rcu_access_pointer(vq->log)))
 		vhost_scsi_data_log(vq, &slot->data, slot->data.len);
 
 	len = resp_write(slot);

@@ -368,14 +368,26 @@ struct vhost_scsi_mm {
  * struct vhost_scsi_pin - a page that is kept pinned
  * @addr: the owner's address of it
  * @page: NULL: none
+ * @missed: what was looked for last in vain, for pin_again()
  * @changes: of the owner's memory, when it was pinned
- * @users: answers that will be written to it
+ * @users: requests that use it
  */
 struct vhost_scsi_pin {
 	unsigned long addr;
 	struct page *page;
+	unsigned long missed;
 	unsigned int changes;
 	atomic_t users;
+};
+
+/**
+ * struct vhost_scsi_pins - the pages that a queue remembers
+ * @pins: by the owner's address; NULL: none are
+ * @nr: of them, a power of two
+ */
+struct vhost_scsi_pins {
+	struct vhost_scsi_pin *pins;
+	unsigned int nr;
 };
 
 void vhost_scsi_mm_init(struct vhost_scsi_mm *mm);
@@ -388,6 +400,9 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq);
 void vhost_scsi_pins_free(struct vhost_scsi_vq *vq);
 int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
 		       struct vhost_scsi_pin **in, struct page **page);
+int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
+			bool write, struct vhost_scsi_pin **in,
+			struct page **page);
 void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page);
 
 /* log.c */
@@ -398,8 +413,7 @@ struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
 					     const struct vhost_scsi_mem *mem,
 					     struct eventfd_ctx *ctx);
 void vhost_scsi_log_free(struct vhost_scsi_log *log);
-void vhost_scsi_log_write(struct vhost_scsi_vq *vq, u64 gpa, u64 len);
-void vhost_scsi_log_used(struct vhost_scsi_vq *vq, size_t off, size_t len);
+void vhost_scsi_log_mark(struct vhost_scsi_vq *vq, u64 gpa, u64 len);
 
 /* notify.c */
 
@@ -504,8 +518,8 @@ struct vhost_scsi_free {
  * @nr_slots: of them
  * @free: slots given back; under @used_lock
  * @ready: slots to take; under @mutex
- * @pins: pages of responses; under @mutex
- * @nr_pins: of them, a power of two
+ * @reply_pins: pages of responses; under @mutex
+ * @data_pins: pages of data; likewise
  * @log: dirty log, while VHOST_F_LOG_ALL is set; RCU
  * @log_used_addr: guest address of the device area, if it is logged
  */
@@ -550,8 +564,8 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_free *ready;
 	void *slots;
 	unsigned int nr_slots;
-	struct vhost_scsi_pin *pins;
-	unsigned int nr_pins;
+	struct vhost_scsi_pins reply_pins;
+	struct vhost_scsi_pins data_pins;
 };
 
 static inline u16 vhost_scsi_vq16(const struct vhost_scsi_vq *vq, __virtio16 v)
@@ -577,6 +591,37 @@ static inline __virtio16 vhost_scsi_to16(const struct vhost_scsi_vq *vq, u16 v)
 static inline __virtio32 vhost_scsi_to32(const struct vhost_scsi_vq *vq, u32 v)
 {
 	return __cpu_to_virtio32(vq->ring.le, v);
+}
+
+/**
+ * vhost_scsi_log_write - guest memory was written
+ * @vq: by whom
+ * @gpa: guest physical address
+ * @len: bytes
+ *
+ * Context: any.
+ */
+static inline void vhost_scsi_log_write(struct vhost_scsi_vq *vq, u64 gpa,
+					u64 len)
+{
+	if (unlikely(rcu_access_pointer(vq->log)))
+		vhost_scsi_log_mark(vq, gpa, len);
+}
+
+/**
+ * vhost_scsi_log_used - the device area of a ring was written
+ * @vq: whose
+ * @off: from its start
+ * @len: bytes
+ *
+ * Context: any.
+ */
+static inline void vhost_scsi_log_used(struct vhost_scsi_vq *vq, size_t off,
+				       size_t len)
+{
+	if (unlikely(rcu_access_pointer(vq->log)) && READ_ONCE(vq->log_used))
+		vhost_scsi_log_mark(vq, READ_ONCE(vq->log_used_addr) + off,
+				    len);
 }
 
 void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
@@ -693,7 +738,8 @@ struct vhost_scsi_range {
  * @len: bytes
  * @misaligned: see struct vhost_scsi_cmd
  * @write: the device writes it
- * @mem: whose pages these are; NULL: each is pinned for this command
+ * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
+ * @pin: where the one page is remembered, or NULL
  * @cleanable: writeback may mark its pages clean meanwhile
  * @ranges: where it lies in guest memory, for data that the device writes
  * @nr_ranges: of them
@@ -709,6 +755,7 @@ struct vhost_scsi_data {
 	bool write;
 	bool cleanable;
 	struct vhost_scsi_mem *mem;
+	struct vhost_scsi_pin *pin;
 	u16 nr_ranges;
 	struct vhost_scsi_range *ranges;
 	struct vhost_scsi_range one;

@@ -237,6 +237,16 @@ static inline void unpin_user_pages_dirty_lock(struct page **pages,
 	unit_kernel.pinned -= nr;
 }
 
+static inline void unpin_user_page(struct page *page)
+{
+	(void)page;
+	unit_kernel.pinned--;
+}
+
+/* Of a page nothing is kept but its address. */
+#define compound_head(page)	(page)
+#define PageDirty(page)		((page) != NULL)
+
 static inline void *vmap(struct page **pages, unsigned int nr,
 			 unsigned long flags, int prot)
 {
@@ -297,6 +307,8 @@ struct rcu_work { struct work_struct work; };
 #define kuid_t unsigned int
 #define sense_reason_t unsigned int
 struct xarray { void *unused; };
+#define array_index_nospec(i, n)	((void)(n), (i))
+#define xa_load(xa, i)			((void)(xa), (void)(i), NULL)
 struct workqueue_struct;
 struct task_struct;
 struct mm_struct;
@@ -342,6 +354,11 @@ static inline bool atomic_inc_not_zero(atomic_t *v)
 static inline void atomic_inc(atomic_t *v)
 {
 	v->counter++;
+}
+
+static inline long atomic_dec_return_release(atomic_t *v)
+{
+	return --v->counter;
 }
 
 #endif /* _UNIT_KERNEL_H */
