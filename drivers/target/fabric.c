@@ -183,20 +183,11 @@ struct lun_access {
 	struct vhost_scsi_lun *lun;	/* NULL: it has no struct */
 };
 
-/* What LIO would find, without the look-up's log line. */
-static struct lun_access find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
+static noinline struct lun_access search_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 {
 	struct se_node_acl *nacl = tpg->sess->se_node_acl;
-	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
 	struct lun_access access = {};
 	struct se_dev_entry *deve;
-
-	if (nacl->dynamic_node_acl && lun && READ_ONCE(lun->linked)) {
-		access.found = true;
-		access.nr = nr;
-		access.lun = lun;
-		return access;
-	}
 
 	rcu_read_lock();
 	hlist_for_each_entry_rcu(deve, &nacl->lun_entry_hlist, link) {
@@ -210,6 +201,24 @@ static struct lun_access find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 	rcu_read_unlock();
 	if (access.found)
 		access.lun = vhost_scsi_tpg_lun(tpg, access.nr);
+	return access;
+}
+
+/* What LIO would find, without the look-up's log line. */
+static __always_inline struct lun_access find_lun(struct vhost_scsi_tpg *tpg,
+						  u16 nr)
+{
+	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
+	struct lun_access access;
+
+	if (!tpg->sess->se_node_acl->dynamic_node_acl || !lun ||
+	    !READ_ONCE(lun->linked))
+		return search_lun(tpg, nr);
+
+	access.found = true;
+	access.ro = false;
+	access.nr = nr;
+	access.lun = lun;
 	return access;
 }
 

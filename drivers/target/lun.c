@@ -12,7 +12,6 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/delay.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/virtio_scsi.h>
 #include <target/target_core_backend.h>
@@ -261,20 +260,6 @@ void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg)
 {
 	xa_init(&tpg->luns);
 	lun_init(&tpg->any_lun);
-}
-
-/**
- * vhost_scsi_tpg_lun - the struct of a LUN
- * @tpg: the TPG; the struct stays as long as it
- * @lun: the number in the TPG
- *
- * Return: the struct, or NULL.
- */
-struct vhost_scsi_lun *vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
-{
-	if (lun < VHOST_SCSI_LOW_LUNS)
-		return READ_ONCE(tpg->low_luns[array_index_nospec(lun, VHOST_SCSI_LOW_LUNS)]);
-	return xa_load(&tpg->luns, lun);
 }
 
 /**

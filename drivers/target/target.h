@@ -9,6 +9,7 @@
 
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -228,7 +229,22 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			   const struct se_lun *se_lun);
 void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 lun);
 void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg);
-struct vhost_scsi_lun *vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun);
+
+/**
+ * vhost_scsi_tpg_lun - the struct of a LUN
+ * @tpg: the TPG; the struct stays as long as it
+ * @lun: the number in the TPG
+ *
+ * Return: the struct, or NULL.
+ */
+static inline struct vhost_scsi_lun *
+vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
+{
+	if (lun < VHOST_SCSI_LOW_LUNS)
+		return READ_ONCE(tpg->low_luns[array_index_nospec(lun, VHOST_SCSI_LOW_LUNS)]);
+	return xa_load(&tpg->luns, lun);
+}
+
 int vhost_scsi_luns_init(void);
 void vhost_scsi_luns_exit(void);
 bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,

@@ -118,29 +118,6 @@ static void fill_end(struct sg_fill *f)
 		vhost_scsi_data_set_dirty(f->data);
 }
 
-/* All that there is, in one page. */
-static void fill_one(struct vhost_scsi_data *data, struct page *const *pages,
-		     const void __user *base, size_t len, u64 gpa)
-{
-	unsigned long addr = (unsigned long)base;
-	struct sg_fill fill = { .data = data };
-	struct scatterlist *sg = data->sgl;
-	struct page *page = vhost_scsi_page(pages);
-
-	memset(sg, 0, sizeof(*sg));
-	sg_set_page(sg, page, len, offset_in_page(addr));
-	sg_mark_end(sg);
-	data->nents = 1;
-	data->len = len;
-	data->misaligned = (addr | len) & (SECTOR - 1);
-	if (!data->write)
-		return;
-	note_range(data, gpa, len);
-	fill_note(&fill, page);
-	if (fill.clean)
-		vhost_scsi_data_set_dirty(data);
-}
-
 static unsigned int piece_pages(const void __user *base, size_t len)
 {
 	return DIV_ROUND_UP(offset_in_page((unsigned long)base) + len,
@@ -297,7 +274,7 @@ static unsigned int count_entries(struct vhost_scsi_cursor cur, size_t len,
 
 /* They lie in pinned memory, and nothing is to be pinned. */
 static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
-		      struct vhost_scsi_cursor *cur, size_t len,
+		      struct vhost_scsi_cursor cur, size_t len,
 		      const struct span *span)
 {
 	struct sg_fill fill = { .data = data };
@@ -305,12 +282,12 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	u64 gpa;
 	int ret;
 
-	ret = alloc_table(data, w->dev, count_entries(*cur, len, span));
+	ret = alloc_table(data, w->dev, count_entries(cur, len, span));
 	if (ret)
 		return ret;
 	for (; len; len -= n) {
-		vhost_scsi_cursor_piece(cur, len, &n, &gpa);
-		fill_next(&fill, cur, n, pinned_at(cur));
+		vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
+		fill_next(&fill, &cur, n, pinned_at(&cur));
 	}
 	fill_end(&fill);
 	return 0;
@@ -333,14 +310,14 @@ static void renew(struct vhost_scsi_worker *w, unsigned int changes,
  * More pieces than one can also end within a page; each may begin an entry.
  */
 static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
-		     struct vhost_scsi_cursor *cur, size_t len,
+		     struct vhost_scsi_cursor cur, size_t len,
 		     const struct span *span, unsigned int flags)
 {
-	struct vhost_scsi_cursor pieces = *cur;
+	struct vhost_scsi_cursor pieces = cur;
 	struct sg_fill fill = { .data = data };
 	unsigned int pinned = 0, entries, changes = 0;
 	/* Only where a mark brought us here is there one to take off. */
-	bool still = cur->iov->pages &&
+	bool still = cur.iov->pages &&
 		     vhost_scsi_mm_still(&w->dev->mm_changes, &changes);
 	size_t n, left;
 	void __user *base;
@@ -370,8 +347,8 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 
 	pinned = 0;
 	for (left = len; left; left -= n) {
-		base = vhost_scsi_cursor_piece(cur, left, &n, &gpa);
-		fill_next(&fill, cur, n, w->pages + pinned);
+		base = vhost_scsi_cursor_piece(&cur, left, &n, &gpa);
+		fill_next(&fill, &cur, n, w->pages + pinned);
 		pinned += piece_pages(base, n);
 	}
 	fill_end(&fill);
@@ -384,7 +361,7 @@ err:
 
 /* A buffer of more pages than the worker has room for, in parts. */
 static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
-		     struct vhost_scsi_cursor *cur, size_t len,
+		     struct vhost_scsi_cursor cur, size_t len,
 		     const struct span *span, unsigned int flags)
 {
 	struct sg_fill fill = { .data = data };
@@ -399,7 +376,7 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		return ret;
 	for (; len; len -= n) {
 		/* At the end of a page, or of the piece. */
-		base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
+		base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
 		max = VHOST_SCSI_PAGES * PAGE_SIZE -
 		      offset_in_page((unsigned long)base);
 		n = min(n, max);
@@ -410,18 +387,19 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 			unpin_user_pages(w->pages, pinned);
 			return ret;
 		}
-		fill_next(&fill, cur, n, w->pages);
+		fill_next(&fill, &cur, n, w->pages);
 	}
 	fill_end(&fill);
 	return 0;
 }
 
 /*
- * What drivers mostly do: one piece, of few pages. There is nothing to count and
- * nothing to allocate. Return: false: it is not that, and nothing was done.
+ * Pages that lie in one piece, few enough for the entries of every command. There
+ * is nothing to count and nothing to allocate. Return: false: it is not that, and
+ * nothing was done.
  */
 static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
-		    struct vhost_scsi_worker *w, struct vhost_scsi_cursor *cur,
+		    struct vhost_scsi_worker *w, struct vhost_scsi_cursor cur,
 		    size_t len)
 {
 	struct sg_fill fill = { .data = data };
@@ -432,7 +410,7 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 	u64 gpa;
 	int got;
 
-	base = vhost_scsi_cursor_piece(cur, len, &n, &gpa);
+	base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
 	if (!base || n != len)
 		return false;
 	nr = piece_pages(base, len);
@@ -440,14 +418,10 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		return false;
 
 	if (vq->mem->pinned) {
-		pages = pinned_at(cur);
+		pages = pinned_at(&cur);
 		if (!pages || !vhost_scsi_pages_fresh(pages, nr))
 			return false;
 		data->mem = vhost_scsi_mem_get(vq->mem);
-	} else if (nr == 1) {
-		if (vhost_scsi_pin_data(vq, (unsigned long)base, data->write,
-					&data->pin, pages))
-			return false;
 	} else {
 		got = pin_user_pages_fast((unsigned long)base & PAGE_MASK, nr,
 					  data->write ? FOLL_WRITE : 0, pages);
@@ -460,15 +434,87 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 
 	data->ranges = &data->one;
 	data->sgl = data->inline_sgl;
-	if (nr == 1) {
-		fill_one(data, pages, base, len, gpa);
-		vhost_scsi_cursor_skip(cur, len);
-		return true;
-	}
 	sg_init_table(data->sgl, nr);
-	fill_next(&fill, cur, len, pages);
+	fill_next(&fill, &cur, len, pages);
 	fill_end(&fill);
 	return true;
+}
+
+/*
+ * What drivers mostly do: all that there is lies in one page, which may be one that
+ * is remembered. Return: as pin_few().
+ */
+static __always_inline bool pin_one(struct vhost_scsi_data *data,
+				    struct vhost_scsi_vq *vq,
+				    const struct vhost_scsi_cursor *cur,
+				    size_t len)
+{
+	const struct vhost_scsi_iov *iov = cur->iov;
+	struct scatterlist *sg = data->inline_sgl;
+	struct sg_fill fill = { .data = data };
+	unsigned int off;
+	struct page *page;
+
+	if (!cur->nr || cur->off || !iov->base || iov->len != len)
+		return false;
+	off = offset_in_page((unsigned long)iov->base);
+	if (off + len > PAGE_SIZE)
+		return false;
+
+	if (vq->mem->pinned) {
+		if (!iov->pages || !vhost_scsi_pages_fresh(iov->pages, 1))
+			return false;
+		page = vhost_scsi_page(iov->pages);
+		data->mem = vhost_scsi_mem_get(vq->mem);
+	} else if (vhost_scsi_pin_data(vq, (unsigned long)iov->base,
+				       data->write, &data->pin, &page)) {
+		return false;
+	}
+
+	memset(sg, 0, sizeof(*sg));
+	sg_set_page(sg, page, len, off);
+	sg_mark_end(sg);
+	data->sgl = sg;
+	data->nents = 1;
+	data->len = len;
+	data->misaligned = (off | len) & (SECTOR - 1);
+	data->ranges = &data->one;
+	if (!data->write)
+		return true;
+	note_range(data, iov->gpa, len);
+	fill_note(&fill, page);
+	if (fill.clean)
+		vhost_scsi_data_set_dirty(data);
+	return true;
+}
+
+static noinline int pin_many(struct vhost_scsi_data *data,
+			     struct vhost_scsi_vq *vq,
+			     struct vhost_scsi_worker *w,
+			     struct vhost_scsi_cursor cur, size_t len)
+{
+	unsigned int flags = data->write ? FOLL_WRITE : 0;
+	struct span span;
+	int ret;
+
+	if (pin_few(data, vq, w, cur, len))
+		return 0;
+
+	ret = measure(cur, len, &span);
+	if (ret)
+		return ret;
+	/* A part ends at a page that the next piece may go on in. */
+	ret = alloc_ranges(data, span.pieces +
+				 span.pages / (VHOST_SCSI_PAGES - 1));
+	if (ret)
+		return ret;
+	if (vq->mem->pinned && is_pinned(cur, len)) {
+		data->mem = vhost_scsi_mem_get(vq->mem);
+		return use_pinned(data, w, cur, len, &span);
+	}
+	if (span.pages <= VHOST_SCSI_PAGES)
+		return pin_whole(data, w, cur, len, &span, flags);
+	return pin_parts(data, w, cur, len, &span, flags);
 }
 
 /**
@@ -476,7 +522,7 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
  * @data: filled; to be given to vhost_scsi_data_unpin() in any case
  * @vq: the queue
  * @w: the worker that calls
- * @cur: at the data; moved behind it
+ * @cur: at the data; not moved
  * @len: bytes, not 0
  * @write: the device writes it
  *
@@ -487,51 +533,23 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
  */
 int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 			struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			struct vhost_scsi_cursor *cur, size_t len, bool write)
+			const struct vhost_scsi_cursor *cur, size_t len,
+			bool write)
 {
-	unsigned int flags = write ? FOLL_WRITE : 0;
-	struct span span;
-	int ret;
-
 	if (len > VHOST_SCSI_MAX_DATA)
 		return -EMSGSIZE;
 	data->write = write;
-	if (pin_few(data, vq, w, cur, len))
+	if (pin_one(data, vq, cur, len))
 		return 0;
-
-	ret = measure(*cur, len, &span);
-	if (ret)
-		return ret;
-	/* A part ends at a page that the next piece may go on in. */
-	ret = alloc_ranges(data, span.pieces +
-				 span.pages / (VHOST_SCSI_PAGES - 1));
-	if (ret)
-		return ret;
-	if (vq->mem->pinned && is_pinned(*cur, len)) {
-		data->mem = vhost_scsi_mem_get(vq->mem);
-		return use_pinned(data, w, cur, len, &span);
-	}
-	if (span.pages <= VHOST_SCSI_PAGES)
-		return pin_whole(data, w, cur, len, &span, flags);
-	return pin_parts(data, w, cur, len, &span, flags);
+	return pin_many(data, vq, w, *cur, len);
 }
 
-/**
- * vhost_scsi_data_is_dirty - are all pages marked dirty
- * @data: pinned
- *
- * They are marked when they are pinned; writeback of file-backed memory may
- * have cleaned some since.
- *
- * Context: any.
- */
-bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data)
+/* Looks at each page, for vhost_scsi_data_is_dirty(). */
+bool vhost_scsi_data_pages_dirty(const struct vhost_scsi_data *data)
 {
 	struct scatterlist *sg;
 	unsigned int i, n;
 
-	if (!data->cleanable)
-		return true;
 	for_each_sg(data->sgl, sg, data->nents, i)
 		for (n = 0; n < sg_pages(sg); n++)
 			if (!PageDirty(compound_head(sg_page(sg) + n)))
@@ -575,6 +593,34 @@ void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 	}
 }
 
+static void unpin_pages(const struct vhost_scsi_data *data)
+{
+	struct scatterlist *sg;
+	unsigned int i, n;
+
+	for_each_sg(data->sgl, sg, data->nents, i) {
+		n = sg_pages(sg);
+		if (n == 1)
+			unpin_user_page(sg_page(sg));
+		else
+			unpin_user_page_range_dirty_lock(sg_page(sg), n, false);
+	}
+}
+
+static noinline void free_table(struct vhost_scsi_data *data,
+				struct vhost_scsi_dev *dev)
+{
+	struct sg_table table = {
+		.sgl = data->sgl,
+		.orig_nents = data->orig_nents,
+		.nents = data->orig_nents,
+	};
+
+	sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
+	atomic_long_sub(data->orig_nents, &dev->sg_entries);
+	data->orig_nents = 0;
+}
+
 /**
  * vhost_scsi_data_unpin - let go of the pages
  * @data: pinned, whole or in part, or zeroed; zeroed afterwards
@@ -585,41 +631,22 @@ void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 			   struct vhost_scsi_dev *dev)
 {
-	struct sg_table table = {
-		.sgl = data->sgl,
-		.orig_nents = data->orig_nents,
-		.nents = data->orig_nents,
-	};
-	struct scatterlist *sg;
-	unsigned int i, n;
-
-	if (data->mem) {
+	if (data->mem)
 		vhost_scsi_mem_put(data->mem);
-		data->mem = NULL;
-		data->nents = 0;
-	} else if (data->pin) {
+	else if (data->pin)
 		vhost_scsi_pin_put(data->pin, NULL);
-		data->pin = NULL;
-		data->nents = 0;
-	}
-	for_each_sg(data->sgl, sg, data->nents, i) {
-		n = sg_pages(sg);
-		if (n == 1)
-			unpin_user_page(sg_page(sg));
-		else
-			unpin_user_page_range_dirty_lock(sg_page(sg), n, false);
-	}
-	if (data->orig_nents) {
-		sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
-		atomic_long_sub(data->orig_nents, &dev->sg_entries);
-	}
+	else
+		unpin_pages(data);
+	if (data->orig_nents)
+		free_table(data, dev);
 	if (data->ranges != &data->one)
 		kfree(data->ranges);
 
+	data->mem = NULL;
+	data->pin = NULL;
 	data->ranges = &data->one;
 	data->nr_ranges = 0;
 	data->nents = 0;
-	data->orig_nents = 0;
 	data->len = 0;
 	data->misaligned = false;
 	data->cleanable = false;

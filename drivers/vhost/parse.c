@@ -146,6 +146,39 @@ static __always_inline bool desc_is(const struct vring_desc *desc, u16 flags,
 		(__force __le16)desc->next == cpu_to_le16(next));
 }
 
+/* Where the pieces of a usual request are. */
+struct usual {
+	const struct vring_desc *resp;
+	const struct vring_desc *data;
+	bool in;
+};
+
+/* A table of a request, a response and data, in the order of its direction? */
+static __always_inline bool usual_table(const struct vring_desc *table,
+					struct usual *u)
+{
+	u->in = desc_is(&table[1], VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2);
+	u->resp = u->in ? &table[1] : &table[2];
+	u->data = u->in ? &table[2] : &table[1];
+	return desc_is(&table[0], VRING_DESC_F_NEXT, 1) &&
+	       (u->in || desc_is(&table[1], VRING_DESC_F_NEXT, 2)) &&
+	       desc_is(&table[2], VRING_DESC_F_WRITE, 0) &&
+	       (__force __le32)table[0].len ==
+	       cpu_to_le32(sizeof(struct virtio_scsi_cmd_req)) &&
+	       (__force __le32)u->resp->len ==
+	       cpu_to_le32(sizeof(struct virtio_scsi_cmd_resp));
+}
+
+static __always_inline void cursor_at(struct vhost_scsi_cursor *cur,
+				      const struct vhost_scsi_iov *iov,
+				      unsigned int nr)
+{
+	/* An initializer would also clear the padding. */
+	cur->iov = iov;
+	cur->nr = nr;
+	cur->off = 0;
+}
+
 /**
  * vhost_scsi_request_usual - take a chain and read it, if it is a usual one
  * @ring: running; vhost_scsi_ring_pending() was positive
@@ -173,11 +206,11 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 	u16 slot = ring->last_avail & (ring->num - 1);
 	struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	const struct vhost_scsi_region *r;
-	const struct vring_desc *desc, *resp, *data;
-	struct vhost_scsi_iov piece, *header;
+	const struct vring_desc *desc;
+	struct vhost_scsi_iov piece;
+	struct usual u;
 	u64 gpa;
 	u16 head;
-	bool in;
 
 	if (!ring->le || !ring->indirect)
 		return false;
@@ -195,37 +228,24 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 	if (!r || !vhost_scsi_region_has(r, gpa, bytes))
 		return false;
 	vhost_scsi_region_piece(r, gpa, &piece);
-	if (!vhost_scsi_copy_few(table, piece.base, bytes))
+	if (!vhost_scsi_copy_few(table, piece.base, bytes) ||
+	    !usual_table(table, &u))
 		return false;
 
-	in = desc_is(&table[1], VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2);
-	resp = in ? &table[1] : &table[2];
-	data = in ? &table[2] : &table[1];
-	if (!desc_is(&table[0], VRING_DESC_F_NEXT, 1) ||
-	    !(in || desc_is(&table[1], VRING_DESC_F_NEXT, 2)) ||
-	    !desc_is(&table[2], VRING_DESC_F_WRITE, 0) ||
-	    (__force __le32)table[0].len != cpu_to_le32(sizeof(*hdr)) ||
-	    (__force __le32)resp->len !=
-	    cpu_to_le32(sizeof(struct virtio_scsi_cmd_resp)))
+	/* In the order that vhost_scsi_request_parse() has: @in, then @out. */
+	if (!usual_piece(mem, r, u.resp, &iov[0]) ||
+	    !usual_piece(mem, r, u.data, u.in ? &iov[1] : &iov[2]) ||
+	    !usual_piece(mem, r, &table[0], u.in ? &iov[2] : &iov[1]))
 		return false;
-
-	/* In the order that vhost_scsi_request_parse() has. */
-	header = in ? &iov[2] : &iov[1];
-	if (!usual_piece(mem, r, resp, &iov[0]) ||
-	    !usual_piece(mem, r, &table[0], header) ||
-	    !usual_piece(mem, r, data, in ? &iov[1] : &iov[2]) ||
-	    !vhost_scsi_copy_few(hdr, header->base, sizeof(*hdr)) ||
+	cursor_at(&req->in, iov, u.in ? 2 : 1);
+	cursor_at(&req->out, u.in ? &iov[3] : &iov[2], u.in ? 0 : 1);
+	if (!vhost_scsi_copy_few(hdr, req->out.iov[-1].base, sizeof(*hdr)) ||
 	    !vhost_scsi_lun_parse(hdr->lun, &req->target, &req->lun))
 		return false;
 
 	req->head = head;
-	req->data_in = in ? iov[1].len : 0;
-	req->data_out = in ? 0 : iov[2].len;
-	req->in = (struct vhost_scsi_cursor){ .iov = iov, .nr = in ? 2 : 1 };
-	req->out = (struct vhost_scsi_cursor){
-		.iov = in ? iov + 3 : iov + 2,
-		.nr = in ? 0 : 1,
-	};
+	req->data_in = u.in ? iov[1].len : 0;
+	req->data_out = u.in ? 0 : iov[2].len;
 	if (req->data_in + req->data_out > VHOST_SCSI_MAX_DATA)
 		return false;
 	ring->last_avail++;

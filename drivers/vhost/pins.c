@@ -329,20 +329,3 @@ int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
 		return ret < 0 ? ret : -EFAULT;
 	return 0;
 }
-
-/**
- * vhost_scsi_pin_put - the page is not used any more
- * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_data()
- * @page: likewise
- *
- * Context: any.
- */
-void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page)
-{
-	if (!in) {
-		unpin_user_page(page);
-		return;
-	}
-	/* After its use: it may go to another address now. See pin_new(). */
-	atomic_dec_return_release(&in->users);
-}

@@ -11,9 +11,8 @@
 
 #include "vhost.h"
 
-static __always_inline int seg_pin(struct vhost_scsi_vq *vq,
-				   struct vhost_scsi_seg *seg,
-				   struct vhost_scsi_cursor *in, size_t len)
+static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
+		   struct vhost_scsi_cursor *in, size_t len)
 {
 	void __user *base;
 	unsigned long addr;
@@ -49,6 +48,29 @@ static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
 	return 0;
 }
 
+/* Cut in any way. */
+static noinline int reply_pin_pieces(struct vhost_scsi_vq *vq,
+				     struct vhost_scsi_reply *reply,
+				     struct vhost_scsi_cursor *in, size_t len)
+{
+	int ret;
+
+	while (reply->room < len) {
+		if (reply->nr == VHOST_SCSI_REPLY_SEGS) {
+			ret = reply_grow(reply, len);
+			if (ret)
+				return ret;
+		}
+		ret = seg_pin(vq, &reply->segs[reply->nr], in,
+			      len - reply->room);
+		if (ret)
+			return ret;
+		reply->room += reply->segs[reply->nr].len;
+		reply->nr++;
+	}
+	return 0;
+}
+
 /**
  * vhost_scsi_reply_pin - make ready for an answer
  * @vq: the queue
@@ -65,26 +87,34 @@ int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
 			 struct vhost_scsi_reply *reply, u16 head,
 			 struct vhost_scsi_cursor *in, size_t len)
 {
+	const struct vhost_scsi_iov *iov = in->iov;
+	struct vhost_scsi_seg *seg = reply->inline_segs;
+	unsigned int off;
 	int ret;
 
 	reply->head = head;
 	reply->nr = 0;
 	reply->room = 0;
-	reply->segs = reply->inline_segs;
+	reply->segs = seg;
 
-	while (reply->room < len) {
-		if (reply->nr == VHOST_SCSI_REPLY_SEGS) {
-			ret = reply_grow(reply, len);
-			if (ret)
-				return ret;
-		}
-		ret = seg_pin(vq, &reply->segs[reply->nr], in,
-			      len - reply->room);
-		if (ret)
-			return ret;
-		reply->room += reply->segs[reply->nr].len;
-		reply->nr++;
-	}
+	/* What drivers mostly do: a piece of its own, in one page. */
+	if (!in->nr || in->off || !iov->base || iov->len != len)
+		return reply_pin_pieces(vq, reply, in, len);
+	off = offset_in_page((unsigned long)iov->base);
+	if (off + len > PAGE_SIZE)
+		return reply_pin_pieces(vq, reply, in, len);
+
+	seg->gpa = iov->gpa;
+	seg->off = off;
+	seg->len = len;
+	ret = vhost_scsi_pin_get(vq, (unsigned long)iov->base, &seg->pin,
+				 &seg->page);
+	if (ret)
+		return ret;
+	reply->nr = 1;
+	reply->room = len;
+	in->iov++;
+	in->nr--;
 	return 0;
 }
 
@@ -182,24 +212,6 @@ size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 		done += n - left;
 	}
 	return done;
-}
-
-/**
- * vhost_scsi_reply_is_dirty - are its pages marked dirty
- * @reply: pinned
- *
- * As with data: writeback may have cleaned them since they were pinned.
- *
- * Context: any.
- */
-bool vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
-{
-	unsigned int i;
-
-	for (i = 0; i < reply->nr; i++)
-		if (!PageDirty(compound_head(reply->segs[i].page)))
-			return false;
-	return true;
 }
 
 /**

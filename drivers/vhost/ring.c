@@ -8,24 +8,15 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include <linux/compiler.h>
-#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
-#include <linux/virtio_byteorder.h>
-#include <asm/barrier.h>
 
 #include "ring.h"
-
-static u16 ring16(const struct vhost_scsi_ring *ring, __virtio16 v)
-{
-	return __virtio16_to_cpu(ring->le, v);
-}
 
 /* Both 2.7.6 and 2.7.8 end with a 16-bit event field. */
 static u16 used_event(const struct vhost_scsi_ring *ring)
 {
-	return ring16(ring, READ_ONCE(*(__virtio16 *)
+	return vhost_scsi_ring16(ring, READ_ONCE(*(__virtio16 *)
 				      &ring->avail->ring[ring->num]));
 }
 
@@ -79,32 +70,9 @@ size_t vhost_scsi_ring_used_bytes(u16 num)
 void vhost_scsi_ring_start(struct vhost_scsi_ring *ring)
 {
 	ring->avail_idx = ring->last_avail;
-	ring->used_idx = ring16(ring, READ_ONCE(ring->used->idx));
+	ring->used_idx = vhost_scsi_ring16(ring, READ_ONCE(ring->used->idx));
 	ring->signalled_valid = false;
 	WRITE_ONCE(ring->used->flags, 0);
-}
-
-/**
- * vhost_scsi_ring_pending - how many chains wait
- * @ring: running
- *
- * Return: the number, or -EIO when the guest's index is one that no correct
- * driver can write (2.7.13.3: at most a queue size ahead).
- */
-int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
-{
-	u16 ahead;
-
-	if (ring->avail_idx == ring->last_avail) {
-		ring->avail_idx = ring16(ring, READ_ONCE(ring->avail->idx));
-		if (ring->avail_idx == ring->last_avail)
-			return 0;
-		/* Entries are read after the index that covers them. */
-		virt_rmb();
-	}
-
-	ahead = ring->avail_idx - ring->last_avail;
-	return ahead <= ring->num ? ahead : -EIO;
 }
 
 /* What is counted of a chain, kept in registers while it is walked. */
@@ -254,7 +222,8 @@ bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring)
 		WRITE_ONCE(ring->used->flags, 0);
 	/* The driver reads what was written above after it moved its index. */
 	virt_mb();
-	return ring16(ring, READ_ONCE(ring->avail->idx)) != ring->last_avail;
+	return vhost_scsi_ring16(ring, READ_ONCE(ring->avail->idx)) !=
+	       ring->last_avail;
 }
 
 /**
@@ -268,33 +237,6 @@ void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring)
 	if (!ring->event_idx)
 		WRITE_ONCE(ring->used->flags,
 			   __cpu_to_virtio16(ring->le, VRING_USED_F_NO_NOTIFY));
-}
-
-/**
- * vhost_scsi_ring_fill - write the next used entry
- * @ring: running; vhost_scsi_ring_publish() is owed
- * @head: of the chain that is given back
- * @len: bytes written to its device-writable part (2.7.8.2)
- */
-void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head, u32 len)
-{
-	struct vring_used_elem *elem;
-
-	elem = &ring->used->ring[ring->used_idx & (ring->num - 1)];
-	elem->id = __cpu_to_virtio32(ring->le, head);
-	elem->len = __cpu_to_virtio32(ring->le, len);
-}
-
-/**
- * vhost_scsi_ring_publish - let the driver see the entry
- * @ring: running, after vhost_scsi_ring_fill()
- */
-void vhost_scsi_ring_publish(struct vhost_scsi_ring *ring)
-{
-	/* The entry, and what was written to the buffer, before the index. */
-	virt_wmb();
-	ring->used_idx++;
-	WRITE_ONCE(ring->used->idx, __cpu_to_virtio16(ring->le, ring->used_idx));
 }
 
 /**
@@ -312,7 +254,7 @@ bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring)
 	virt_mb();
 
 	if (!ring->event_idx)
-		return !(ring16(ring, READ_ONCE(ring->avail->flags)) &
+		return !(vhost_scsi_ring16(ring, READ_ONCE(ring->avail->flags)) &
 			 VRING_AVAIL_F_NO_INTERRUPT);
 
 	ring->signalled_used = now;

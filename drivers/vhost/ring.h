@@ -8,8 +8,12 @@
 #ifndef _VHOST_SCSI_RING_H
 #define _VHOST_SCSI_RING_H
 
+#include <linux/compiler.h>
+#include <linux/errno.h>
 #include <linux/types.h>
+#include <linux/virtio_byteorder.h>
 #include <linux/virtio_ring.h>
+#include <asm/barrier.h>
 
 /* 2.7.1: the queue size is a power of two, at most 32768. */
 #define VHOST_SCSI_RING_MAX	32768
@@ -99,20 +103,77 @@ struct vhost_scsi_chain {
  */
 typedef int (*vhost_scsi_read_fn)(void *priv, u64 gpa, void *buf, size_t len);
 
+static inline u16 vhost_scsi_ring16(const struct vhost_scsi_ring *ring,
+				    __virtio16 v)
+{
+	return __virtio16_to_cpu(ring->le, v);
+}
+
 size_t vhost_scsi_ring_desc_bytes(u16 num);
 size_t vhost_scsi_ring_avail_bytes(u16 num);
 size_t vhost_scsi_ring_used_bytes(u16 num);
 
 void vhost_scsi_ring_start(struct vhost_scsi_ring *ring);
-int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring);
 int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
 			 struct vhost_scsi_chain *chain,
 			 vhost_scsi_read_fn read, void *priv);
 bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring);
 void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring);
 
-void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head, u32 len);
-void vhost_scsi_ring_publish(struct vhost_scsi_ring *ring);
 bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring);
+
+/* Inline: each is done for every command. */
+
+/**
+ * vhost_scsi_ring_pending - how many chains wait
+ * @ring: running
+ *
+ * Return: the number, or -EIO when the guest's index is one that no correct
+ * driver can write (2.7.13.3: at most a queue size ahead).
+ */
+static inline int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
+{
+	u16 ahead;
+
+	if (ring->avail_idx == ring->last_avail) {
+		ring->avail_idx = vhost_scsi_ring16(ring,
+						    READ_ONCE(ring->avail->idx));
+		if (ring->avail_idx == ring->last_avail)
+			return 0;
+		/* Entries are read after the index that covers them. */
+		virt_rmb();
+	}
+
+	ahead = ring->avail_idx - ring->last_avail;
+	return ahead <= ring->num ? ahead : -EIO;
+}
+
+/**
+ * vhost_scsi_ring_fill - write the next used entry
+ * @ring: running; vhost_scsi_ring_publish() is owed
+ * @head: of the chain that is given back
+ * @len: bytes written to its device-writable part (2.7.8.2)
+ */
+static inline void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head,
+					u32 len)
+{
+	struct vring_used_elem *elem;
+
+	elem = &ring->used->ring[ring->used_idx & (ring->num - 1)];
+	elem->id = __cpu_to_virtio32(ring->le, head);
+	elem->len = __cpu_to_virtio32(ring->le, len);
+}
+
+/**
+ * vhost_scsi_ring_publish - let the driver see the entry
+ * @ring: running, after vhost_scsi_ring_fill()
+ */
+static inline void vhost_scsi_ring_publish(struct vhost_scsi_ring *ring)
+{
+	/* The entry, and what was written to the buffer, before the index. */
+	virt_wmb();
+	ring->used_idx++;
+	WRITE_ONCE(ring->used->idx, __cpu_to_virtio16(ring->le, ring->used_idx));
+}
 
 #endif /* _VHOST_SCSI_RING_H */

@@ -246,7 +246,10 @@ static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
 		cur->off += len;
 }
 
-/* copy_from_user() of few bytes; a tail that cannot be there is compiled out. */
+/*
+ * copy_from_user() of few bytes. Of a constant @len up to eight words are copied
+ * without a loop, and a tail that cannot be there is compiled out.
+ */
 static __always_inline bool vhost_scsi_copy_few(void *buf,
 						const void __user *from,
 						size_t len)
@@ -255,6 +258,7 @@ static __always_inline bool vhost_scsi_copy_few(void *buf,
 
 	if (should_fail_usercopy() || !user_access_begin(from, len))
 		return false;
+#pragma GCC unroll 8
 	for (; len - i >= sizeof(u64); i += sizeof(u64))
 		unsafe_get_user(*(u64 *)(buf + i),
 				(const u64 __user *)(from + i), fault);
@@ -403,7 +407,24 @@ int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
 int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
 			bool write, struct vhost_scsi_pin **in,
 			struct page **page);
-void vhost_scsi_pin_put(struct vhost_scsi_pin *in, struct page *page);
+
+/**
+ * vhost_scsi_pin_put - the page is not used any more
+ * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_data()
+ * @page: likewise
+ *
+ * Context: any.
+ */
+static inline void vhost_scsi_pin_put(struct vhost_scsi_pin *in,
+				      struct page *page)
+{
+	if (!in) {
+		unpin_user_page(page);
+		return;
+	}
+	/* After its use: it may go to another address now. See pin_new() in pins.c. */
+	atomic_dec_return_release(&in->users);
+}
 
 /* log.c */
 
@@ -716,9 +737,27 @@ void vhost_scsi_reply_unmap(struct vhost_scsi_vq *vq,
 size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 			    const struct vhost_scsi_cursor *in,
 			    const void *buf, size_t len);
-bool vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply);
 void vhost_scsi_reply_set_dirty(const struct vhost_scsi_reply *reply);
 void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
+
+/**
+ * vhost_scsi_reply_is_dirty - are its pages marked dirty
+ * @reply: pinned
+ *
+ * As with data: writeback may have cleaned them since they were pinned.
+ *
+ * Context: any.
+ */
+static inline bool
+vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
+{
+	unsigned int i;
+
+	for (i = 0; i < reply->nr; i++)
+		if (!PageDirty(compound_head(reply->segs[i].page)))
+			return false;
+	return true;
+}
 
 /* data.c */
 
@@ -764,13 +803,28 @@ struct vhost_scsi_data {
 
 int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 			struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			struct vhost_scsi_cursor *cur, size_t len, bool write);
-bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data);
+			const struct vhost_scsi_cursor *cur, size_t len,
+			bool write);
+bool vhost_scsi_data_pages_dirty(const struct vhost_scsi_data *data);
 void vhost_scsi_data_set_dirty(const struct vhost_scsi_data *data);
 void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 			 const struct vhost_scsi_data *data, u32 len);
 void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 			   struct vhost_scsi_dev *dev);
+
+/**
+ * vhost_scsi_data_is_dirty - are all pages marked dirty
+ * @data: pinned
+ *
+ * They are marked when they are pinned; writeback of file-backed memory may
+ * have cleaned some since.
+ *
+ * Context: any.
+ */
+static inline bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data)
+{
+	return !data->cleanable || vhost_scsi_data_pages_dirty(data);
+}
 
 /* parse.c */
 
