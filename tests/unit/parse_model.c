@@ -7,7 +7,9 @@
 #include "parse_model.h"
 
 /* The owner's memory: the second page may be one that cannot be read. */
-#define ARENA		(2 * PAGE_SIZE)
+#define DATA		(2 * PAGE_SIZE)
+/* Behind it the indirect table of a chain. */
+#define ARENA		(DATA + PAGE_SIZE)
 #define IMAGE		96	/* bytes of it that are not zero */
 #define MAX_DESCS	16
 /* The regions cut a descriptor into so many pieces at the most. */
@@ -20,6 +22,7 @@ struct run {
 	u8 bytes[ARENA];		/* what is in it */
 	bool gap;
 	bool le;
+	u64 table;			/* the guest's address of it */
 	struct vhost_scsi_chain chain;
 	struct vhost_scsi_iov *iov;
 
@@ -33,20 +36,26 @@ struct run {
 /* One after the other, some without a gap between. */
 static void next_regions(struct run *run, struct input *in)
 {
-	unsigned int nr = next_byte(in) % (MEM_MODEL_REGIONS + 1);
+	unsigned int nr = next_byte(in) % MEM_MODEL_REGIONS;
+	struct vhost_memory_region *last = &run->model.regions[nr];
 	u64 gpa = 0;
 
 	for (; run->model.nr < nr; run->model.nr++) {
 		struct vhost_memory_region *r =
 			&run->model.regions[run->model.nr];
-		size_t off = next_number(in, 2) % ARENA;
+		size_t off = next_number(in, 2) % DATA;
 
 		gpa += next_byte(in);
 		r->guest_phys_addr = gpa;
 		r->userspace_addr = (uintptr_t)run->arena + off;
-		r->memory_size = min(1 + (size_t)next_byte(in) * 4, ARENA - off);
+		r->memory_size = min(1 + (size_t)next_byte(in) * 4, DATA - off);
 		gpa += r->memory_size;
 	}
+	run->table = gpa + PAGE_SIZE;
+	last->guest_phys_addr = run->table;
+	last->userspace_addr = (uintptr_t)run->arena + DATA;
+	last->memory_size = PAGE_SIZE;
+	run->model.nr++;
 }
 
 static u32 next_len(struct input *in)
@@ -75,7 +84,7 @@ static u64 next_gpa(const struct run *run, struct input *in)
 {
 	u8 kind = next_byte(in);
 
-	if (kind & 1 && run->model.nr) {
+	if (kind & 1) {
 		const struct vhost_memory_region *r =
 			&run->model.regions[(kind >> 2) % run->model.nr];
 
@@ -122,7 +131,7 @@ static bool out_byte(const struct run *run, u64 off, u8 *byte)
 		return false;
 	place = base - (uintptr_t)run->arena;
 	*byte = run->bytes[place];
-	return place < PAGE_SIZE || !run->gap;
+	return place / PAGE_SIZE != 1 || !run->gap;
 }
 
 static bool out_bytes(const struct run *run, u8 *buf, size_t len)
@@ -232,6 +241,86 @@ static bool run_request(const struct run *run)
 	return true;
 }
 
+/* The chain of three as an indirect table. */
+static void lay_table(struct run *run)
+{
+	struct vring_desc *desc = (void *)(run->bytes + DATA);
+	const struct vhost_scsi_chain *c = &run->chain;
+	unsigned int i;
+
+	for (i = 0; i < VHOST_SCSI_USUAL_DESCS; i++) {
+		u16 flags = (i < c->nr_out ? 0 : VRING_DESC_F_WRITE) |
+			    (i < 2 ? VRING_DESC_F_NEXT : 0);
+
+		desc[i].addr = __cpu_to_virtio64(true, c->descs[i].addr);
+		desc[i].len = __cpu_to_virtio32(true, c->descs[i].len);
+		desc[i].flags = __cpu_to_virtio16(true, flags);
+		desc[i].next = __cpu_to_virtio16(true, i < 2 ? i + 1 : 0);
+	}
+	must(!copy_to_user(run->arena + DATA, desc, 3 * sizeof(*desc)));
+}
+
+static bool is_usual_chain(const struct run *run)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+
+	return c->nr_out + c->nr_in == VHOST_SCSI_USUAL_DESCS && c->nr_out &&
+	       c->nr_in && !c->malformed;
+}
+
+/* Is it to be taken at once? @hdr: filled if so. */
+static bool usual_want(const struct run *run, u8 *hdr)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+	unsigned int i;
+
+	if (!run->le || c->descs[0].len != 51 ||
+	    c->descs[c->nr_out == 2 ? 2 : 1].len != 108 ||
+	    run->nr_out != c->nr_out || run->nr_in != c->nr_in ||
+	    !c->descs[c->nr_out == 2 ? 1 : 2].len)
+		return false;
+	for (i = 0; i < 2; i++)
+		if ((i < run->nr_out && !run->out[i].base) ||
+		    (i < run->nr_in && !run->in[i].base))
+			return false;
+	return !request_want(run, hdr);
+}
+
+static bool run_usual(const struct run *run)
+{
+	const struct vhost_scsi_chain *c = &run->chain;
+	struct vring_desc window[VHOST_SCSI_USUAL_DESCS];
+	struct vhost_scsi_iov iov[VHOST_SCSI_USUAL_DESCS];
+	struct vring_desc entry = {
+		.addr = __cpu_to_virtio64(true, run->table),
+		.len = __cpu_to_virtio32(true, sizeof(window)),
+		.flags = __cpu_to_virtio16(true, VRING_DESC_F_INDIRECT),
+	};
+	struct vhost_scsi_ring ring = {
+		.desc = &entry, .num = 1, .le = run->le, .indirect = true,
+	};
+	struct vhost_scsi_request req;
+	u8 hdr[51];
+	bool want = usual_want(run, hdr);
+
+	ring.avail = calloc(1, sizeof(*ring.avail) + sizeof(__virtio16));
+	must(want == vhost_scsi_request_usual(&ring, run->mem, window, iov,
+					      &req));
+	free(ring.avail);
+	must(ring.last_avail == want);
+	if (!want)
+		return false;
+
+	must(req.head == 0);
+	must(!memcmp(&req.hdr, hdr, 51));
+	must(req.target == hdr[1] && req.lun == lun_nr(hdr));
+	must(req.data_out == c->out_len - 51 && req.data_in == c->in_len - 108);
+	check_cursor(req.out, run->out, 51, req.data_out);
+	must(req.in.nr == run->nr_in && !req.in.off);
+	mem_model_same(run->in, req.in.iov, req.in.nr);
+	return true;
+}
+
 static u64 field(const struct run *run, const u8 *p, unsigned int len)
 {
 	u64 n = 0;
@@ -315,6 +404,8 @@ unsigned int parse_run(const u8 *data, size_t size)
 	run->mem = mem_model_create(&run->model);
 	must(!IS_ERR(run->mem));
 	next_chain(run, &in);
+	if (is_usual_chain(run))
+		lay_table(run);
 	run->nr_out = mem_model_map(&run->model, run->chain.descs,
 				    run->chain.nr_out, run->out, MAX_PIECES);
 	run->nr_in = mem_model_map(&run->model,
@@ -324,6 +415,8 @@ unsigned int parse_run(const u8 *data, size_t size)
 
 	n = run_request(run);
 	n += run_control(run);
+	if (is_usual_chain(run))
+		n += run_usual(run);
 
 	vhost_scsi_mem_free(run->mem);
 	user_free(run->arena, ARENA);

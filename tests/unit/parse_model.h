@@ -10,9 +10,9 @@
 #include "mem_model.h"
 
 /*
- * Any bytes as guest memory and a chain in it, as a request and as a control
- * request. Returns the number of both that were right. What is wrong aborts
- * the program or fails the test.
+ * Any bytes as guest memory and a chain in it, as a request, as a control request,
+ * and as what vhost_scsi_request_usual() may take. Returns the number of these that
+ * were right. What is wrong aborts the program or fails the test.
  */
 unsigned int parse_run(const u8 *data, size_t size);
 

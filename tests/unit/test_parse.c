@@ -844,6 +844,41 @@ TEST(request, usual)
 	fixture_free(&f);
 }
 
+/* A region of more than a command may carry; nothing looks at what is in it. */
+TEST(request, usual_of_most_data)
+{
+	struct fixture f;
+	struct mem_model m = {
+		.nr = 2,
+		.regions = {
+			{ LOW, 2 * PAGE_SIZE, 0 },
+			{ HOLE, 2 * MAX_DATA, 0 },
+		},
+	};
+	u8 __user *both = user_new(2 * PAGE_SIZE);
+	int in;
+
+	fixture_init(&f);
+	vhost_scsi_mem_free(f.mem);
+	user_free(f.low, PAGE_SIZE);
+	f.low = both;
+	put(&f, LOW, &f.hdr, HDR);
+	m.regions[0].userspace_addr = (uintptr_t)both;
+	m.regions[1].userspace_addr = (uintptr_t)both;
+	f.mem = mem_model_create(&m);
+	for (in = 0; in < 2; in++) {
+		int d = in ? 2 : 1;
+
+		EXPECT(USUAL_WITH(&f, in, u.table[d].addr = HOLE;
+				  u.table[d].len = MAX_DATA));
+		EXPECT(!USUAL_WITH(&f, in, u.table[d].addr = HOLE;
+				   u.table[d].len = MAX_DATA + 1));
+	}
+	f.low = user_new(PAGE_SIZE);
+	user_free(both, 2 * PAGE_SIZE);
+	fixture_free(&f);
+}
+
 /* Whatever is in it: what is taken at once is what the long way makes of it. */
 TEST(request, usual_with_any_change)
 {
@@ -1079,28 +1114,34 @@ static u8 *make_desc(u8 *p, u8 off, u8 len)
 	return p;
 }
 
-/* A right request, or a right control request, as parse_run()'s input. */
-static void make_right(u8 *p, u64 *rnd)
+/* Memory with a LUN field at @off; a region of 1021 bytes, and one that follows. */
+static u8 *make_memory(u8 *p, u64 *rnd, unsigned int off)
 {
-	unsigned int cuts = unit_below(rnd, 5), i, off = 0;
-	bool is_control = unit_below(rnd, 2);
-	u8 *lun = p + 1 + (is_control ? 8 : 0);
-	unsigned int len = is_control ? 24 : 51;
-	u8 resp = is_control ? 1 : 108, part;
+	u8 *lun = p + 1 + off;
 
 	*p++ = unit_below(rnd, 4);
 	lun[0] = 1;
 	lun[1] = unit_random(rnd);
 	lun[3] = unit_random(rnd);
 	p += 96;
-	/* A region of 1021 bytes, and one that follows. */
 	*p++ = 2;
 	p += 3;
 	*p++ = 255;
 	*p++ = unit_below(rnd, 32);
 	p += 2;
 	*p++ = 255;
+	return p;
+}
 
+/* A right request, or a right control request, as parse_run()'s input. */
+static void make_right(u8 *p, u64 *rnd)
+{
+	unsigned int cuts = unit_below(rnd, 5), i, off = 0;
+	bool is_control = unit_below(rnd, 2);
+	unsigned int len = is_control ? 24 : 51;
+	u8 resp = is_control ? 1 : 108, part;
+
+	p = make_memory(p, rnd, is_control ? 8 : 0);
 	*p++ = 15;
 	*p++ = unit_random(rnd);
 	*p++ = cuts + 1;
@@ -1114,6 +1155,38 @@ static void make_right(u8 *p, u64 *rnd)
 	make_desc(p, unit_random(rnd), unit_random(rnd));
 }
 
+/* Data anywhere, of any length. */
+static u8 *make_data(u8 *p, u64 *rnd)
+{
+	static const u8 kinds[] = { 1, 2, 5, 5 };
+
+	*p++ = 1 | (unit_random(rnd) & 6);
+	*p++ = unit_random(rnd);
+	*p++ = kinds[unit_below(rnd, 4)];
+	*p++ = unit_below(rnd, 4);
+	if (p[-2] == 1)
+		*p++ = unit_random(rnd);
+	return p;
+}
+
+/* What vhost_scsi_request_usual() takes, or nearly so. */
+static void make_usual(u8 *p, u64 *rnd)
+{
+	bool in = unit_below(rnd, 2);
+
+	p = make_memory(p, rnd, 0);
+	*p++ = 15;
+	*p++ = unit_random(rnd);
+	*p++ = in ? 1 : 2;
+	*p++ = in ? 2 : 1;
+	p = make_desc(p, 0, 51);
+	if (!in)
+		p = make_data(p, rnd);
+	p = make_desc(p, 200, 108);
+	if (in)
+		make_data(p, rnd);
+}
+
 TEST(request, any_bytes)
 {
 	static u8 data[200];
@@ -1122,7 +1195,9 @@ TEST(request, any_bytes)
 
 	for (n = 0; n < RUNS; n++) {
 		memset(data, 0, sizeof(data));
-		if (n % 4)
+		if (n % 4 == 3)
+			make_usual(data, &rnd);
+		else if (n % 4)
 			make_right(data, &rnd);
 		else
 			unit_likely_bytes(data, sizeof(data), &rnd);
