@@ -315,6 +315,20 @@ static void prepare_medium(struct io *self, const struct kind *kind)
 }
 
 /*
+ * Pages that are pinned when the queue remembers all that it may of this kind.  A
+ * fault makes it forget some, which is no leak; more than these would be one.
+ */
+static long long most_pins(struct io *self, const struct kind *kind)
+{
+	unsigned int i;
+
+	prepare_medium(self, kind);
+	for (i = 0; i < 3; i++)
+		recover(self, kind, true);
+	return pins();
+}
+
+/*
  * The first chance for a fault becomes one, then the second, and so on.  The
  * threads of work queues have other things to do, so theirs may have no end.
  */
@@ -325,8 +339,7 @@ static bool walk(struct io *self, const struct kind *kind,
 	bool fired = true, good;
 	long long pinned;
 
-	prepare_medium(self, kind);
-	pinned = pins();
+	pinned = most_pins(self, kind);
 	for (n = 1; fired && n < max; n++) {
 		WHERE("%s, fault %u", kind->name, n);
 		set_up(self, kind);
@@ -336,8 +349,9 @@ static bool walk(struct io *self, const struct kind *kind,
 		failures += !good;
 		if (!good)
 			EXPECT_TRUE(fired);
-		EXPECT_EQ(pinned, pins());
+		EXPECT_LE(pins(), pinned);
 		recover(self, kind, good);
+		EXPECT_LE(pins(), pinned);
 	}
 	printf("# %s: %u chances for a fault, %u failures\n", kind->name,
 	       n - 2 + fired, failures);
@@ -404,8 +418,7 @@ TEST_F_TIMEOUT(io, pages_not_there, 120)
 
 	for (i = 0; i < 4; i++) {
 		kind = &kinds[i];
-		prepare_medium(self, kind);
-		pinned = pins();
+		pinned = most_pins(self, kind);
 		for (page = 0; page < kind->blocks * BLOCK / PAGE; page++) {
 			uintptr_t p;
 
@@ -427,8 +440,9 @@ TEST_F_TIMEOUT(io, pages_not_there, 120)
 			EXPECT_EQ(VSG_RESP_LEN, self->req->tok.len);
 			ASSERT_EQ(0, mprotect((void *)p, PAGE,
 					      PROT_READ | PROT_WRITE));
-			EXPECT_EQ(pinned, pins());
+			EXPECT_LE(pins(), pinned);
 			recover(self, kind, false);
+			EXPECT_LE(pins(), pinned);
 		}
 	}
 }
