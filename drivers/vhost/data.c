@@ -422,6 +422,9 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		if (!pages || !vhost_scsi_pages_fresh(pages, nr))
 			return false;
 		data->mem = vhost_scsi_mem_get(vq->mem);
+	} else if (nr > 1 && vhost_scsi_pin_run(vq, (unsigned long)base, nr,
+						&data->pin, pages)) {
+		data->more_pins = nr - 1;
 	} else {
 		got = pin_user_pages_fast((unsigned long)base & PAGE_MASK, nr,
 					  data->write ? FOLL_WRITE : 0, pages);
@@ -430,6 +433,9 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 				unpin_user_pages(pages, got);
 			return false;
 		}
+		/* Those of one folio are found and counted together. */
+		if (nr > 1 && page_folio(pages[0]) != page_folio(pages[nr - 1]))
+			vhost_scsi_pin_miss_run(vq, (unsigned long)base, nr);
 	}
 
 	data->ranges = &data->one;
@@ -624,26 +630,29 @@ static noinline void free_table(struct vhost_scsi_data *data,
 /**
  * vhost_scsi_data_unpin - let go of the pages
  * @data: pinned, whole or in part, or zeroed; zeroed afterwards
- * @dev: the device
+ * @vq: the queue
  *
  * Context: any.
  */
 void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
-			   struct vhost_scsi_dev *dev)
+			   const struct vhost_scsi_vq *vq)
 {
 	if (data->mem)
 		vhost_scsi_mem_put(data->mem);
+	else if (data->more_pins)
+		vhost_scsi_pin_put_run(vq, data->pin, data->more_pins + 1);
 	else if (data->pin)
 		vhost_scsi_pin_put(data->pin, NULL);
 	else
 		unpin_pages(data);
 	if (data->orig_nents)
-		free_table(data, dev);
+		free_table(data, vq->dev);
 	if (data->ranges != &data->one)
 		kfree(data->ranges);
 
 	data->mem = NULL;
 	data->pin = NULL;
+	data->more_pins = 0;
 	data->ranges = &data->one;
 	data->nr_ranges = 0;
 	data->nents = 0;

@@ -5,7 +5,8 @@
  * A driver keeps its response buffers, so that the same few pages come again
  * and again, while to pin one takes as long as all else that is done for the
  * response. A queue remembers those that it met last, by the owner's address.
- * Of data only those that come twice in a row, for most do not come again.
+ * Of data those of one page, or of a few small ones side by side, and only if
+ * they come twice in a row at their place, for most do not come again.
  *
  * An address may get another page: the owner unmaps it, or a balloon, KSM or
  * the kernel's own page migration replace it. A notifier of the owner's mm
@@ -21,7 +22,7 @@
 
 #include "vhost.h"
 
-/* Of a queue, for responses and for data: 1 MiB of guest memory each. */
+/* Of a queue, for responses and for data: 1 MiB of guest memory each, at the most. */
 #define MAX_PINS	256
 /* In vhost_scsi_pin.missed: it cannot be pinned for long. */
 #define PIN_REFUSED	1UL
@@ -158,12 +159,11 @@ static void pins_free(struct vhost_scsi_pins *pins)
  */
 void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq)
 {
-	unsigned int nr = min_t(unsigned int, vq->num, MAX_PINS);
-
 	if (!vq->dev->mm_changes.watched)
 		return;
-	pins_alloc(&vq->reply_pins, nr);
-	pins_alloc(&vq->data_pins, nr);
+	pins_alloc(&vq->reply_pins, min_t(unsigned int, vq->num, MAX_PINS));
+	/* Of these a command may have many. */
+	pins_alloc(&vq->data_pins, MAX_PINS);
 }
 
 /**
@@ -274,15 +274,29 @@ int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
 }
 
 /* Was it missed before, and may be worth to be remembered? */
+static bool pin_missed(const struct vhost_scsi_pin *pin, unsigned long addr)
+{
+	return pin->missed == (addr & PAGE_MASK);
+}
+
+/* The same, and from now on it was. */
 static bool pin_again(struct vhost_scsi_pin *pin, unsigned long addr)
 {
-	unsigned long before = pin->missed;
-
-	addr &= PAGE_MASK;
-	if ((before & PAGE_MASK) == addr)
-		return !(before & PIN_REFUSED);
-	pin->missed = addr;
+	if ((pin->missed & PAGE_MASK) == (addr & PAGE_MASK))
+		return pin_missed(pin, addr);
+	pin->missed = addr & PAGE_MASK;
 	return false;
+}
+
+/* Remember a page of data, with one user; or that it cannot be. */
+static bool pin_learn(struct vhost_scsi_vq *vq, struct vhost_scsi_pin *pin,
+		      unsigned long addr)
+{
+	int ret = pin_new(vq, pin, addr);
+
+	if (ret && ret != -EBUSY && ret != -ENOMEM)
+		pin->missed |= PIN_REFUSED;
+	return !ret;
 }
 
 /**
@@ -312,15 +326,10 @@ int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
 		*page = pin->page;
 		return 0;
 	}
-	if (pin && pin_again(pin, addr)) {
-		ret = pin_new(vq, pin, addr);
-		if (!ret) {
-			*in = pin;
-			*page = pin->page;
-			return 0;
-		}
-		if (ret != -EBUSY && ret != -ENOMEM)
-			pin->missed |= PIN_REFUSED;
+	if (pin && pin_again(pin, addr) && pin_learn(vq, pin, addr)) {
+		*in = pin;
+		*page = pin->page;
+		return 0;
 	}
 	*in = NULL;
 	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, write ? FOLL_WRITE : 0,
@@ -328,4 +337,114 @@ int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
 	if (ret != 1)
 		return ret < 0 ? ret : -EFAULT;
 	return 0;
+}
+
+/* Where the page behind is remembered: addresses go round. */
+static struct vhost_scsi_pin *pin_next(const struct vhost_scsi_pins *pins,
+				       struct vhost_scsi_pin *pin)
+{
+	pin++;
+	return pin == pins->pins + pins->nr ? pins->pins : pin;
+}
+
+/*
+ * What vhost_scsi_pin_run() did not find, from @pin and @addr on, if all of it came
+ * before. All, or nothing: what is pinned otherwise is let go of otherwise.
+ */
+static noinline bool run_learn(struct vhost_scsi_vq *vq,
+			       struct vhost_scsi_pin *pin, unsigned long addr,
+			       unsigned int nr, struct page **pages)
+{
+	struct vhost_scsi_pin *at, *first = pin;
+	unsigned int i;
+
+	for (i = 0, at = pin; i < nr; i++) {
+		if (!pin_holds(vq, at, addr + i * PAGE_SIZE) &&
+		    !pin_missed(at, addr + i * PAGE_SIZE))
+			return false;
+		at = pin_next(&vq->data_pins, at);
+	}
+
+	for (i = 0; i < nr; i++, pin = pin_next(&vq->data_pins, pin)) {
+		if (pin_holds(vq, pin, addr + i * PAGE_SIZE)) {
+			atomic_inc(&pin->users);
+		} else if (!pin_learn(vq, pin, addr + i * PAGE_SIZE)) {
+			vhost_scsi_pin_put_run(vq, first, i);
+			return false;
+		}
+		pages[i] = pin->page;
+	}
+	return true;
+}
+
+/**
+ * vhost_scsi_pin_run - pages of data that lie side by side, if they are remembered
+ * @vq: the queue
+ * @addr: the owner's address of the first
+ * @nr: of pages, not more than VHOST_SCSI_INLINE_SG
+ * @in: the first one's place, for vhost_scsi_pin_put_run()
+ * @pages: the pages, as vhost_scsi_pin_data() has them
+ *
+ * Context: a worker with @vq->mutex held; may sleep.
+ * Return: true; or false: nothing is pinned.
+ */
+bool vhost_scsi_pin_run(struct vhost_scsi_vq *vq, unsigned long addr,
+			unsigned int nr, struct vhost_scsi_pin **in,
+			struct page **pages)
+{
+	const struct vhost_scsi_pins *pins = &vq->data_pins;
+	struct vhost_scsi_pin *first = pin_at(pins, addr), *pin = first;
+	unsigned int i;
+
+	/* Two of them at one place would want both to be there. */
+	BUILD_BUG_ON(VHOST_SCSI_INLINE_SG > MAX_PINS);
+	if (!pin)
+		return false;
+	for (i = 0; i < nr && pin_holds(vq, pin, addr); i++) {
+		atomic_inc(&pin->users);
+		pages[i] = pin->page;
+		pin = pin_next(pins, pin);
+		addr += PAGE_SIZE;
+	}
+	if (i < nr && !run_learn(vq, pin, addr, nr - i, pages + i)) {
+		vhost_scsi_pin_put_run(vq, first, i);
+		return false;
+	}
+	*in = first;
+	return true;
+}
+
+/**
+ * vhost_scsi_pin_miss_run - they are to be remembered, should they come again
+ * @vq: the queue
+ * @addr: the owner's address of the first
+ * @nr: of pages, not more than VHOST_SCSI_INLINE_SG
+ *
+ * Context: a worker with @vq->mutex held.
+ */
+void vhost_scsi_pin_miss_run(struct vhost_scsi_vq *vq, unsigned long addr,
+			     unsigned int nr)
+{
+	struct vhost_scsi_pin *pin = pin_at(&vq->data_pins, addr);
+
+	for (; pin && nr; nr--, addr += PAGE_SIZE) {
+		if (!pin_holds(vq, pin, addr))
+			pin_again(pin, addr);
+		pin = pin_next(&vq->data_pins, pin);
+	}
+}
+
+/**
+ * vhost_scsi_pin_put_run - pages are not used any more
+ * @vq: the queue
+ * @pin: the first one's place, from vhost_scsi_pin_run()
+ * @nr: of pages
+ *
+ * Context: any.
+ */
+void vhost_scsi_pin_put_run(const struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_pin *pin, unsigned int nr)
+{
+	for (; nr; nr--, pin = pin_next(&vq->data_pins, pin))
+		vhost_scsi_pin_put(pin, NULL);
 }

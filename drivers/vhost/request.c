@@ -272,7 +272,7 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 
 static void slot_unpin(struct request_slot *slot)
 {
-	vhost_scsi_data_unpin(&slot->data, slot->vq->dev);
+	vhost_scsi_data_unpin(&slot->data, slot->vq);
 	vhost_scsi_reply_unpin(&slot->reply);
 }
 

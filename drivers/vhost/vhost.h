@@ -407,6 +407,13 @@ int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
 int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
 			bool write, struct vhost_scsi_pin **in,
 			struct page **page);
+bool vhost_scsi_pin_run(struct vhost_scsi_vq *vq, unsigned long addr,
+			unsigned int nr, struct vhost_scsi_pin **in,
+			struct page **pages);
+void vhost_scsi_pin_miss_run(struct vhost_scsi_vq *vq, unsigned long addr,
+			     unsigned int nr);
+void vhost_scsi_pin_put_run(const struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_pin *pin, unsigned int nr);
 
 /**
  * vhost_scsi_pin_put - the page is not used any more
@@ -778,7 +785,8 @@ struct vhost_scsi_range {
  * @misaligned: see struct vhost_scsi_cmd
  * @write: the device writes it
  * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
- * @pin: where the one page is remembered, or NULL
+ * @pin: where the first page is remembered, or NULL
+ * @more_pins: of how many behind it
  * @cleanable: writeback may mark its pages clean meanwhile
  * @ranges: where it lies in guest memory, for data that the device writes
  * @nr_ranges: of them
@@ -795,6 +803,7 @@ struct vhost_scsi_data {
 	bool cleanable;
 	struct vhost_scsi_mem *mem;
 	struct vhost_scsi_pin *pin;
+	u16 more_pins;
 	u16 nr_ranges;
 	struct vhost_scsi_range *ranges;
 	struct vhost_scsi_range one;
@@ -810,7 +819,7 @@ void vhost_scsi_data_set_dirty(const struct vhost_scsi_data *data);
 void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 			 const struct vhost_scsi_data *data, u32 len);
 void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
-			   struct vhost_scsi_dev *dev);
+			   const struct vhost_scsi_vq *vq);
 
 /**
  * vhost_scsi_data_is_dirty - are all pages marked dirty

@@ -12,7 +12,6 @@
 #define LUN 0
 #define PAGE 4096
 #define MIB (1024 * 1024)
-#define BLOCKS (PAGE / BLOCK)
 /* So often a page is used that whoever remembers pages remembers it. */
 #define AGAIN 3
 
@@ -28,35 +27,37 @@ void suite_teardown(void)
 }
 
 /**
- * struct pins - a guest
+ * struct user - a guest that uses the same buffers again
  * @dev: the guest
  * @r: its request queue
- * @out: to write a page
- * @in: to read one
+ * @out: to write
+ * @in: to read
+ * @bytes: of each: whole pages
  * @before: pages that were pinned before it was
  */
-FIXTURE(pins)
-{
+struct user {
 	struct vsg_dev *dev;
 	struct vsg_ring *r;
 	struct vsg_req *out;
 	struct vsg_req *in;
+	size_t bytes;
 	long long before;
 };
 
-FIXTURE_SETUP(pins)
+static void user_begin(struct user *self, unsigned int pages)
 {
 	struct vsg_opts opts = { .mem_size = 32 * MIB };
 
 	self->before = pins();
+	self->bytes = pages * PAGE;
 	self->dev = guest(WWN_A, &opts);
 	self->r = vsg_io(self->dev, 0);
 	ready(self->r, T, LUN);
-	self->out = request(self->dev, PAGE, 0);
-	self->in = request(self->dev, 0, PAGE);
+	self->out = request(self->dev, self->bytes, 0);
+	self->in = request(self->dev, 0, self->bytes);
 }
 
-FIXTURE_TEARDOWN(pins)
+static void user_end(struct user *self)
 {
 	vsg_req_free(self->out);
 	vsg_req_free(self->in);
@@ -64,14 +65,46 @@ FIXTURE_TEARDOWN(pins)
 	EXPECT_TRUE(pins_settle(self->before, 5000));
 }
 
-/* Both pages, until they are remembered. */
-static void use(struct pins *self, uint32_t seed)
+/* Data in one page. */
+FIXTURE(pins)
 {
-	unsigned int i;
+	struct user u;
+};
+
+FIXTURE_SETUP(pins)
+{
+	user_begin(&self->u, 1);
+}
+
+FIXTURE_TEARDOWN(pins)
+{
+	user_end(&self->u);
+}
+
+/* Data in as many as a command has room for without a table. */
+FIXTURE(runs)
+{
+	struct user u;
+};
+
+FIXTURE_SETUP(runs)
+{
+	user_begin(&self->u, 16);
+}
+
+FIXTURE_TEARDOWN(runs)
+{
+	user_end(&self->u);
+}
+
+/* All pages, until they are remembered. */
+static void use(struct user *self, uint32_t seed)
+{
+	unsigned int i, blocks = self->bytes / BLOCK;
 
 	for (i = 0; i < AGAIN; i++) {
-		write_pattern(self->r, self->out, T, LUN, 0, BLOCKS, seed + i);
-		check_pattern(self->r, self->in, T, LUN, 0, BLOCKS, seed + i);
+		write_pattern(self->r, self->out, T, LUN, 0, blocks, seed + i);
+		check_pattern(self->r, self->in, T, LUN, 0, blocks, seed + i);
 	}
 }
 
@@ -95,69 +128,103 @@ static void replace(void *page, unsigned int how)
 	}
 }
 
-TEST_F(pins, data_is_replaced)
+static void data_is_replaced(struct user *self)
 {
 	unsigned int i;
 
 	for (i = 0; i < 30; i++) {
+		size_t page = i * 5 * PAGE % self->bytes;
+
 		WHERE("time %u", i);
 		use(self, 100 * i);
 		if (i & 1)
-			replace(self->in->data_in, i / 2);
+			replace(self->in->data_in + page, i / 2);
 		else
-			replace(self->out->data_out, i / 2);
+			replace(self->out->data_out + page, i / 2);
 	}
 	use(self, 100 * i);
 }
 
+TEST_F(pins, data_is_replaced)
+{
+	data_is_replaced(&self->u);
+}
+
+TEST_F(runs, run_is_replaced)
+{
+	data_is_replaced(&self->u);
+}
+
 /* What may not be written any more is not, though it was before. */
-TEST_F(pins, data_becomes_read_only)
+static void data_becomes_read_only(struct user *self)
 {
 	struct vsg_req *req = self->in;
+	void *page = req->data_in + self->bytes / PAGE / 2 * PAGE;
 	unsigned int i;
 
 	use(self, 1);
-	vsg_pattern(req->data_in, PAGE, 0, 99);
-	ASSERT_EQ(0, mprotect(req->data_in, PAGE, PROT_READ));
+	vsg_pattern(req->data_in, self->bytes, 0, 99);
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
 	for (i = 0; i < AGAIN; i++) {
-		vsg_cmd_rw(req, T, LUN, false, 0, BLOCKS, BLOCK);
+		vsg_cmd_rw(req, T, LUN, false, 0, self->bytes / BLOCK, BLOCK);
 		ASSERT_EQ(0, vsg_exec(self->r, req, WAIT_MS));
 		EXPECT_EQ(VIRTIO_SCSI_S_FAILURE, req->resp->response);
-		EXPECT_EQ(-1, vsg_pattern_check(req->data_in, PAGE, 0, 99));
+		EXPECT_EQ(-1, vsg_pattern_check(req->data_in, self->bytes, 0,
+						99));
 	}
-	ASSERT_EQ(0, mprotect(req->data_in, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
 	use(self, 10);
 }
 
+TEST_F(pins, data_becomes_read_only)
+{
+	data_becomes_read_only(&self->u);
+}
+
+TEST_F(runs, run_becomes_read_only)
+{
+	data_becomes_read_only(&self->u);
+}
+
 /* What is only read need not be to be written. */
-TEST_F(pins, data_out_of_read_only)
+static void data_out_of_read_only(struct user *self)
 {
 	struct vsg_req *req = self->out;
-	unsigned int i;
+	unsigned int i, blocks = self->bytes / BLOCK;
 
 	for (i = 0; i < 3 * AGAIN; i++) {
 		WHERE("time %u", i);
-		vsg_pattern(req->data_out, PAGE, 0, i);
-		ASSERT_EQ(0, mprotect(req->data_out, PAGE, PROT_READ));
-		vsg_cmd_rw(req, T, LUN, true, 0, BLOCKS, BLOCK);
+		vsg_pattern(req->data_out, self->bytes, 0, i);
+		ASSERT_EQ(0, mprotect(req->data_out, self->bytes, PROT_READ));
+		vsg_cmd_rw(req, T, LUN, true, 0, blocks, BLOCK);
 		exec_good(self->r, req);
 		exec_good(self->r, req);
-		ASSERT_EQ(0, mprotect(req->data_out, PAGE,
+		ASSERT_EQ(0, mprotect(req->data_out, self->bytes,
 				      PROT_READ | PROT_WRITE));
-		check_pattern(self->r, self->in, T, LUN, 0, BLOCKS, i);
+		check_pattern(self->r, self->in, T, LUN, 0, blocks, i);
 	}
 }
 
+TEST_F(pins, data_out_of_read_only)
+{
+	data_out_of_read_only(&self->u);
+}
+
+TEST_F(runs, run_out_of_read_only)
+{
+	data_out_of_read_only(&self->u);
+}
+
 /* After a fork the guest's memory is the parent's; the child has a copy. */
-TEST_F(pins, child_keeps_its_copy)
+static void child_keeps_its_copy(struct user *self)
 {
 	int go[2], status;
 	char c = 0;
 	pid_t pid;
 
-	ASSERT_EQ(0, madvise(self->in->data_in, PAGE, MADV_DOFORK));
+	ASSERT_EQ(0, madvise(self->in->data_in, self->bytes, MADV_DOFORK));
 	use(self, 1);
-	vsg_pattern(self->in->data_in, PAGE, 0, 77);
+	vsg_pattern(self->in->data_in, self->bytes, 0, 77);
 	ASSERT_EQ(0, pipe(go));
 	pid = fork();
 	ASSERT_NE(-1, pid);
@@ -165,7 +232,8 @@ TEST_F(pins, child_keeps_its_copy)
 		close(go[1]);
 		if (read(go[0], &c, 1) != 1)
 			_exit(2);
-		_exit(vsg_pattern_check(self->in->data_in, PAGE, 0, 77) != -1);
+		_exit(vsg_pattern_check(self->in->data_in, self->bytes, 0,
+					77) != -1);
 	}
 	close(go[0]);
 	use(self, 20);
@@ -176,25 +244,100 @@ TEST_F(pins, child_keeps_its_copy)
 	use(self, 40);
 }
 
-/* However many pages a guest has used, few stay pinned. */
-TEST_F(pins, few_stay)
+TEST_F(pins, child_keeps_its_copy)
 {
-	enum { MANY = 700, MOST = 2 * 128 + 2 };
+	child_keeps_its_copy(&self->u);
+}
+
+TEST_F(runs, run_child_keeps_its_copy)
+{
+	child_keeps_its_copy(&self->u);
+}
+
+/* However many pages a guest has used, few stay pinned. */
+static void few_stay(struct user *self, unsigned int many)
+{
+	enum { MOST = 128 + 256 + 2 };
 	long long running;
 	unsigned int i;
 
 	/* The rings, and what the first requests had. */
 	running = pins();
-	for (i = 0; i < MANY; i++) {
-		struct vsg_req *req = request(self->dev, 0, PAGE);
+	for (i = 0; i < many; i++) {
+		struct vsg_req *req = request(self->dev, 0, self->bytes);
 		unsigned int k;
 
 		for (k = 0; k < AGAIN; k++) {
-			vsg_cmd_rw(req, T, LUN, false, 0, BLOCKS, BLOCK);
+			vsg_cmd_rw(req, T, LUN, false, 0, self->bytes / BLOCK,
+				   BLOCK);
 			exec_good(self->r, req);
 		}
 		vsg_req_free(req);
 	}
 	printf("# %lld pages stay pinned\n", pins() - running);
 	EXPECT_LE(pins() - running, MOST);
+}
+
+TEST_F(pins, few_stay)
+{
+	few_stay(&self->u, 700);
+}
+
+TEST_F(runs, run_few_stay)
+{
+	few_stay(&self->u, 200);
+}
+
+/* Does it work for a while without a page being pinned anew? */
+static bool are_remembered(struct user *self)
+{
+	long long acquired;
+	unsigned int i;
+
+	use(self, 1);
+	/* Of any change of the memory all are forgotten, and not all are ours. */
+	for (i = 0; i < 10; i++) {
+		/* What was remembered is let go of, and learnt again. */
+		replace(self->in->data_in, 0);
+		use(self, 10 * i);
+		acquired = pins_acquired();
+		use(self, 10 * i + AGAIN);
+		if (pins_acquired() == acquired)
+			return true;
+	}
+	return false;
+}
+
+TEST_F(pins, are_remembered)
+{
+	EXPECT_TRUE(are_remembered(&self->u));
+}
+
+TEST_F(runs, run_are_remembered)
+{
+	EXPECT_TRUE(are_remembered(&self->u));
+}
+
+/* Wherever in the queue's table they are remembered: its end is its start. */
+TEST_F(runs, run_at_the_end)
+{
+	enum { SLOTS = 256 };
+	struct user *u = &self->u;
+	unsigned int i, wrapped = 0;
+
+	use(u, 1);
+	for (i = 0; i < SLOTS; i++) {
+		struct vsg_req *req = request(u->dev, 0, u->bytes);
+		uintptr_t page = (uintptr_t)req->data_in / PAGE;
+		unsigned int k;
+
+		for (k = 0; k < AGAIN; k++)
+			check_pattern(u->r, req, T, LUN, 0, u->bytes / BLOCK,
+				      AGAIN);
+		wrapped += page % SLOTS + u->bytes / PAGE > SLOTS;
+		vsg_req_free(req);
+		/* The next one begins a page later. */
+		ASSERT_NE(NULL, request(u->dev, 0, PAGE));
+	}
+	EXPECT_LT(0, wrapped);
 }

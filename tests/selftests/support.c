@@ -185,7 +185,7 @@ bool have_vhost_tasks(void)
 	return found;
 }
 
-long long pins(void)
+long long pins_acquired(void)
 {
 	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
 
@@ -195,7 +195,12 @@ long long pins(void)
 			perror("stat_refresh");
 		close(fd);
 	}
-	return stat_value("/proc/vmstat", "nr_foll_pin_acquired") -
+	return stat_value("/proc/vmstat", "nr_foll_pin_acquired");
+}
+
+long long pins(void)
+{
+	return pins_acquired() -
 	       stat_value("/proc/vmstat", "nr_foll_pin_released");
 }
 

@@ -117,8 +117,9 @@ int own_thread_count(const char *prefix);
 /* Can workers be threads of their owner on this kernel? */
 bool have_vhost_tasks(void);
 
-/* Pages of guests that are pinned now. */
+/* Pages of guests that are pinned now; and how often one was since the start. */
 long long pins(void);
+long long pins_acquired(void);
 
 /* Do so many pages stay pinned, so many workers stay, after some time? */
 bool pins_settle(long long want, int timeout_ms);
