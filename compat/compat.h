@@ -11,6 +11,7 @@
 #include "supported.h"
 #include "eventfd.h"
 #include "direct.h"
+#include "stats.h"
 #include "uapi.h"
 #include "vhost_task.h"
 #include "workqueue.h"

@@ -72,21 +72,25 @@ static struct se_session *nexus_create(struct vhost_scsi_tpg *tpg,
 	/* Without an ACL for it, this generates one. */
 	sess = target_setup_session(&tpg->tpg, 0, 0, TARGET_PROT_NORMAL, name,
 				    NULL, NULL);
-	if (!IS_ERR(sess))
-		tpg->sess = sess;
-	/* In demo mode nobody is refused: there was no memory for the ACL. */
-	else if (PTR_ERR(sess) == -EACCES)
-		sess = ERR_PTR(-ENOMEM);
+	if (IS_ERR(sess)) {
+		/* In demo mode nobody is refused: no memory for the ACL. */
+		return PTR_ERR(sess) == -EACCES ? ERR_PTR(-ENOMEM) : sess;
+	}
+	tpg->sess = sess;
+	vhost_scsi_tpg_map_luns(tpg);
 	return sess;
 }
 
 static void nexus_remove(struct vhost_scsi_tpg *tpg)
 {
+	struct se_session *sess = tpg->sess;
+
 	/* The last command was answered, but LIO may still be letting go. */
-	target_stop_session(tpg->sess);
-	target_wait_for_sess_cmds(tpg->sess);
-	target_remove_session(tpg->sess);
+	target_stop_session(sess);
+	target_wait_for_sess_cmds(sess);
 	tpg->sess = NULL;
+	vhost_scsi_tpg_map_luns(tpg);
+	target_remove_session(sess);
 }
 
 /**

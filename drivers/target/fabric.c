@@ -176,63 +176,18 @@ static void guard_caw(struct vhost_scsi_tcmd *t)
 	se_cmd->transport_state |= CMD_T_FABRIC_STOP;
 }
 
-struct lun_access {
-	bool found;
-	bool ro;
-	u64 nr;		/* in the TPG; an ACL may map it to another */
-	struct vhost_scsi_lun *lun;	/* NULL: it has no struct */
-};
-
-static noinline struct lun_access search_lun(struct vhost_scsi_tpg *tpg, u16 nr)
-{
-	struct se_node_acl *nacl = tpg->sess->se_node_acl;
-	struct lun_access access = {};
-	struct se_dev_entry *deve;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(deve, &nacl->lun_entry_hlist, link) {
-		if (deve->mapped_lun != nr)
-			continue;
-		access.found = true;
-		access.ro = deve->lun_access_ro;
-		access.nr = deve->se_lun->unpacked_lun;
-		break;
-	}
-	rcu_read_unlock();
-	if (access.found)
-		access.lun = vhost_scsi_tpg_lun(tpg, access.nr);
-	return access;
-}
-
-/* What LIO would find, without the look-up's log line. */
-static __always_inline struct lun_access find_lun(struct vhost_scsi_tpg *tpg,
-						  u16 nr)
-{
-	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
-	struct lun_access access;
-
-	if (!tpg->sess->se_node_acl->dynamic_node_acl || !lun ||
-	    !READ_ONCE(lun->linked))
-		return search_lun(tpg, nr);
-
-	access.found = true;
-	access.ro = false;
-	access.nr = nr;
-	access.lun = lun;
-	return access;
-}
-
 /*
  * LIO logs a line, unbounded, for a LUN that is not there and for a write to
  * a read-only one: such commands are answered here.
  */
-static bool precheck(const struct lun_access *access,
-		     struct vhost_scsi_cmd *cmd)
+static bool precheck(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
 {
-	if (!access->found &&
+	struct vhost_scsi_access access = vhost_scsi_find_lun(tpg, cmd->lun);
+
+	if (!access.found &&
 	    (cmd->lun || !vhost_scsi_cdb_needs_no_lun(cmd->cdb)))
 		refuse(cmd, ILLEGAL_REQUEST, 0x25, 0);
-	else if (access->ro && cmd->dir == DMA_TO_DEVICE)
+	else if (access.ro && cmd->dir == DMA_TO_DEVICE)
 		refuse(cmd, DATA_PROTECT, 0x27, 0);
 	else
 		return true;
@@ -251,19 +206,6 @@ static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
 }
 
 /**
- * vhost_scsi_tpg_guest_lun - the struct of a LUN as the guest numbers it
- * @tpg: the TPG, with a nexus
- * @nr: the guest's number
- *
- * Return: the struct, or NULL.
- */
-struct vhost_scsi_lun *vhost_scsi_tpg_guest_lun(struct vhost_scsi_tpg *tpg,
-						u16 nr)
-{
-	return find_lun(tpg, nr).lun;
-}
-
-/**
  * vhost_scsi_target_has_lun - is there such a LUN for the guest
  * @ep: what the device is bound to
  * @target: one that the endpoint has
@@ -272,19 +214,47 @@ struct vhost_scsi_lun *vhost_scsi_tpg_guest_lun(struct vhost_scsi_tpg *tpg,
 bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
 			       u16 lun)
 {
-	return find_lun(ep->tpgs[target], lun).found;
+	return vhost_scsi_find_lun(ep->tpgs[target], lun).found;
 }
 
 /* What commands of the LUN that LIO found go through. */
 static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
-				     const struct se_cmd *se_cmd,
-				     const struct lun_access *access)
+				     const struct se_cmd *se_cmd)
 {
-	struct vhost_scsi_lun *lun = access->lun;
+	struct vhost_scsi_lun *lun;
 
-	if (!lun || access->nr != se_cmd->se_lun->unpacked_lun)
-		lun = vhost_scsi_tpg_lun(tpg, se_cmd->se_lun->unpacked_lun);
+	lun = vhost_scsi_tpg_lun(tpg, se_cmd->se_lun->unpacked_lun);
 	return lun ? lun : &tpg->any_lun;
+}
+
+/*
+ * target_submit_prep(), but that a known LUN is not searched for. On an error
+ * the command has been ended.
+ */
+static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
+		 struct vhost_scsi_lun *lun)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct se_cmd *se_cmd = &t->se_cmd;
+	sense_reason_t reason;
+
+	if (!lun || !vhost_scsi_lun_attach(lun, se_cmd)) {
+		if (target_submit_prep(se_cmd, cmd->cdb, NULL, 0, NULL, 0, NULL,
+				       0, GFP_KERNEL))
+			return false;
+		t->lun = lun_of(tpg, se_cmd);
+		reason = has_no_lun(tpg, se_cmd) ? TCM_NON_EXISTENT_LUN : 0;
+	} else {
+		t->lun = lun;
+		/* Fails only for a longer CDB than a se_cmd holds. */
+		reason = target_cmd_init_cdb(se_cmd, cmd->cdb, GFP_KERNEL);
+		if (!reason)
+			reason = target_cmd_parse_cdb(se_cmd);
+	}
+	if (!reason)
+		return true;
+	transport_generic_request_failure(se_cmd, reason);
+	return false;
 }
 
 /**
@@ -301,8 +271,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 {
 	struct vhost_scsi_tpg *tpg = ep->tpgs[cmd->target];
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
-	struct lun_access access = find_lun(tpg, cmd->lun);
 	struct se_cmd *se_cmd = &t->se_cmd;
+	struct vhost_scsi_lun *lun;
 
 	memset(se_cmd, 0, sizeof(*se_cmd));
 	if (t->sense_used)
@@ -316,7 +286,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
 	}
-	if (!precheck(&access, cmd))
+	lun = vhost_scsi_tpg_known_lun(tpg, cmd->lun);
+	if (!lun && !precheck(tpg, cmd))
 		return false;
 
 	se_cmd->tag = cmd->tag;
@@ -328,16 +299,9 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	 */
 	target_init_cmd(se_cmd, tpg->sess, t->sense, cmd->lun, cmd->data_len,
 			TCM_SIMPLE_TAG, cmd->dir, 0);
-	/* On an error LIO has ended the command. */
-	if (target_submit_prep(se_cmd, cmd->cdb, NULL, 0, NULL, 0, NULL, 0,
-			       GFP_KERNEL))
+	if (!prep(tpg, cmd, lun))
 		return false;
 
-	if (has_no_lun(tpg, se_cmd)) {
-		transport_generic_request_failure(se_cmd,
-						  TCM_NON_EXISTENT_LUN);
-		return false;
-	}
 	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cmd->cdb))
 		se_cmd->se_cmd_flags &= ~SCF_OVERFLOW_BIT;
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT ||
@@ -356,7 +320,6 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 	if (se_cmd->se_cmd_flags & SCF_COMPARE_AND_WRITE)
 		guard_caw(t);
-	t->lun = lun_of(tpg, se_cmd, &access);
 	return true;
 }
 

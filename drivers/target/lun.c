@@ -294,6 +294,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	WRITE_ONCE(lun->submitter,
 		   submitter_of(rcu_dereference_raw(se_lun->lun_se_dev)));
 	WRITE_ONCE(lun->linked, true);
+	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 	return 0;
 }
 
@@ -306,8 +307,10 @@ void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 {
 	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
 
-	if (lun)
-		WRITE_ONCE(lun->linked, false);
+	if (!lun)
+		return;
+	WRITE_ONCE(lun->linked, false);
+	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 }
 
 /**

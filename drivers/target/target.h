@@ -10,6 +10,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
+#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -60,6 +61,7 @@ struct vhost_scsi_lun_work {
  * Made when a LUN number is first used in a TPG and kept until the TPG goes.
  *
  * @linked: a backstore is there; only tells whether LIO is worth asking
+ * @entry: the nexus's, for vhost_scsi_lun_attach(); NULL: LIO has to search
  * @submitter: of plain commands to its backend
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
@@ -71,6 +73,7 @@ struct vhost_scsi_lun_work {
  */
 struct vhost_scsi_lun {
 	bool linked;
+	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
 	spinlock_t lock;	/* guards what follows */
 	struct list_head waiting;
@@ -209,11 +212,32 @@ void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg);
 
 /* fabric.c */
 
-struct vhost_scsi_lun *vhost_scsi_tpg_guest_lun(struct vhost_scsi_tpg *tpg,
-						u16 nr);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
 int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd);
 void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);
+
+/* lookup.c */
+
+/**
+ * struct vhost_scsi_access - what a guest has behind the number of a LUN
+ * @found: a LUN
+ * @ro: it must not write to it
+ * @nr: in the TPG; an ACL may map it to another
+ * @lun: NULL: it has no struct
+ */
+struct vhost_scsi_access {
+	bool found;
+	bool ro;
+	u64 nr;
+	struct vhost_scsi_lun *lun;
+};
+
+struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg,
+					     u16 nr);
+bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd);
+void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
+			    struct vhost_scsi_lun *lun, u64 nr);
+void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
 
 /* cdb.c */
 
@@ -243,6 +267,22 @@ vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
 	if (lun < VHOST_SCSI_LOW_LUNS)
 		return READ_ONCE(tpg->low_luns[array_index_nospec(lun, VHOST_SCSI_LOW_LUNS)]);
 	return xa_load(&tpg->luns, lun);
+}
+
+/**
+ * vhost_scsi_tpg_known_lun - is vhost_scsi_lun_attach() likely to give this LUN
+ * @tpg: the TPG, with a nexus
+ * @nr: the guest's number
+ *
+ * Return: the struct, or NULL: look first.
+ */
+static inline struct vhost_scsi_lun *
+vhost_scsi_tpg_known_lun(struct vhost_scsi_tpg *tpg, u16 nr)
+{
+	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
+
+	return lun && rcu_access_pointer(lun->entry) &&
+	       READ_ONCE(tpg->sess->se_node_acl->dynamic_node_acl) ? lun : NULL;
 }
 
 int vhost_scsi_luns_init(void);

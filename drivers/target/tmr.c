@@ -99,7 +99,7 @@ void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 		return;
 	}
 	tmr->tmf = tmf;
-	tmr->lun = vhost_scsi_tpg_guest_lun(tpg, tmf->lun);
+	tmr->lun = vhost_scsi_find_lun(tpg, tmf->lun).lun;
 	/* Stays when a LUN RESET overtakes an ABORT TASK and does its work. */
 	tmr->response = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED;
 

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: the number of a LUN leads to what is linked there now, and LIO counts it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "support.h"
+
+#define T 1
+#define NEXUS "naa.3001405760000001"
+#define OTHER_NEXUS "naa.3001405760000002"
+
+enum { LUN_RAM, LUN_OTHER };
+
+int suite_setup(void)
+{
+	return lio_suite("ramdisk ram 16; ramdisk other 16\n"
+			 "tpg " WWN_A " 1\n"
+			 "lun " WWN_A " 1 0 ram\n"
+			 "lun " WWN_A " 1 1 other\n");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+FIXTURE(luns)
+{
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	struct vsg_req *req;
+};
+
+FIXTURE_SETUP(luns)
+{
+	self->dev = guest(WWN_A, NULL);
+	self->r = vsg_io(self->dev, 0);
+	self->req = request(self->dev, 1 << 20, 1 << 20);
+	ready(self->r, T, LUN_RAM);
+	ready(self->r, T, LUN_OTHER);
+}
+
+FIXTURE_TEARDOWN(luns)
+{
+	guest_end(self->dev);
+}
+
+/* What a file of statistics/ says, or -1. */
+static long counted(const char *path)
+{
+	char buf[32];
+
+	return read_file(path, buf, sizeof(buf)) ? -1 : atol(buf);
+}
+
+/* The commands of a LUN, and what they moved, are where LIO's tools look. */
+TEST_F(luns, are_counted)
+{
+	static const char *const files[] = {
+		LIO_ROOT "/core/rd_mcp_" LIO_HBA "/ram/statistics/scsi_lu/num_cmds",
+		LIO_ROOT "/core/rd_mcp_" LIO_HBA "/ram/statistics/scsi_lu/read_mbytes",
+		LIO_ROOT "/core/rd_mcp_" LIO_HBA "/ram/statistics/scsi_lu/write_mbytes",
+		LIO_ROOT "/vhost/" WWN_A "/tpgt_1/lun/lun_0/statistics/scsi_tgt_port/in_cmds",
+		LIO_ROOT "/core/rd_mcp_" LIO_HBA "/other/statistics/scsi_lu/num_cmds",
+	};
+	static const long more[] = { 10, 3, 5, 10, 0 };
+	long before[ARRAY_SIZE(files)];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(files); i++)
+		before[i] = counted(files[i]);
+	for (i = 0; i < 10; i++) {
+		if (i < 8)
+			vsg_cmd_rw(self->req, T, LUN_RAM, i < 5, 0, 2048, BLOCK);
+		else
+			vsg_cmd_tur(self->req, T, LUN_RAM);
+		exec_good(self->r, self->req);
+	}
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		WHERE("%s", files[i]);
+		EXPECT_LE(0, before[i]);
+		EXPECT_EQ(before[i] + more[i], counted(files[i]));
+	}
+}
+
+/* A number is used again: for another backstore, and for none in between. */
+TEST_F_TIMEOUT(luns, number_is_used_again, 30)
+{
+	struct vsg_req *req = self->req;
+	unsigned int i;
+
+	write_pattern(self->r, req, T, LUN_RAM, 0, 8, 1);
+	write_pattern(self->r, req, T, LUN_OTHER, 0, 8, 2);
+	for (i = 0; i < 6; i++) {
+		WHERE("round %u", i);
+		ASSERT_EQ(0, lio("lun " WWN_A " 1 5 %s", i % 2 ? "other" : "ram"));
+		ready(self->r, T, 5);
+		check_pattern(self->r, req, T, 5, 0, 8, 1 + i % 2);
+		ASSERT_EQ(0, lio("unlun " WWN_A " 1 5"));
+		vsg_cmd_tur(req, T, 5);
+		EXPECT_EQ(0x2500, exec(self->r, req).asc);
+	}
+	/* What LIO had of it is freed by RCU in batches, within some seconds. */
+	for (i = 0; i < 70; i++) {
+		WHERE("%u ms later", 100 * i);
+		usleep(100000);
+		vsg_cmd_tur(req, T, 5);
+		EXPECT_EQ(0x2500, exec(self->r, req).asc);
+	}
+}
+
+/* The LUNs of a nexus that was made anew are its, and not those of the last one. */
+TEST(another_nexus)
+{
+	struct vsg_dev *dev;
+	struct vsg_req *req;
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("tpg " WWN_B " 1"));
+	for (i = 0; i < 4; i++) {
+		WHERE("nexus %u", i);
+		ASSERT_EQ(0, lio_write("NULL", "vhost/" WWN_B "/tpgt_1/nexus"));
+		ASSERT_EQ(0, lio_write(i % 2 ? NEXUS : OTHER_NEXUS,
+				       "vhost/" WWN_B "/tpgt_1/nexus"));
+		ASSERT_EQ(0, lio("lun " WWN_B " 1 0 ram; lun " WWN_B " 1 7 other"));
+		dev = guest(WWN_B, NULL);
+		req = request(dev, 4096, 4096);
+		ready(vsg_io(dev, 0), T, 0);
+		ready(vsg_io(dev, 0), T, 7);
+		write_pattern(vsg_io(dev, 0), req, T, 7, 8, 8, 7 + i);
+		guest_end(dev);
+		ASSERT_EQ(0, lio("unlun " WWN_B " 1 0; unlun " WWN_B " 1 7"));
+	}
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+}
+
+/*
+ * Of the initiator that LIO made for the nexus an ACL is made by hand, while the
+ * guest works: what it says counts, and no entry that gave way is used.
+ */
+TEST(initiator_becomes_an_acl)
+{
+	struct vsg_result res;
+	struct vsg_dev *dev;
+	struct vsg_req *req;
+	struct vsg_ring *r;
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("tpg " WWN_B " 1 " NEXUS "; lun " WWN_B " 1 0 ram"));
+	dev = guest(WWN_B, NULL);
+	req = request(dev, 4096, 4096);
+	r = vsg_io(dev, 0);
+	ready(r, T, 0);
+	write_pattern(r, req, T, 0, 0, 8, 1);
+	ASSERT_EQ(0, lio("acl " WWN_B " 1 " NEXUS));
+	check_pattern(r, req, T, 0, 0, 8, 1);
+	ASSERT_EQ(0, lio("map " WWN_B " 1 " NEXUS " 0 0"));
+	ASSERT_EQ(0, lio_write("1", "vhost/" WWN_B "/tpgt_1/acls/" NEXUS "/lun_0/write_protect"));
+	for (i = 0; i < 4; i++) {
+		WHERE("round %u", i);
+		vsg_pattern(req->data_out, 4096, 0, 2);
+		vsg_cmd_rw(req, T, 0, true, 0, 8, BLOCK);
+		res = exec(r, req);
+		EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+		EXPECT_EQ(7, res.key);
+		EXPECT_EQ(0x2700, res.asc);
+		check_pattern(r, req, T, 0, 0, 8, 1);
+	}
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+}
+
+/* The first 256 are found in another way than those behind them. */
+TEST_F(luns, around_256)
+{
+	enum { FIRST = 253, LAST = 258 };
+	struct vsg_req *req = self->req;
+	unsigned int i;
+
+	for (i = FIRST; i <= LAST; i++)
+		ASSERT_EQ(0, lio("lun " WWN_A " 1 %u %s", i, i % 2 ? "other" : "ram"));
+	ready(self->r, T, LUN_RAM);
+	ready(self->r, T, LUN_OTHER);
+	write_pattern(self->r, req, T, LUN_RAM, 0, 8, 10);
+	write_pattern(self->r, req, T, LUN_OTHER, 0, 8, 11);
+	for (i = FIRST; i <= LAST; i++) {
+		WHERE("LUN %u", i);
+		ready(self->r, T, i);
+		check_pattern(self->r, req, T, i, 0, 8, 10 + i % 2);
+	}
+	for (i = FIRST; i <= LAST; i++)
+		EXPECT_EQ(0, lio("unlun " WWN_A " 1 %u", i));
+}
