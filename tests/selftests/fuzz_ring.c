@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -79,12 +78,7 @@ static int refuse_xcopies(const char *dir, const char *name)
  */
 static bool tape_commands_kill(void)
 {
-	struct utsname host;
-	unsigned int major, minor;
-
-	return !uname(&host) &&
-	       sscanf(host.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 15));
+	return kernel_is_since(6, 15);
 }
 
 int suite_setup(void)

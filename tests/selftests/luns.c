@@ -149,6 +149,9 @@ TEST(initiator_becomes_an_acl)
 	struct vsg_ring *r;
 	unsigned int i;
 
+	/* core_enable_device_list_for_node(), when it replaces an entry. */
+	if (memory_is_tracked() && kernel_is_since(6, 17))
+		SKIP("LIO loses the counters of the entry, and kmemleak would tell");
 	ASSERT_EQ(0, lio("tpg " WWN_B " 1 " NEXUS "; lun " WWN_B " 1 0 ram"));
 	dev = guest(WWN_B, NULL);
 	req = request(dev, 4096, 4096);

@@ -264,6 +264,25 @@ static int null_path(const char *name, char *path, size_t size)
 	return 0;
 }
 
+/*
+ * Where null_blk could be told to fail, fail-nth of a task counts, too: without
+ * a stack in the log, that is.
+ */
+static void null_be_quiet(const char *name)
+{
+	static const char *const faults[] = { "timeout_inject", "requeue_inject",
+					      "init_hctx_fault_inject" };
+	char file[PATH_MAX];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(faults); i++) {
+		snprintf(file, sizeof(file), NULLB "/vsg_%s/%s/verbose", name,
+			 faults[i]);
+		if (exists(file))
+			write_file(file, "0");
+	}
+}
+
 /* A null_blk disk that keeps its data; its path in @path. */
 static int null_disk(const char *name, const char *mib, const char *nsec,
 		     char *path, size_t size)
@@ -285,6 +304,7 @@ static int null_disk(const char *name, const char *mib, const char *nsec,
 	snprintf(file, sizeof(file), NULLB "/vsg_%s", name);
 	if (mkdir(file, 0755))
 		return -errno;
+	null_be_quiet(name);
 	for (i = 0; i < ARRAY_SIZE(attrs) && !ret; i++) {
 		snprintf(file, sizeof(file), NULLB "/vsg_%s/%s", name,
 			 attrs[i][0]);

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -116,6 +117,16 @@ long long stat_value(const char *file, const char *name)
 	}
 	fclose(f);
 	return value;
+}
+
+bool kernel_is_since(unsigned int major, unsigned int minor)
+{
+	unsigned int is_major, is_minor;
+	struct utsname host;
+
+	return !uname(&host) &&
+	       sscanf(host.release, "%u.%u", &is_major, &is_minor) == 2 &&
+	       (is_major > major || (is_major == major && is_minor >= minor));
 }
 
 bool memory_is_tracked(void)

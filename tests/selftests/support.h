@@ -108,6 +108,9 @@ long long stat_value(const char *file, const char *name);
  */
 bool memory_is_tracked(void);
 
+/* For faults of a kernel that nothing else tells of. */
+bool kernel_is_since(unsigned int major, unsigned int minor);
+
 /* Threads of all processes and of the kernel whose name begins with @prefix. */
 int thread_count(const char *prefix);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154
-# Systems of other suites, to build modules for their kernels in. After lib.sh.
+# Systems of other suites, to build modules for their kernels in, and with another QEMU.
+# After lib.sh.
 
 # root_of SUITE RELEASE [SECONDS]: a system of that suite with what building a
 # module takes, made within SECONDS
@@ -35,4 +36,19 @@ root_of() {
 in_root() {
 	# shellcheck disable=SC2016
 	unshare --mount sh -c '[ "$1" = / ] || mount -t proc proc "$1/proc" && exec chroot "$@"' sh "$@"
+}
+
+# qemu_of ROOT DIR: a QEMU of another system, with that system's libraries and firmware;
+# a script in DIR
+qemu_of() {
+	local root=${1%/} file=$2/qemu
+	[[ -n $root ]] || { command -v qemu-system-x86_64 && return; }
+	cat >"$file" <<TEXT
+#!/bin/sh
+exec '$root/lib64/ld-linux-x86-64.so.2' --library-path \\
+	'$root/lib/x86_64-linux-gnu:$root/usr/lib/x86_64-linux-gnu' \\
+	'$root/usr/bin/qemu-system-x86_64' -L '$root/usr/share/qemu' -L '$root/usr/share/seabios' "\$@"
+TEXT
+	chmod +x "$file"
+	echo "$file"
 }
