@@ -9,6 +9,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/rcupdate.h>
 #include <linux/virtio_scsi.h>
 #include <scsi/scsi_common.h>
 #include <scsi/scsi_eh.h>
@@ -227,6 +228,16 @@ static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
 	return lun ? lun : &tpg->any_lun;
 }
 
+/* The LUN that vhost_scsi_lun_attach() is likely to give; NULL: look first. */
+static __always_inline struct vhost_scsi_lun *
+known_lun(struct vhost_scsi_tpg *tpg, u16 nr)
+{
+	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
+
+	return lun && rcu_access_pointer(lun->entry) &&
+	       READ_ONCE(tpg->sess->se_node_acl->dynamic_node_acl) ? lun : NULL;
+}
+
 /*
  * target_submit_prep(), but that a known LUN is not searched for. On an error
  * the command has been ended.
@@ -286,7 +297,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
 	}
-	lun = vhost_scsi_tpg_known_lun(tpg, cmd->lun);
+	lun = known_lun(tpg, cmd->lun);
 	if (!lun && !precheck(tpg, cmd))
 		return false;
 

@@ -10,7 +10,6 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
-#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -267,22 +266,6 @@ vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
 	if (lun < VHOST_SCSI_LOW_LUNS)
 		return READ_ONCE(tpg->low_luns[array_index_nospec(lun, VHOST_SCSI_LOW_LUNS)]);
 	return xa_load(&tpg->luns, lun);
-}
-
-/**
- * vhost_scsi_tpg_known_lun - is vhost_scsi_lun_attach() likely to give this LUN
- * @tpg: the TPG, with a nexus
- * @nr: the guest's number
- *
- * Return: the struct, or NULL: look first.
- */
-static inline struct vhost_scsi_lun *
-vhost_scsi_tpg_known_lun(struct vhost_scsi_tpg *tpg, u16 nr)
-{
-	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
-
-	return lun && rcu_access_pointer(lun->entry) &&
-	       READ_ONCE(tpg->sess->se_node_acl->dynamic_node_acl) ? lun : NULL;
 }
 
 int vhost_scsi_luns_init(void);

@@ -204,34 +204,53 @@ TEST_F_TIMEOUT(poll, attribute, 60)
 	EXPECT_LE(90, kicks(self->r));
 }
 
-TEST_F_TIMEOUT(poll, idle_worker_sleeps, 60)
+/* Of the worker, with so many commands. */
+static unsigned long ticks_of_two_seconds(struct poll *self, unsigned int commands)
 {
-	unsigned long before, ticks;
+	unsigned long before = worker_ticks(), ticks;
+	unsigned int i;
+
+	for (i = 0; i < commands; i++) {
+		ready(self->r, T, L);
+		usleep(2000000 / commands);
+	}
+	if (!commands)
+		sleep(2);
+	ticks = worker_ticks() - before;
+	printf("# %lu of %ld ticks\n", ticks, 2 * sysconf(_SC_CLK_TCK));
+	return ticks;
+}
+
+/*
+ * Where others use the processors of the VM, their time counts, too: it is only added, so
+ * the least of a few is meant.
+ */
+TEST_F_TIMEOUT(poll, idle_worker_sleeps, 90)
+{
+	const unsigned long MOST = 2 * sysconf(_SC_CLK_TCK) / 20;
+	enum { TRIES = 3 };
+	unsigned long ticks = ~0UL;
+	unsigned int i;
 
 	ASSERT_EQ(0, lio_write("10000", ATTRIB));
 	start(self);
 	kicks(self->r);
 	usleep(200000 * t_factor());
-	before = worker_ticks();
-	sleep(2);
-	ticks = worker_ticks() - before;
-	printf("# %lu of %ld ticks\n", ticks, 2 * sysconf(_SC_CLK_TCK));
-	EXPECT_LE(ticks, 2 * sysconf(_SC_CLK_TCK) / 20);
+	for (i = 0; i < TRIES && ticks > MOST; i++)
+		ticks = ticks_of_two_seconds(self, 0);
+	EXPECT_LE(ticks, MOST);
 
 	WHERE("a command now and then");
-	/* It has learnt to look for long. */
-	for (unsigned int i = 0; i < 50; i++) {
-		ready(self->r, T, L);
-		usleep(5000);
+	ticks = ~0UL;
+	for (i = 0; i < TRIES && ticks > MOST; i++) {
+		/* It learns to look for long. */
+		for (unsigned int k = 0; k < 50; k++) {
+			ready(self->r, T, L);
+			usleep(5000);
+		}
+		ticks = ticks_of_two_seconds(self, 20);
 	}
-	before = worker_ticks();
-	for (unsigned int i = 0; i < 20; i++) {
-		ready(self->r, T, L);
-		usleep(100000);
-	}
-	ticks = worker_ticks() - before;
-	printf("# %lu of %ld ticks\n", ticks, 2 * sysconf(_SC_CLK_TCK));
-	EXPECT_LE(ticks, 2 * sysconf(_SC_CLK_TCK) / 20);
+	EXPECT_LE(ticks, MOST);
 }
 
 /* One worker for both: neither waits for the other's polling to end. */
