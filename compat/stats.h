@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the target core counts when a command gets its LUN: for the initiator
- * and for the device. For each processor since 6.17, one atomic for all before.
+ * and for the device. For each processor on 7.3, an atomic for all on 6.12.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

@@ -2,10 +2,10 @@
 /*
  * From the number by which a guest names a LUN to LIO's.
  *
- * LIO searches a list of all LUNs of the initiator, for each command: of 256
- * LUNs that costs as much as a third of a command. So the entry that it would
- * find is remembered here, in struct vhost_scsi_lun, and vhost_scsi_lun_attach()
- * does with it what transport_lookup_cmd_lun() does. Only for the initiator
+ * LIO searches a list of all LUNs of the initiator, for each command. The entry
+ * that it would find is remembered here, in struct vhost_scsi_lun, and
+ * vhost_scsi_lun_attach() does with it what transport_lookup_cmd_lun() does; what
+ * that saves says Documentation/performance.rst. Only for the initiator
  * that LIO made for the nexus: its entries live as long as their LUNs are
  * linked, and have the LUNs' numbers. With an ACL made by hand, and wherever
  * something is unusual, LIO is left to search.
@@ -16,7 +16,7 @@
 
 #include "target.h"
 
-/* The entry for a number; under RCU, or tpg->mutex for one that is linked. */
+/* The entry for a number; under RCU. */
 static struct se_dev_entry *search_entry(struct se_node_acl *nacl, u64 nr)
 {
 	struct se_dev_entry *entry;
@@ -102,18 +102,20 @@ bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd)
 
 /**
  * vhost_scsi_tpg_map_lun - remember LIO's entry of a LUN, or that there is none
- * @tpg: with tpg->mutex held, or not yet or no more in use
+ * @tpg: with tpg->mutex held
  * @lun: the LUN
  * @nr: its number
  *
- * To be called when the LUN is linked, is about to be unlinked, and when the
- * nexus comes or is about to go.
+ * To be called when lun->linked has changed, and when the nexus has come or is
+ * about to go. What is linked keeps its entry beyond RCU: LIO unlinks it after
+ * pre_unlink(), which needs the mutex.
  */
 void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 			    struct vhost_scsi_lun *lun, u64 nr)
 {
 	struct se_dev_entry *entry = NULL;
 
+	lockdep_assert_held(&tpg->mutex);
 	rcu_read_lock();
 	if (tpg->sess && tpg->sess->se_node_acl->dynamic_node_acl &&
 	    lun->linked)

@@ -293,7 +293,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	/* It stays linked until this returns. */
 	WRITE_ONCE(lun->submitter,
 		   submitter_of(rcu_dereference_raw(se_lun->lun_se_dev)));
-	WRITE_ONCE(lun->linked, true);
+	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 	return 0;
 }
@@ -309,7 +309,7 @@ void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 
 	if (!lun)
 		return;
-	WRITE_ONCE(lun->linked, false);
+	lun->linked = false;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 }
 

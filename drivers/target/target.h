@@ -59,7 +59,7 @@ struct vhost_scsi_lun_work {
  *
  * Made when a LUN number is first used in a TPG and kept until the TPG goes.
  *
- * @linked: a backstore is there; only tells whether LIO is worth asking
+ * @linked: a backstore is there; under tpg->mutex
  * @entry: the nexus's, for vhost_scsi_lun_attach(); NULL: LIO has to search
  * @submitter: of plain commands to its backend
  * @lock: guards what follows; a leaf, interrupts may be off

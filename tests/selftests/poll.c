@@ -228,7 +228,7 @@ static unsigned long ticks_of_two_seconds(struct poll *self, unsigned int comman
  */
 TEST_F_TIMEOUT(poll, idle_worker_sleeps, 90)
 {
-	const unsigned long MOST = 2 * sysconf(_SC_CLK_TCK) / 20;
+	const unsigned long most = 2 * sysconf(_SC_CLK_TCK) / 20;
 	enum { TRIES = 3 };
 	unsigned long ticks = ~0UL;
 	unsigned int i;
@@ -237,13 +237,13 @@ TEST_F_TIMEOUT(poll, idle_worker_sleeps, 90)
 	start(self);
 	kicks(self->r);
 	usleep(200000 * t_factor());
-	for (i = 0; i < TRIES && ticks > MOST; i++)
+	for (i = 0; i < TRIES && ticks > most; i++)
 		ticks = ticks_of_two_seconds(self, 0);
-	EXPECT_LE(ticks, MOST);
+	EXPECT_LE(ticks, most);
 
 	WHERE("a command now and then");
 	ticks = ~0UL;
-	for (i = 0; i < TRIES && ticks > MOST; i++) {
+	for (i = 0; i < TRIES && ticks > most; i++) {
 		/* It learns to look for long. */
 		for (unsigned int k = 0; k < 50; k++) {
 			ready(self->r, T, L);
@@ -251,7 +251,7 @@ TEST_F_TIMEOUT(poll, idle_worker_sleeps, 90)
 		}
 		ticks = ticks_of_two_seconds(self, 20);
 	}
-	EXPECT_LE(ticks, MOST);
+	EXPECT_LE(ticks, most);
 }
 
 /* One worker for both: neither waits for the other's polling to end. */
