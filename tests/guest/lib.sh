@@ -215,7 +215,10 @@ guest_qemu() {
 	done
 	# Whoever it is.
 	chmod -R a+rwX "$dir"
-	"${guest_as[@]}" "$qemu" -nodefaults -display none -accel kvm -cpu host -smp 2 -m 768 \
+	# Without virtualization of its own: QEMU then has no nested state to restore, at which
+	# it gave up silently after a migration (Documentation/testing.rst, The host VM).
+	"${guest_as[@]}" "$qemu" -nodefaults -display none -accel kvm -cpu host,svm=off,vmx=off \
+		-smp 2 -m 768 \
 		-serial "file:$dir/console" -device virtio-serial \
 		-chardev "pipe,id=agent,path=$dir/agent" \
 		-device virtserialport,chardev=agent,name=agent \
@@ -308,6 +311,25 @@ guest_where() {
 					best = i
 			print $1, best ? name[best] : "", $2, $NF
 		}' /proc/kallsyms - | cut -c 1-150
+	guest_kvm "$1"
+}
+
+# guest_kvm NAME: what KVM did for it within two seconds, and when its timers are due, in
+# nanoseconds. One that stands still has none, or one that is not far.
+guest_kvm() {
+	local kvm=/sys/kernel/debug/kvm
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+	kvm=$(echo "$kvm/$(<"$work/$1/pid")"-*)
+	paste <(cd "$kvm" && kvm_counts) <(sleep 2; cd "$kvm" && kvm_counts) |
+		awk '{ print "KVM, in 2 s: " $1, $4 - $2 }'
+	grep -A 1 -F apic_timer_fn /proc/timer_list | grep -F 'expires at'
+}
+
+kvm_counts() {
+	local name
+	for name in exits halt_exits halt_wakeup irq_exits irq_injections irq_window_exits signal_exits; do
+		[[ ! -e $name ]] || echo "$name $(<"$name")"
+	done
 }
 
 # guest_read NAME NUMBER SECONDS: print what comes until the end of that command,
