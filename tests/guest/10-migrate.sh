@@ -33,10 +33,10 @@ sum=$(guest from 'cat /tmp/sum')
 # that of the other half, in the memory that the first had. A page that is stale after
 # the move has the other half's bytes. While it is only read, little is left to move,
 # and that is when QEMU moves the guest.
-guest from "(half=0; while :; do
+guest from "(half=0; while [ ! -e /tmp/stop ]; do
 	echo 1 >/proc/sys/vm/drop_caches
 	for look in 1 2 3; do
-		[ ! -e /tmp/stop ] || break 2
+		[ ! -e /tmp/stop ] || break
 		found=\$(dd if=/dev/$disk bs=1M count=16 skip=\$((half * 16)) 2>/dev/null | md5sum)
 		[ \"\$found\" = \"\$(cat /tmp/sum\$half)\" ] || echo half \$half, look \$look >>/tmp/wrong
 		echo look >>/tmp/looks
