@@ -72,6 +72,27 @@ static int refuse_xcopies(const char *dir, const char *name)
 	return strstr(name, "_" LIO_HBA) ? for_each(path, "", refuse_xcopy) : 0;
 }
 
+static int optimize_access(const char *dir, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path),
+		 "%s/%s/alua/default_tg_pt_gp/alua_access_state", dir, name);
+	/* A disk of the kernel's SCSI layer refuses it: it has states of its own. */
+	if (exists(path))
+		write_file(path, "0");
+	return 0;
+}
+
+/* SET TARGET PORT GROUPS of the test before may have left a LUN in standby. */
+static int optimize_accesses(const char *dir, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return strstr(name, "_" LIO_HBA) ? for_each(path, "", optimize_access) : 0;
+}
+
 /*
  * Since 6.15 scsi_debug has a tape, and a disk of it obeys WRITE FILEMARKS and FORMAT
  * MEDIUM, too: by a write to the tape that it has not.
@@ -608,6 +629,7 @@ static void fuzz(const char *name, uint64_t features)
 	for (i = 0; i < NR_FUZZERS; i++)
 		f[i] = fuzzer_new(&run, i);
 	ASSERT_EQ(0, vsg_start(run.dev, WWN_A));
+	for_each(LIO_ROOT "/core", "", optimize_accesses);
 	far = guest(WWN_B, NULL);
 	learn_name(run.dev, LUN_RAM, fuzz_naa[0]);
 	learn_name(run.dev, LUN_FILE, fuzz_naa[1]);

@@ -78,8 +78,15 @@ void exec_good(struct vsg_ring *r, struct vsg_req *req)
 void ready(struct vsg_ring *r, uint8_t target, uint16_t lun)
 {
 	struct vsg_req *req = request(r->dev, 0, 0);
+	int ret = vsg_clear_ua(r, req, target, lun, WAIT_MS);
+	struct vsg_result res;
 
-	ASSERT_EQ(0, vsg_clear_ua(r, req, target, lun, WAIT_MS));
+	if (ret == -EIO) {
+		res = vsg_result(req);
+		printf("# target %u, LUN %u: response %u, status %#x, sense key %d, ASC %#x\n",
+		       target, lun, res.response, res.status, res.key, res.asc);
+	}
+	ASSERT_EQ(0, ret);
 	vsg_req_free(req);
 }
 
