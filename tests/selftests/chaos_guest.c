@@ -428,22 +428,21 @@ static void reset_owner(struct guest *g)
 
 static void other_workers(struct guest *g)
 {
-	struct vhost_worker_state w, old[QUEUES];
+	struct vhost_worker_state w, old;
 	unsigned int i;
 
 	for (i = 0; i < QUEUES; i++) {
 		struct vhost_vring_worker at = { .index = VSG_IO + i };
 
 		MUST(g, vsg_ioctl(g->dev, VHOST_GET_VRING_WORKER, &at));
-		old[i].worker_id = at.worker_id;
+		old.worker_id = at.worker_id;
 		MUST(g, vsg_ioctl(g->dev, VHOST_NEW_WORKER, &w));
 		at.worker_id = w.worker_id;
 		MUST(g, vsg_ioctl(g->dev, VHOST_ATTACH_VRING_WORKER, &at));
+		/* The first one serves the control queue still. */
+		if (old.worker_id)
+			MUST(g, vsg_ioctl(g->dev, VHOST_FREE_WORKER, &old));
 	}
-	/* The first one serves the control queue still. */
-	for (i = 0; i < QUEUES; i++)
-		if (old[i].worker_id)
-			MUST(g, vsg_ioctl(g->dev, VHOST_FREE_WORKER, &old[i]));
 }
 
 static void small_things(struct guest *g)
