@@ -10,6 +10,7 @@ slow=${VHOST_TEST_TIMEOUT_FACTOR:-1}
 # The QEMU that runs the guests, and what starts it: another user, say.
 qemu=${VHOST_GUEST_QEMU:-qemu-system-x86_64}
 guest_as=()
+guest_memory=768 # MB
 work=/run/guest # pipes, consoles, process ids; one directory for each guest
 
 # Names that QEMU and rtslib take: NAA 5, 16 digits.
@@ -218,7 +219,7 @@ guest_qemu() {
 	# Without virtualization of its own: QEMU then has no nested state to restore, at which
 	# it gave up silently after a migration (Documentation/testing.rst, The host VM).
 	"${guest_as[@]}" "$qemu" -nodefaults -display none -accel kvm -cpu host,svm=off,vmx=off \
-		-smp 2 -m 768 \
+		-smp 2 -m "$guest_memory" \
 		-serial "file:$dir/console" -device virtio-serial \
 		-chardev "pipe,id=agent,path=$dir/agent" \
 		-device virtserialport,chardev=agent,name=agent \
@@ -314,15 +315,21 @@ guest_where() {
 	guest_kvm "$1"
 }
 
-# guest_kvm NAME: what KVM did for it within two seconds, and when its timers are due, in
-# nanoseconds
+# guest_kvm NAME: what KVM did for it within two seconds, when its timers are due, in
+# nanoseconds, and what KVM did last of all
 guest_kvm() {
-	local kvm=/sys/kernel/debug/kvm
+	local kvm=/sys/kernel/debug/kvm trace=/sys/kernel/tracing
 	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 	kvm=$(echo "$kvm/$(<"$work/$1/pid")"-*)
 	paste <(cd "$kvm" && kvm_counts) <(sleep 2; cd "$kvm" && kvm_counts) |
 		awk '{ print "KVM, in 2 s: " $1, $4 - $2 }'
 	grep -A 1 -F apic_timer_fn /proc/timer_list | grep -F 'expires at' || :
+	mountpoint -q "$trace" || mount -t tracefs tracefs "$trace"
+	echo 1 >"$trace/events/kvm/enable"
+	sleep 1
+	echo 0 >"$trace/events/kvm/enable"
+	grep -v '^#' "$trace/trace" | tail -n 40 | cut -c 1-150
+	: >"$trace/trace"
 }
 
 kvm_counts() {
@@ -448,6 +455,14 @@ guest_load() {
 		until [ \$(cut -c 1-300 /sys/block/$2/stat | awk '{ print \$5 }') -gt \$((100)) ]; do
 			i=\$((i + 1)); [ \$i -lt $((100 * slow)) ] || exit 1; sleep 0.1
 		done"
+}
+
+# guest_symbol NAME SYMBOL: where in its memory a variable of its kernel is, which lies
+# where it was linked for
+guest_symbol() {
+	local address
+	address=$(guest "$1" "sed -n 's/ . $2\$//p' /proc/kallsyms")
+	echo $((16#$address - 16#ffffffff80000000))
 }
 
 # guest_scan NAME: look for LUNs that came
