@@ -256,8 +256,8 @@ static unsigned int list_reserve(uint8_t *p, struct rng *r)
 	/* Few keys, so that some of them match. */
 	vsg_put_be(p, below(r, 3), 8);
 	vsg_put_be(p + 8, below(r, 3), 8);
-	/* ALL_TG_PT, SPEC_I_PT; APTPL writes a file of the host each time. */
-	p[20] = one_in(r, 8) ? 1 << (2 + below(r, 2)) : 0;
+	/* ALL_TG_PT; APTPL writes a file of the host each time. */
+	p[20] = one_in(r, 8) ? 1 << 2 : 0;
 	return 24;
 }
 
@@ -495,6 +495,16 @@ static void spare_own_key(struct fuzz_cmd *cmd)
 		cmd->list[15] ^= 0x80;
 }
 
+/*
+ * LIO keeps a reference to the LUN for good when a REGISTER with SPEC_I_PT fails, and
+ * who removes the LUN then waits for ever.
+ */
+static void spare_other_ports(struct fuzz_cmd *cmd)
+{
+	if (cmd->hdr.cdb[0] == 0x5f && cmd->list_len > 20)
+		cmd->list[20] &= ~(1 << 3);
+}
+
 void fuzz_cmd(struct fuzz_cmd *cmd, struct rng *r)
 {
 	/* Half of them are the commands that most of a guest's are. */
@@ -532,6 +542,7 @@ void fuzz_cmd(struct fuzz_cmd *cmd, struct rng *r)
 	if (cmd->list_len > cmd->out)
 		cmd->list_len = cmd->out;
 	spare_own_key(cmd);
+	spare_other_ports(cmd);
 }
 
 unsigned int fuzz_ctl(uint8_t *req, struct rng *r)
