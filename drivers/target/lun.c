@@ -21,7 +21,8 @@
 static struct workqueue_struct *submit_wq;
 /*
  * Where LIO completes by work items of its own: those run after the one that
- * submits, in the same thread, and not each after a switch to another.
+ * submits, in the same thread, and not each after a switch to another. Should
+ * that sleep, they do not wait for it.
  */
 static struct workqueue_struct *submit_here_wq;
 /* Commands of a work item there, before completions have their turn. */
@@ -93,7 +94,7 @@ static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 
 static void work_queue(struct vhost_scsi_lun_work *lw)
 {
-	if (lw->lun->submitter == VHOST_SCSI_SUBMIT_HERE)
+	if (lw->here)
 		queue_work_on(lw->cpu, submit_here_wq, &lw->work);
 	else
 		queue_work(submit_wq, &lw->work);
@@ -105,11 +106,13 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 	bool here = lun->submitter == VHOST_SCSI_SUBMIT_HERE;
 	struct vhost_scsi_lun_work *lw, *idle = NULL;
 	int cpu = smp_processor_id();
+	bool first = true;
 
 	lockdep_assert_held(&lun->lock);
 	if (list_empty(&lun->waiting))
 		return;
 	for (lw = lun->works; lw < lun->works + VHOST_SCSI_LUN_WORKS; lw++) {
+		first &= !lw->active;
 		if (!lw->active)
 			idle = lw;
 		/* A second one on a processor would only follow it. */
@@ -119,6 +122,8 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 	if (!idle)
 		return;
 	idle->active = true;
+	/* One command at a time has the shortest way; several want several processors. */
+	idle->here = here || first;
 	idle->cpu = cpu;
 	work_queue(idle);
 }
@@ -153,8 +158,7 @@ static void lun_work(struct work_struct *work)
 		/* Those who found nothing to do because of it. */
 		if (ordering)
 			lun_kick(lun);
-		if (++n >= WEIGHT_HERE &&
-		    lun->submitter == VHOST_SCSI_SUBMIT_HERE)
+		if (++n >= WEIGHT_HERE && lw->here)
 			break;
 	}
 	lw->active = t && !list_empty(&lun->waiting);

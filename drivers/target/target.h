@@ -30,7 +30,7 @@ struct vhost_scsi_tcmd;
 
 /* Who submits a plain command of a LUN. */
 enum vhost_scsi_submitter {
-	/* The backend sleeps meanwhile: a work item, on any processor. */
+	/* The backend sleeps meanwhile: work items, beside the first those of any processor. */
 	VHOST_SCSI_SUBMIT_ANYWHERE,
 	/* It completes meanwhile, by a work item: so one beside that. */
 	VHOST_SCSI_SUBMIT_HERE,
@@ -44,6 +44,7 @@ enum vhost_scsi_submitter {
  * @lun: the LUN
  * @active: queued or running
  * @slow: it submits a command that may wait for others
+ * @here: it runs on @cpu, in the thread of LIO's completions
  * @cpu: where it was queued
  */
 struct vhost_scsi_lun_work {
@@ -51,6 +52,7 @@ struct vhost_scsi_lun_work {
 	struct vhost_scsi_lun *lun;
 	bool active;
 	bool slow;
+	bool here;
 	int cpu;
 };
 
