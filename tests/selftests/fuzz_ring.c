@@ -8,6 +8,7 @@
  * VHOST_TEST_SECONDS=N	as many as are done in that time
  */
 
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,43 +55,20 @@ static void optional(unsigned int lun, const char *kind, const char *args)
 	printf("# LUN %u is not there: %s\n", lun, kind);
 }
 
-static int refuse_xcopy(const char *dir, const char *name)
+/* Where a backstore has no such file, or refuses it, it has a mind of its own. */
+static void backstores_write(const char *file, const char *text)
 {
-	char path[512];
+	char pattern[512];
+	glob_t found;
+	size_t i;
 
-	snprintf(path, sizeof(path), "%s/%s/attrib/emulate_3pc", dir, name);
-	if (exists(path))
-		write_file(path, "0");
-	return 0;
-}
-
-static int refuse_xcopies(const char *dir, const char *name)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return strstr(name, "_" LIO_HBA) ? for_each(path, "", refuse_xcopy) : 0;
-}
-
-static int optimize_access(const char *dir, const char *name)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path),
-		 "%s/%s/alua/default_tg_pt_gp/alua_access_state", dir, name);
-	/* A disk of the kernel's SCSI layer refuses it: it has states of its own. */
-	if (exists(path))
-		write_file(path, "0");
-	return 0;
-}
-
-/* SET TARGET PORT GROUPS of the test before may have left a LUN in standby. */
-static int optimize_accesses(const char *dir, const char *name)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return strstr(name, "_" LIO_HBA) ? for_each(path, "", optimize_access) : 0;
+	snprintf(pattern, sizeof(pattern), LIO_ROOT "/core/*_" LIO_HBA "/*/%s",
+		 file);
+	if (glob(pattern, 0, NULL, &found))
+		return;
+	for (i = 0; i < found.gl_pathc; i++)
+		write_file(found.gl_pathv[i], text);
+	globfree(&found);
 }
 
 /*
@@ -121,7 +99,7 @@ int suite_setup(void)
 	optional(LUN_TAPE, "scsi", "1");
 	/* LIO does it by a work item on its stack that is not said to be there. */
 	if (exists("/sys/kernel/debug/debug_objects"))
-		for_each(LIO_ROOT "/core", "", refuse_xcopies);
+		backstores_write("attrib/emulate_3pc", "0");
 	seed = number("VHOST_TEST_SEED", 1);
 	chains = number("VHOST_TEST_CHAINS", CHAINS);
 	seconds = number("VHOST_TEST_SECONDS", 0);
@@ -629,7 +607,8 @@ static void fuzz(const char *name, uint64_t features)
 	for (i = 0; i < NR_FUZZERS; i++)
 		f[i] = fuzzer_new(&run, i);
 	ASSERT_EQ(0, vsg_start(run.dev, WWN_A));
-	for_each(LIO_ROOT "/core", "", optimize_accesses);
+	/* SET TARGET PORT GROUPS of the test before may have left a LUN in standby. */
+	backstores_write("alua/default_tg_pt_gp/alua_access_state", "0");
 	far = guest(WWN_B, NULL);
 	learn_name(run.dev, LUN_RAM, fuzz_naa[0]);
 	learn_name(run.dev, LUN_FILE, fuzz_naa[1]);
