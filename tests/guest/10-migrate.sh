@@ -64,16 +64,20 @@ memory_same() {
 			rm -f "$work/$end/memory"
 			guest_monitor "$end" "pmemsave $begin $step \"$work/$end/memory\""
 		done
-		within 60 memory_saved from "$step" && within 60 memory_saved to "$step" || return
+		within 60 memory_saved "$step" || {
+			echo "QEMU did not save the memory from $begin on"
+			return 1
+		}
 		differ=$(cmp -l "$work/from/memory" "$work/to/memory" | awk -v begin="$begin" -v clock="$clock" '
 			{ at = begin + $1 - 1 }
 			at < clock || at >= clock + 12 { pages[int(at / 4096)]++ }
 			END { for (page in pages) printf "page %#x: %d bytes differ\n", page, pages[page] }')
 		[[ -z $differ ]] || { printf '%s\n' "$differ" && return 1; }
 	done
+	rm -f "$work/from/memory" "$work/to/memory"
 }
 memory_saved() {
-	[[ $(stat -c %s "$work/$1/memory") == "$2" ]]
+	[[ $(stat -c %s "$work/from/memory" "$work/to/memory") == "$1"$'\n'"$1" ]]
 }
 check 'its memory is the same' memory_same
 guest_kill from
