@@ -17,6 +17,7 @@
  */
 #include <linux/slab.h>
 
+#include "request.h"
 #include "vhost.h"
 
 /* More at a time are answered BUSY: each is memory and a work item. */

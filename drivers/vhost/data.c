@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/scatterlist.h>
 
+#include "request.h"
 #include "vhost.h"
 
 /* What backends expect of a buffer's alignment. */
@@ -23,14 +24,12 @@
  * @data: whose
  * @sg: the entry that is filled; NULL: none yet
  * @next: the page that would go on behind it; NULL: it ends within a page
- * @next_pfn: likewise
  * @clean: a page is not marked dirty
  */
 struct sg_fill {
 	struct vhost_scsi_data *data;
 	struct scatterlist *sg;
 	struct page *next;
-	unsigned long next_pfn;
 	bool clean;
 };
 
@@ -39,34 +38,41 @@ static unsigned int sg_pages(const struct scatterlist *sg)
 	return DIV_ROUND_UP(sg->offset + sg->length, PAGE_SIZE);
 }
 
-/*
- * A page more: behind the last one, if it goes on there, or an entry of its
- * own. Joined only at page borders, so that each page of an entry is one pin.
- */
-static void fill_page(struct sg_fill *f, struct page *page, u32 off, u32 len)
+static bool is_chained(const struct vhost_scsi_data *data)
 {
-	unsigned long pfn = page_to_pfn(page);
-
-	if (!off && page == f->next && pfn == f->next_pfn) {
-		f->sg->length += len;
-	} else {
-		f->sg = f->sg ? sg_next(f->sg) : f->data->sgl;
-		sg_set_page(f->sg, page, len, off);
-		f->data->nents++;
-	}
-	f->next = off + len == PAGE_SIZE ? page + 1 : NULL;
-	f->next_pfn = pfn + 1;
+	return data->orig_nents && data->sgl == data->inline_sgl;
 }
 
-/* What the device writes has to be marked dirty; swap cleans no pinned page. */
-static void fill_note(struct sg_fill *f, struct page *page)
+/* Not sg_next() for each: the marks that it goes by are not there yet. */
+static struct scatterlist *table_next(const struct vhost_scsi_data *data,
+				      struct scatterlist *sg)
 {
-	struct folio *folio = page_folio(page);
+	return is_chained(data) ? sg_next(sg) : sg + 1;
+}
 
-	if (!folio_test_dirty(folio))
-		f->clean = true;
-	if (!folio_test_swapbacked(folio))
-		f->data->cleanable = true;
+/* What is behind a page by its number is behind it in memory, in most models. */
+static bool goes_on(const struct page *page, const struct page *next)
+{
+	return page == next && page_to_pfn(page) == page_to_pfn(page - 1) + 1;
+}
+
+/* How many of @nr pages are side by side, in the folio of the first. */
+static unsigned int side_by_side(struct page *const *pages, unsigned int nr)
+{
+	struct page *page = vhost_scsi_page(pages);
+	struct folio *folio = page_folio(page);
+	unsigned long i, left;
+
+	if (!folio_test_large(folio))
+		return 1;
+	left = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	if (left > nr)
+		left = nr;
+	/* A process may map them in another order, or twice. */
+	for (i = 1; i < left; i++)
+		if (vhost_scsi_page(&pages[i]) != page + i)
+			break;
+	return i;
 }
 
 static void note_range(struct vhost_scsi_data *data, u64 gpa, u32 len)
@@ -76,12 +82,23 @@ static void note_range(struct vhost_scsi_data *data, u64 gpa, u32 len)
 	data->nr_ranges++;
 }
 
-/* A piece of the buffer whose pages are pinned in @pages. */
+/*
+ * A piece of the buffer whose pages are pinned in @pages: a page goes behind the last
+ * one, if it goes on there, or is an entry of its own. Joined only at page borders, so
+ * that each page of an entry is one pin.
+ *
+ * What the device writes has to be marked dirty; swap cleans no pinned page.
+ */
 static void fill_piece(struct sg_fill *f, struct page *const *pages,
 		       unsigned long addr, size_t len)
 {
-	unsigned int off = offset_in_page(addr);
 	struct vhost_scsi_data *data = f->data;
+	const bool write = data->write;
+	struct scatterlist *sg = f->sg;
+	struct page *next = f->next;
+	unsigned int off = offset_in_page(addr);
+	unsigned int nents = 0, nr;
+	bool clean = false, cleanable = false;
 	u32 n;
 
 	if ((addr | len) & (SECTOR - 1))
@@ -91,10 +108,33 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 		struct page *page = vhost_scsi_page(pages);
 
 		n = min_t(size_t, len, PAGE_SIZE - off);
-		fill_page(f, page, off, n);
-		if (data->write)
-			fill_note(f, page);
+		if (!off && goes_on(page, next)) {
+			/* Scattered pages do not come here. */
+			nr = side_by_side(pages, DIV_ROUND_UP(len, PAGE_SIZE));
+			n = min_t(size_t, len, nr * PAGE_SIZE);
+			pages += nr - 1;
+			page += nr - 1;
+			sg->length += n;
+		} else {
+			sg = sg ? table_next(data, sg) : data->sgl;
+			/* The table is not zeroed. */
+			sg->page_link = 0;
+			sg_set_page(sg, page, n, off);
+			nents++;
+		}
+		next = offset_in_page(off + n) ? NULL : page + 1;
+		if (write) {
+			struct folio *folio = page_folio(page);
+
+			clean |= !folio_test_dirty(folio);
+			cleanable |= !folio_test_swapbacked(folio);
+		}
 	}
+	f->sg = sg;
+	f->next = next;
+	f->clean |= clean;
+	data->nents += nents;
+	data->cleanable |= cleanable;
 }
 
 /* The next @len bytes, of one piece, whose pages are in @pages. */
@@ -163,14 +203,38 @@ static int alloc_ranges(struct vhost_scsi_data *data, unsigned int pieces)
 	return 0;
 }
 
-static int alloc_table(struct vhost_scsi_data *data,
-		       struct vhost_scsi_dev *dev, unsigned int entries)
+/* In one piece, which need not be zeroed, nor followed from chunk to chunk. */
+static bool alloc_flat(struct vhost_scsi_data *data, unsigned int entries)
+{
+	if (entries > VHOST_SCSI_PAGES)
+		return false;
+	data->sgl = kmalloc_array(entries, sizeof(*data->sgl),
+				  GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+				  __GFP_NORETRY);
+	data->orig_nents = data->sgl ? entries : 0;
+	return data->sgl;
+}
+
+static int alloc_chained(struct vhost_scsi_data *data, unsigned int entries)
 {
 	struct sg_table table = {};
 	int ret;
 
+	ret = sg_alloc_table_chained(&table, entries, data->inline_sgl,
+				     VHOST_SCSI_INLINE_SG);
+	if (ret)
+		return ret;
+	data->sgl = table.sgl;
+	data->orig_nents = table.orig_nents;
+	return 0;
+}
+
+static int alloc_table(struct vhost_scsi_data *data,
+		       struct vhost_scsi_dev *dev, unsigned int entries)
+{
+	int ret = 0;
+
 	if (entries <= VHOST_SCSI_INLINE_SG) {
-		sg_init_table(data->inline_sgl, entries);
 		data->sgl = data->inline_sgl;
 		return 0;
 	}
@@ -178,16 +242,11 @@ static int alloc_table(struct vhost_scsi_data *data,
 	if (atomic_long_add_return(entries, &dev->sg_entries) >
 	    (long)MAX_ENTRIES)
 		ret = -EAGAIN;
-	else
-		ret = sg_alloc_table_chained(&table, entries, data->inline_sgl,
-					     VHOST_SCSI_INLINE_SG);
-	if (ret) {
+	else if (!alloc_flat(data, entries))
+		ret = alloc_chained(data, entries);
+	if (ret)
 		atomic_long_sub(entries, &dev->sg_entries);
-		return ret;
-	}
-	data->sgl = table.sgl;
-	data->orig_nents = table.orig_nents;
-	return 0;
+	return ret;
 }
 
 /* @nr pages from @base on; what was pinned before an error stays pinned. */
@@ -209,14 +268,17 @@ static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
 /* Entries that pages take, at the most. */
 static unsigned int count_runs(struct page *const *pages, unsigned int nr)
 {
-	struct page *page, *last = vhost_scsi_page(pages);
-	unsigned int i, runs = 1;
+	struct page *page, *next = NULL;
+	unsigned int n, runs = 0;
 
-	for (i = 1; i < nr; i++, last = page) {
-		page = vhost_scsi_page(&pages[i]);
-		if (page != last + 1 ||
-		    page_to_pfn(page) != page_to_pfn(last) + 1)
+	for (; nr; nr -= n, pages += n) {
+		page = vhost_scsi_page(pages);
+		n = 1;
+		if (goes_on(page, next))
+			n = side_by_side(pages, nr);
+		else
 			runs++;
+		next = page + n;
 	}
 	return runs;
 }
@@ -393,12 +455,37 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	return 0;
 }
 
+/* The table for what pin_run() has in @pages. Return: false: nothing is pinned any more. */
+static bool run_table(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
+		      struct vhost_scsi_worker *w, struct page **pages,
+		      unsigned int nr)
+{
+	unsigned int entries = nr;
+
+	/* To count the runs of scattered pages takes longer than too large a table. */
+	if (nr > VHOST_SCSI_INLINE_SG && vhost_scsi_page(&pages[nr - 1]) ==
+					 vhost_scsi_page(pages) + nr - 1)
+		entries = count_runs(pages, nr);
+	if (!alloc_table(data, w->dev, entries))
+		return true;
+
+	if (data->mem)
+		vhost_scsi_mem_put(data->mem);
+	else if (data->more_pins)
+		vhost_scsi_pin_put_run(vq, data->pin, nr);
+	else
+		unpin_user_pages(pages, nr);
+	data->mem = NULL;
+	data->pin = NULL;
+	data->more_pins = 0;
+	return false;
+}
+
 /*
- * Pages that lie in one piece, few enough for the entries of every command. There
- * is nothing to count and nothing to allocate. Return: false: it is not that, and
- * nothing was done.
+ * Pages that lie in one piece, and not too many to be remembered. Return: false: it is
+ * not that, or it failed, and nothing was done.
  */
-static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
+static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		    struct vhost_scsi_worker *w, struct vhost_scsi_cursor cur,
 		    size_t len)
 {
@@ -414,7 +501,7 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 	if (!base || n != len)
 		return false;
 	nr = piece_pages(base, len);
-	if (nr > VHOST_SCSI_INLINE_SG)
+	if (nr > VHOST_SCSI_RUN_PAGES)
 		return false;
 
 	if (vq->mem->pinned) {
@@ -438,9 +525,9 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 			vhost_scsi_pin_miss_run(vq, (unsigned long)base, nr);
 	}
 
+	if (!run_table(data, vq, w, pages, nr))
+		return false;
 	data->ranges = &data->one;
-	data->sgl = data->inline_sgl;
-	sg_init_table(data->sgl, nr);
 	fill_next(&fill, &cur, len, pages);
 	fill_end(&fill);
 	return true;
@@ -448,7 +535,7 @@ static bool pin_few(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 
 /*
  * What drivers mostly do: all that there is lies in one page, which may be one that
- * is remembered. Return: as pin_few().
+ * is remembered. Return: as pin_run().
  */
 static __always_inline bool pin_one(struct vhost_scsi_data *data,
 				    struct vhost_scsi_vq *vq,
@@ -457,7 +544,6 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 {
 	const struct vhost_scsi_iov *iov = cur->iov;
 	struct scatterlist *sg = data->inline_sgl;
-	struct sg_fill fill = { .data = data };
 	unsigned int off;
 	struct page *page;
 
@@ -488,8 +574,8 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 	if (!data->write)
 		return true;
 	note_range(data, iov->gpa, len);
-	fill_note(&fill, page);
-	if (fill.clean)
+	data->cleanable = !folio_test_swapbacked(page_folio(page));
+	if (!folio_test_dirty(page_folio(page)))
 		vhost_scsi_data_set_dirty(data);
 	return true;
 }
@@ -503,7 +589,7 @@ static noinline int pin_many(struct vhost_scsi_data *data,
 	struct span span;
 	int ret;
 
-	if (pin_few(data, vq, w, cur, len))
+	if (pin_run(data, vq, w, cur, len))
 		return 0;
 
 	ret = measure(cur, len, &span);
@@ -601,10 +687,10 @@ void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 
 static void unpin_pages(const struct vhost_scsi_data *data)
 {
-	struct scatterlist *sg;
+	struct scatterlist *sg = data->sgl;
 	unsigned int i, n;
 
-	for_each_sg(data->sgl, sg, data->nents, i) {
+	for (i = 0; i < data->nents; i++, sg = table_next(data, sg)) {
 		n = sg_pages(sg);
 		if (n == 1)
 			unpin_user_page(sg_page(sg));
@@ -622,7 +708,10 @@ static noinline void free_table(struct vhost_scsi_data *data,
 		.nents = data->orig_nents,
 	};
 
-	sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
+	if (is_chained(data))
+		sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
+	else
+		kfree(data->sgl);
 	atomic_long_sub(data->orig_nents, &dev->sg_entries);
 	data->orig_nents = 0;
 }

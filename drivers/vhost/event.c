@@ -7,6 +7,7 @@
 #include <linux/list.h>
 #include <linux/slab.h>
 
+#include "request.h"
 #include "vhost.h"
 #include "address.h"
 

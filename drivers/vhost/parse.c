@@ -26,6 +26,7 @@
 #include <linux/kernel.h>
 #include <linux/virtio_byteorder.h>
 
+#include "request.h"
 #include "vhost.h"
 #include "address.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages of responses and of small data, pinned once for many commands.
+ * Pages of responses and of data, pinned once for many commands.
  *
  * A driver keeps its response buffers, so that the same few pages come again
  * and again, while to pin one takes as long as all else that is done for the
  * response. A queue remembers those that it met last, by the owner's address.
- * Of data those of one page, or of a few small ones side by side, and only if
+ * Of data those of one page, or of up to 1 MiB of small ones side by side, and only if
  * they come twice in a row at their place, for most do not come again.
  *
  * An address may get another page: the owner unmaps it, or a balloon, KSM or
@@ -22,8 +22,9 @@
 
 #include "vhost.h"
 
-/* Of a queue, for responses and for data: 1 MiB of guest memory each, at the most. */
-#define MAX_PINS	256
+/* Of a queue, for responses and for data: 1 and 8 MiB of guest memory, at the most. */
+#define MAX_REPLY_PINS	256
+#define MAX_DATA_PINS	2048
 /* In vhost_scsi_pin.missed: it cannot be pinned for long. */
 #define PIN_REFUSED	1UL
 
@@ -161,9 +162,9 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq)
 {
 	if (!vq->dev->mm_changes.watched)
 		return;
-	pins_alloc(&vq->reply_pins, min_t(unsigned int, vq->num, MAX_PINS));
+	pins_alloc(&vq->reply_pins, min_t(unsigned int, vq->num, MAX_REPLY_PINS));
 	/* Of these a command may have many. */
-	pins_alloc(&vq->data_pins, MAX_PINS);
+	pins_alloc(&vq->data_pins, MAX_DATA_PINS);
 }
 
 /**
@@ -381,7 +382,7 @@ static noinline bool run_learn(struct vhost_scsi_vq *vq,
  * vhost_scsi_pin_run - pages of data that lie side by side, if they are remembered
  * @vq: the queue
  * @addr: the owner's address of the first
- * @nr: of pages, not more than VHOST_SCSI_INLINE_SG
+ * @nr: of pages, not more than VHOST_SCSI_RUN_PAGES
  * @in: the first one's place, for vhost_scsi_pin_put_run()
  * @pages: the pages, as vhost_scsi_pin_data() has them
  *
@@ -397,7 +398,7 @@ bool vhost_scsi_pin_run(struct vhost_scsi_vq *vq, unsigned long addr,
 	unsigned int i;
 
 	/* Two of them at one place would want both to be there. */
-	BUILD_BUG_ON(VHOST_SCSI_INLINE_SG > MAX_PINS);
+	BUILD_BUG_ON(VHOST_SCSI_RUN_PAGES > MAX_DATA_PINS);
 	if (!pin)
 		return false;
 	for (i = 0; i < nr && pin_holds(vq, pin, addr); i++) {
@@ -418,7 +419,7 @@ bool vhost_scsi_pin_run(struct vhost_scsi_vq *vq, unsigned long addr,
  * vhost_scsi_pin_miss_run - they are to be remembered, should they come again
  * @vq: the queue
  * @addr: the owner's address of the first
- * @nr: of pages, not more than VHOST_SCSI_INLINE_SG
+ * @nr: of pages, not more than VHOST_SCSI_RUN_PAGES
  *
  * Context: a worker with @vq->mutex held.
  */

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "request.h"
 #include "vhost.h"
 
 static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,

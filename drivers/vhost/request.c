@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
+#include "request.h"
 #include "vhost.h"
 
 /* Requests at a time, before other queues of the worker have their turn... */

@@ -10,6 +10,7 @@
 #include <linux/moduleparam.h>
 #include <linux/uaccess.h>
 
+#include "request.h"
 #include "vhost.h"
 
 static unsigned int max_io_vqs = 128;

@@ -306,6 +306,7 @@ struct delayed_work { struct work_struct work; };
 struct rcu_work { struct work_struct work; };
 #define kuid_t unsigned int
 #define sense_reason_t unsigned int
+struct kref { int refcount; };
 struct xarray { void *unused; };
 #define array_index_nospec(i, n)	((void)(n), (i))
 #define xa_load(xa, i)			((void)(xa), (void)(i), NULL)
