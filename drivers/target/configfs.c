@@ -52,12 +52,12 @@ static void default_nexus_name(const struct vhost_scsi_tpg *tpg, char *name,
 {
 	char *digit = name;
 
-	if (tpg->proto == SCSI_PROTOCOL_ISCSI) {
-		snprintf(name, size, "%.200s:initiator", tpg->name);
+	if (tpg->tport->proto == SCSI_PROTOCOL_ISCSI) {
+		snprintf(name, size, "%.200s:initiator", tpg->tport->name);
 		return;
 	}
-	strscpy(name, tpg->name, size);
-	if (tpg->proto == SCSI_PROTOCOL_SAS)
+	strscpy(name, tpg->tport->name, size);
+	if (tpg->tport->proto == SCSI_PROTOCOL_SAS)
 		digit += strlen("naa.");
 	/* NAA 3h: locally assigned (SPC-5, 7.7.6.6.4). */
 	if (*digit)
@@ -135,7 +135,7 @@ static int nexus_set(struct vhost_scsi_tpg *tpg, const char *name)
 	int i;
 
 	i = parse_name(name, &bare);
-	if (i < 0 || protocols[i].proto != tpg->proto ||
+	if (i < 0 || protocols[i].proto != tpg->tport->proto ||
 	    strlen(bare) >= TRANSPORT_IQN_LEN)
 		return -EINVAL;
 	if (tpg->sess && !tpg->sess_is_default)
@@ -364,8 +364,7 @@ static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
 	tpg = kzalloc(sizeof(*tpg), GFP_KERNEL);
 	if (!tpg)
 		return ERR_PTR(-ENOMEM);
-	strscpy(tpg->name, tport->name, sizeof(tpg->name));
-	tpg->proto = tport->proto;
+	tpg->tport = tport;
 	tpg->tpgt = tpgt;
 	tpg->bind_uid = INVALID_UID;
 	mutex_init(&tpg->mutex);
@@ -376,8 +375,14 @@ static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
 		kfree(tpg);
 		return ERR_PTR(ret);
 	}
+	kref_get(&tport->users);
 	vhost_scsi_tpg_publish(tpg);
 	return &tpg->tpg;
+}
+
+static void tport_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct vhost_scsi_tport, users));
 }
 
 static void drop_tpg(struct se_portal_group *se_tpg)
@@ -391,6 +396,7 @@ static void drop_tpg(struct se_portal_group *se_tpg)
 	mutex_unlock(&tpg->mutex);
 	vhost_scsi_tpg_free_luns(tpg);
 	core_tpg_deregister(se_tpg);
+	kref_put(&tpg->tport->users, tport_free);
 	kfree(tpg);
 }
 
@@ -443,6 +449,7 @@ static struct se_wwn *make_wwn(struct target_fabric_configfs *tf,
 	tport = kzalloc(sizeof(*tport), GFP_KERNEL);
 	if (!tport)
 		return ERR_PTR(-ENOMEM);
+	kref_init(&tport->users);
 	tport->proto = protocols[i].proto;
 	strscpy(tport->name, bare, sizeof(tport->name));
 	return &tport->wwn;
@@ -450,7 +457,10 @@ static struct se_wwn *make_wwn(struct target_fabric_configfs *tf,
 
 static void drop_wwn(struct se_wwn *wwn)
 {
-	kfree(container_of(wwn, struct vhost_scsi_tport, wwn));
+	struct vhost_scsi_tport *tport;
+
+	tport = container_of(wwn, struct vhost_scsi_tport, wwn);
+	kref_put(&tport->users, tport_free);
 }
 
 /*
@@ -459,7 +469,7 @@ static void drop_wwn(struct se_wwn *wwn)
 
 static char *get_wwn(struct se_portal_group *se_tpg)
 {
-	return vhost_scsi_tpg(se_tpg)->name;
+	return vhost_scsi_tpg(se_tpg)->tport->name;
 }
 
 static u16 get_tag(struct se_portal_group *se_tpg)

@@ -33,9 +33,9 @@ void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg)
 static bool is_called(const struct vhost_scsi_tpg *tpg, const char *wwpn)
 {
 	/* LIO wants the name of an FC port without it; both are understood. */
-	if (tpg->proto == SCSI_PROTOCOL_FCP && !strncmp(wwpn, "fc.", 3))
+	if (tpg->tport->proto == SCSI_PROTOCOL_FCP && !strncmp(wwpn, "fc.", 3))
 		wwpn += 3;
-	return !strcmp(tpg->name, wwpn);
+	return !strcmp(tpg->tport->name, wwpn);
 }
 
 /* Finds the port's TPGs; each keeps its configfs item, and so its memory. */

@@ -104,6 +104,8 @@ static void finish(struct vhost_scsi_cmd *cmd)
 	cmd->status = se_cmd->scsi_status;
 	cmd->resid = residual(se_cmd, cmd);
 	set_sense(cmd, cmd->status);
+	if (t->pr_capabilities)
+		vhost_scsi_reservation_amend(t);
 	if (t->bounce) {
 		if (!t->verdict)
 			vhost_scsi_bounce_copy_back(t, cmd);
@@ -289,6 +291,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	if (t->sense_used)
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
+	t->pr_capabilities = false;
 	t->verdict = VIRTIO_SCSI_S_OK;
 	t->lun = NULL;
 
@@ -331,6 +334,9 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 	if (se_cmd->se_cmd_flags & SCF_COMPARE_AND_WRITE)
 		guard_caw(t);
+	else if (cmd->cdb[0] == PERSISTENT_RESERVE_IN ||
+		 cmd->cdb[0] == PERSISTENT_RESERVE_OUT)
+		vhost_scsi_reservation_prepare(t);
 	return true;
 }
 

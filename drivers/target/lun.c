@@ -4,7 +4,8 @@
  * in the submission, or they wait for others. They are queued by LUN and
  * submitted by a few work items, in the order that their task attributes ask
  * for (SAM-5 8.9): an ORDERED command is submitted alone, after those before
- * it and before those behind it.
+ * it and before those behind it. Of SIMPLE ones small ones pass large ones, so
+ * that a queue full of these does not keep the others' commands waiting.
  *
  * Not target_queue_submission(): PREEMPT AND ABORT flushes the work item that
  * it would run on.
@@ -12,6 +13,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/delay.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/virtio_scsi.h>
 #include <target/target_core_backend.h>
@@ -25,8 +27,14 @@ static struct workqueue_struct *submit_wq;
  * that sleep, they do not wait for it.
  */
 static struct workqueue_struct *submit_here_wq;
-/* Commands of a work item there, before completions have their turn. */
+/* Commands of a work item there, before completions have their turn... */
 #define WEIGHT_HERE	32
+/* ... and bytes of theirs. */
+#define WEIGHT_HERE_BYTES	SZ_1M
+/* Smaller commands pass those with more data than this... */
+#define SMALL_BYTES	SZ_64K
+/* ... but not more of them. */
+#define PASSING		32
 
 /* Backends that do not sleep in the submission. */
 static const struct {
@@ -73,15 +81,25 @@ bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 	       !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
 }
 
+static bool has_waiting(const struct vhost_scsi_lun *lun)
+{
+	return !list_empty(&lun->waiting) || !list_empty(&lun->large);
+}
+
 /* The next command that may be submitted now; under lun->lock. */
 static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 {
+	struct list_head *from = &lun->waiting;
 	struct vhost_scsi_tcmd *t;
 
-	t = list_first_entry_or_null(&lun->waiting, struct vhost_scsi_tcmd,
-				     node);
-	if (!t || lun->ordered)
+	if (!has_waiting(lun) || lun->ordered)
 		return NULL;
+	if (!list_empty(&lun->large) && (list_empty(&lun->waiting) ||
+					 lun->passed++ >= PASSING)) {
+		from = &lun->large;
+		lun->passed = 0;
+	}
+	t = list_first_entry(from, struct vhost_scsi_tcmd, node);
 	if (task_attr(t) == VIRTIO_SCSI_S_ORDERED) {
 		if (lun->submitting)
 			return NULL;
@@ -109,7 +127,7 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 	bool first = true;
 
 	lockdep_assert_held(&lun->lock);
-	if (list_empty(&lun->waiting))
+	if (!has_waiting(lun))
 		return;
 	for (lw = lun->works; lw < lun->works + VHOST_SCSI_LUN_WORKS; lw++) {
 		first &= !lw->active;
@@ -135,6 +153,7 @@ static void lun_work(struct work_struct *work)
 	struct vhost_scsi_tcmd *t;
 	bool ordering, ordered;
 	unsigned int n = 0;
+	u64 bytes = 0;
 
 	lw = container_of(work, struct vhost_scsi_lun_work, work);
 	lun = lw->lun;
@@ -143,6 +162,7 @@ static void lun_work(struct work_struct *work)
 	while ((t = lun_next(lun))) {
 		ordering = is_ordering(t);
 		ordered = lun->ordered;
+		bytes += t->se_cmd.data_length;
 		lw->slow = !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
 		spin_unlock_irq(&lun->lock);
 
@@ -158,10 +178,11 @@ static void lun_work(struct work_struct *work)
 		/* Those who found nothing to do because of it. */
 		if (ordering)
 			lun_kick(lun);
-		if (++n >= WEIGHT_HERE && lw->here)
+		n++;
+		if (lw->here && (n >= WEIGHT_HERE || bytes >= WEIGHT_HERE_BYTES))
 			break;
 	}
-	lw->active = t && !list_empty(&lun->waiting);
+	lw->active = t && has_waiting(lun);
 	if (lw->active)
 		work_queue(lw);
 	spin_unlock_irq(&lun->lock);
@@ -178,14 +199,34 @@ void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 	unsigned long flags;
 
 	spin_lock_irqsave(&lun->lock, flags);
-	if (is_ordering(t))
+	if (is_ordering(t)) {
+		/* Nothing passes anything while there is an order to keep. */
+		list_splice_tail_init(&lun->large, &lun->waiting);
 		lun->held++;
+	}
 	if (task_attr(t) == VIRTIO_SCSI_S_HEAD)
 		list_add(&t->node, &lun->waiting);
+	else if (t->se_cmd.data_length > SMALL_BYTES && !lun->held)
+		list_add_tail(&t->node, &lun->large);
 	else
 		list_add_tail(&t->node, &lun->waiting);
 	lun_kick(lun);
 	spin_unlock_irqrestore(&lun->lock, flags);
+}
+
+/* Moves those to be cancelled from one list to another; under lun->lock. */
+static void pick(struct vhost_scsi_lun *lun, struct list_head *from,
+		 struct list_head *cancelled, bool any, u64 tag)
+{
+	struct vhost_scsi_tcmd *t, *next;
+
+	list_for_each_entry_safe(t, next, from, node) {
+		if (!any && t->se_cmd.tag != tag)
+			continue;
+		list_move_tail(&t->node, cancelled);
+		if (is_ordering(t))
+			lun->held--;
+	}
 }
 
 /**
@@ -204,13 +245,8 @@ void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
 	LIST_HEAD(cancelled);
 
 	spin_lock_irq(&lun->lock);
-	list_for_each_entry_safe(t, next, &lun->waiting, node) {
-		if (!any && t->se_cmd.tag != tag)
-			continue;
-		list_move_tail(&t->node, &cancelled);
-		if (is_ordering(t))
-			lun->held--;
-	}
+	pick(lun, &lun->waiting, &cancelled, any, tag);
+	pick(lun, &lun->large, &cancelled, any, tag);
 	lun_kick(lun);
 	spin_unlock_irq(&lun->lock);
 
@@ -227,6 +263,7 @@ static void lun_init(struct vhost_scsi_lun *lun)
 
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
+	INIT_LIST_HEAD(&lun->large);
 	for (i = 0; i < ARRAY_SIZE(lun->works); i++) {
 		INIT_WORK(&lun->works[i].work, lun_work);
 		lun->works[i].lun = lun;

@@ -7,6 +7,7 @@
 #ifndef _VHOST_SCSI_TARGET_H
 #define _VHOST_SCSI_TARGET_H
 
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
@@ -66,6 +67,8 @@ struct vhost_scsi_lun_work {
  * @submitter: of plain commands to its backend
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
+ * @large: likewise, with much data, which those of @waiting pass; empty if @held
+ * @passed: those that passed the first of @large
  * @submitting: commands that a work submits now
  * @ordered: an ORDERED command is among them
  * @held: ORDERED or HEAD OF QUEUE commands wait, so that all queue up
@@ -78,6 +81,8 @@ struct vhost_scsi_lun {
 	enum vhost_scsi_submitter submitter;
 	spinlock_t lock;	/* guards what follows */
 	struct list_head waiting;
+	struct list_head large;
+	unsigned int passed;
 	unsigned int submitting;
 	bool ordered;
 	unsigned int held;
@@ -88,11 +93,15 @@ struct vhost_scsi_lun {
 /**
  * struct vhost_scsi_tport - a target port, a directory naa.*, fc.* or iqn.*
  * @wwn: LIO's
+ * @users: the directory, and its target port groups: a SET_ENDPOINT may be the last
+ *	   user of one of these when both directories are gone, and LIO looks at the
+ *	   port then
  * @proto: SCSI_PROTOCOL_*
  * @name: without "fc."
  */
 struct vhost_scsi_tport {
 	struct se_wwn wwn;
+	struct kref users;
 	u8 proto;
 	char name[TRANSPORT_IQN_LEN];
 };
@@ -100,8 +109,7 @@ struct vhost_scsi_tport {
 /**
  * struct vhost_scsi_tpg - a target port group, which a guest sees as a target
  * @tpg: LIO's
- * @name: of its port; a copy, for the port may go first
- * @proto: SCSI_PROTOCOL_*
+ * @tport: its port
  * @tpgt: 0 to VHOST_SCSI_MAX_TARGET - 1
  * @node: in the list of all
  * @bind_uid: who may bind a device to it; invalid: anybody. Looked at once, when
@@ -122,8 +130,7 @@ struct vhost_scsi_tport {
  */
 struct vhost_scsi_tpg {
 	struct se_portal_group tpg;
-	char name[TRANSPORT_IQN_LEN];
-	u8 proto;
+	struct vhost_scsi_tport *tport;
 	u16 tpgt;
 	struct list_head node;
 	kuid_t bind_uid;
@@ -160,12 +167,13 @@ struct vhost_scsi_endpoint {
  * struct vhost_scsi_tcmd - the target's part of a command
  * @se_cmd: LIO's
  * @lun: valid until LIO lets go of the LUN
- * @node: in lun->waiting
+ * @node: in lun->waiting or lun->large
  * @bounce: pages between the guest's and the backend; NULL: none
  * @bounce_nents: of them
  * @split: the guest's pages, one to an entry; empty: not needed
- * @execute: of a COMPARE AND WRITE, LIO's
- * @completed: likewise
+ * @execute: of a COMPARE AND WRITE or PERSISTENT RESERVE OUT, LIO's
+ * @completed: of a COMPARE AND WRITE, LIO's
+ * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
  * @sense_used: @sense is to be zeroed before the next command, as LIO expects it
  * @sense: LIO writes it
@@ -180,6 +188,7 @@ struct vhost_scsi_tcmd {
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
 				    int *post_ret);
+	bool pr_capabilities;
 	u8 verdict;
 	bool sense_used;
 	u8 sense[TRANSPORT_SENSE_BUFFER];
@@ -290,6 +299,11 @@ void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
 void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
 int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 			 const struct vhost_scsi_cmd *cmd);
+
+/* reservation.c */
+
+void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t);
+void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t);
 
 /* tmr.c */
 

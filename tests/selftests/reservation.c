@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: persistent reservations hold between two nexuses, PREEMPT AND ABORT included. */
+/*
+ * Proves: persistent reservations hold between two nexuses, PREEMPT AND ABORT included,
+ * and those that would make LIO harm the host are refused.
+ */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,13 +44,37 @@ FIXTURE(two)
 	struct side b;
 };
 
+static uint8_t pr_out_type(struct side *s, uint16_t lun, uint8_t action,
+			   uint8_t type, uint64_t key, uint64_t action_key)
+{
+	vsg_cmd_pr_out(s->req, T, lun, action, type, key, action_key);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, exec(s->r, s->req).response);
+	return vsg_result(s->req).status;
+}
+
 static uint8_t pr_out(struct side *s, uint16_t lun, uint8_t action,
 		      uint64_t key, uint64_t action_key)
 {
-	vsg_cmd_pr_out(s->req, T, lun, action, VSG_PR_WRITE_EXCLUSIVE, key,
-		       action_key);
-	EXPECT_EQ(VIRTIO_SCSI_S_OK, exec(s->r, s->req).response);
-	return vsg_result(s->req).status;
+	return pr_out_type(s, lun, action, VSG_PR_WRITE_EXCLUSIVE, key,
+			   action_key);
+}
+
+/* INVALID FIELD IN PARAMETER LIST */
+static bool list_refused(const struct side *s)
+{
+	struct vsg_result res = vsg_result(s->req);
+
+	return res.status == VSG_CHECK_CONDITION && res.key == 5 &&
+	       res.asc == 0x2600;
+}
+
+/* The registrations of LUN_RAM, as a hears of them. */
+static uint64_t nr_keys(struct side *a)
+{
+	vsg_cmd_pr_in(a->req, T, LUN_RAM, VSG_PRIN_READ_KEYS, 256);
+	exec(a->r, a->req);
+	EXPECT_TRUE(vsg_good(a->req));
+	return vsg_get_be(a->req->data_in + 4, 4) / 8;
 }
 
 static void side_start(struct side *s, const char *wwn)
@@ -233,4 +260,131 @@ TEST_F(two, preempt_own_reservation)
 	pr_out(a, LUN_SLOW, VSG_PROUT_PREEMPT_AND_ABORT, KEY_A, KEY_A);
 	ASSERT_EQ(0, vsg_token_wait(&late->tok, WAIT_MS));
 	ready(a->r, T, LUN_SLOW);
+}
+
+/* With and without TransportIDs: LIO keeps the LUN for good when it fails. */
+TEST_F(two, no_registering_of_other_ports)
+{
+	struct side *b = &self->b;
+	uint8_t cdb[10] = { VSG_PR_OUT, VSG_PROUT_REGISTER };
+	unsigned int len;
+
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, KEY_B, 0));
+	for (len = 24; len <= 28; len += 4) {
+		WHERE("parameter list of %u bytes", len);
+		cdb[8] = len;
+		memset(b->req->data_out, 0, len);
+		vsg_put_be(b->req->data_out + 8, KEY_B, 8);
+		b->req->data_out[20] = 1 << 3;
+		vsg_req_cmd(b->req, T, LUN_RAM, cdb, sizeof(cdb), len, 0);
+		exec(b->r, b->req);
+		EXPECT_TRUE(list_refused(b));
+		EXPECT_EQ(1, nr_keys(&self->a));
+	}
+	WHERE("the capabilities");
+	vsg_cmd_pr_in(b->req, T, LUN_RAM, VSG_PRIN_REPORT_CAPABILITIES, 8);
+	exec(b->r, b->req);
+	EXPECT_TRUE(vsg_good(b->req));
+	EXPECT_EQ(8, vsg_get_be(b->req->data_in, 2));
+	/* CRH, ATP_C and PTPL_C, but no SIP_C; the mask is valid. */
+	EXPECT_EQ(0x15, b->req->data_in[2]);
+	EXPECT_EQ(0x80, b->req->data_in[3] & 0x80);
+	WHERE("without");
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, 0, KEY_B));
+	EXPECT_EQ(2, nr_keys(&self->a));
+}
+
+/* Only the holder may preempt the key that it has itself. */
+TEST_F(two, preempt_own_key)
+{
+	static const uint8_t actions[] = { VSG_PROUT_PREEMPT,
+					   VSG_PROUT_PREEMPT_AND_ABORT };
+	struct side *a = &self->a, *b = &self->b;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		WHERE("action %u, nobody holds it", actions[i]);
+		pr_out(a, LUN_RAM, actions[i], KEY_A, KEY_A);
+		EXPECT_TRUE(list_refused(a));
+		EXPECT_EQ(2, nr_keys(a));
+		WHERE("action %u, b holds it", actions[i]);
+		EXPECT_EQ(VSG_GOOD,
+			  pr_out(b, LUN_RAM, VSG_PROUT_RESERVE, KEY_B, 0));
+		pr_out(a, LUN_RAM, actions[i], KEY_A, KEY_A);
+		EXPECT_TRUE(list_refused(a));
+		EXPECT_EQ(2, nr_keys(a));
+		WHERE("action %u, by the holder", actions[i]);
+		EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, actions[i],
+						VSG_PR_EXCLUSIVE, KEY_B,
+						KEY_B));
+		EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, false));
+		ready(a->r, T, LUN_RAM);
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+			  rw_status(a, LUN_RAM, false));
+		EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, VSG_PROUT_RELEASE,
+						VSG_PR_EXCLUSIVE, KEY_B, 0));
+		ready(a->r, T, LUN_RAM);
+	}
+}
+
+/* Of all registrants those but one go: PREEMPT by the one that reserved, or with an abort. */
+TEST_F(two, preempt_all_registrants)
+{
+	const uint8_t type = VSG_PR_WRITE_EXCLUSIVE_ALL;
+	struct side *a = &self->a, *b = &self->b;
+
+	EXPECT_EQ(VSG_GOOD, pr_out_type(a, LUN_RAM, VSG_PROUT_RESERVE, type,
+					KEY_A, 0));
+	WHERE("by another than reserved");
+	pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT, type, KEY_B, 0);
+	EXPECT_TRUE(list_refused(b));
+	EXPECT_EQ(2, nr_keys(a));
+	WHERE("with an abort");
+	EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT_AND_ABORT,
+					type, KEY_B, 0));
+	EXPECT_EQ(1, nr_keys(b));
+	ready(a->r, T, LUN_RAM);
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_REGISTER, 0, KEY_A));
+	EXPECT_EQ(2, nr_keys(b));
+	WHERE("by the one that reserved");
+	EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT, type,
+					KEY_B, 0));
+	EXPECT_EQ(1, nr_keys(b));
+}
+
+/* As two nodes of a cluster do that lost each other: one of them wins. */
+TEST_F_TIMEOUT(two, preempt_each_other, 60)
+{
+	struct side *side[2] = { &self->a, &self->b };
+	static const uint64_t keys[2] = { KEY_A, KEY_B };
+	unsigned int i, round;
+
+	for (round = 0; round < 300 && !t_failed(); round++) {
+		uint8_t action = round % 2 ? VSG_PROUT_PREEMPT_AND_ABORT :
+					     VSG_PROUT_PREEMPT;
+		unsigned int won = 0;
+
+		WHERE("round %u", round);
+		for (i = 0; i < 2; i++)
+			vsg_cmd_pr_out(side[i]->req, T, LUN_RAM, action,
+				       VSG_PR_WRITE_EXCLUSIVE, keys[i],
+				       keys[!i]);
+		for (i = 0; i < 2; i++)
+			ASSERT_EQ(0, vsg_submit(side[i]->r, side[i]->req));
+		for (i = 0; i < 2; i++)
+			vsg_ring_kick(side[i]->r);
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, vsg_token_wait(&side[i]->req->tok,
+						    WAIT_MS));
+			won += vsg_good(side[i]->req);
+		}
+		EXPECT_EQ(1, won);
+		for (i = 0; i < 2; i++) {
+			ready(side[i]->r, T, LUN_RAM);
+			EXPECT_EQ(VSG_GOOD,
+				  pr_out(side[i], LUN_RAM,
+					 VSG_PROUT_REGISTER_AND_IGNORE, 0,
+					 keys[i]));
+		}
+	}
 }
