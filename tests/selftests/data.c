@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "support.h"
 
 #define T 1
+#define PAGE 4096
 
 /* LUN numbers with a backstore of each kind behind them. */
 enum {
@@ -126,6 +128,55 @@ TEST_F_TIMEOUT(io, twelve_mib, 60)
 		exec_good(self->r, req);
 		EXPECT_EQ(-1, vsg_pattern_check(req->data_in, len, 0, 77 + d));
 	}
+}
+
+/* Two pages of this process change places; what is in them goes with them. */
+static void swap_pages(uint8_t *a, uint8_t *b)
+{
+	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+	void *spare = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
+
+	ASSERT_NE(MAP_FAILED, spare);
+	ASSERT_EQ(spare, mremap(a, PAGE, PAGE, flags, spare));
+	ASSERT_EQ(a, mremap(b, PAGE, PAGE, flags, a));
+	ASSERT_EQ(b, mremap(spare, PAGE, PAGE, flags, b));
+}
+
+/* A huge page whose small ones the owner has mapped in another order stays one folio. */
+TEST(huge_page_in_another_order)
+{
+	static const unsigned int from[] = { 3, 17, 40, 255 };
+	static const unsigned int to[] = { 4, 29, 200, 256 };
+	struct vsg_opts opts = {
+		.mem_size = 16 << 20, .mem_flags = VSG_MEM_HUGE,
+	};
+	struct vsg_dev *dev = guest(WWN_A, &opts);
+	struct vsg_ring *r = vsg_io(dev, 0);
+	struct vsg_req *odd = request(dev, 2 << 20, 2 << 20);
+	struct vsg_req *even = request(dev, 1 << 20, 1 << 20);
+	unsigned int i;
+	uint32_t blocks;
+
+	memset(odd->data_out, 0, 2 << 20);
+	memset(odd->data_in, 0, 2 << 20);
+	if (stat_value("/proc/self/smaps_rollup", "AnonHugePages") < 4096)
+		SKIP("no huge pages");
+	for (i = 0; i < ARRAY_SIZE(from); i++) {
+		swap_pages(odd->data_out + from[i] * PAGE,
+			   odd->data_out + to[i] * PAGE);
+		swap_pages(odd->data_in + from[i] * PAGE,
+			   odd->data_in + to[i] * PAGE);
+	}
+	ready(r, T, LUN_RAM);
+	for (i = 0, blocks = 2048; blocks >= 16; blocks /= 2, i += 2) {
+		WHERE("%u blocks", blocks);
+		write_pattern(r, odd, T, LUN_RAM, 5, blocks, i);
+		check_pattern(r, even, T, LUN_RAM, 5, blocks, i);
+		write_pattern(r, even, T, LUN_RAM, 7, blocks, i + 1);
+		check_pattern(r, odd, T, LUN_RAM, 7, blocks, i + 1);
+	}
+	guest_end(dev);
 }
 
 /* Buffers at any byte, cut at any byte: also where a backend wants sectors. */
@@ -542,7 +593,6 @@ TEST_F(io, task_attributes)
 	exec_good(self->r, req);
 }
 
-/* Ordered commands among others: all are done, the last write wins. */
 /*
  * Newer kernels let a device choose who submits and completes its commands: what the
  * fabric says (0), directly (1), a work item (2). Every choice works.
@@ -587,6 +637,7 @@ TEST_F_TIMEOUT(io, submit_and_complete_types, 60)
 	}
 }
 
+/* Ordered commands: all are done, the last write wins. */
 TEST_F(io, ordered_under_load)
 {
 	enum { N = 64 };
@@ -607,6 +658,83 @@ TEST_F(io, ordered_under_load)
 	vsg_cmd_rw(self->req, T, LUN_FILE, false, 0, 1, BLOCK);
 	exec_good(self->r, self->req);
 	EXPECT_EQ(-1, vsg_pattern_check(self->req->data_in, BLOCK, 0, N - 1));
+}
+
+/* The numbers of @req in the order in which they come back. */
+static void order_of(struct vsg_ring *r, struct vsg_req **req, unsigned int n,
+		     unsigned int *order)
+{
+	struct vsg_token *tok;
+	unsigned int i, got = 0;
+
+	while (got < n) {
+		ASSERT_EQ(0, vsg_ring_wait(r, WAIT_MS));
+		while ((tok = vsg_ring_poll(r))) {
+			for (i = 0; i < n && &req[i]->tok != tok; i++)
+				;
+			ASSERT_LE(i, n - 1);
+			EXPECT_TRUE(vsg_good(req[i]));
+			order[got++] = i;
+		}
+	}
+}
+
+static unsigned int order_place(const unsigned int *order, unsigned int n,
+				unsigned int which)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && order[i] != which; i++)
+		;
+	return i;
+}
+
+/*
+ * While the backend has no time for them, a small command passes those with much data;
+ * but not an ORDERED one, which keeps its place.
+ */
+TEST_F_TIMEOUT(io, small_before_large, 60)
+{
+	enum { LARGE = 16, FIRST = LARGE, SECOND, N };
+	const uint32_t blocks = (256 << 10) / BLOCK;
+	unsigned int order[N], ordered, i;
+	struct vsg_req *req[N];
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+
+	ASSERT_EQ(0, lio("sleepy sleepy 16; tpg " WWN_A "97 1\n"
+			 "lun " WWN_A "97 1 0 sleepy"));
+	dev = guest(WWN_A "97", NULL);
+	r = vsg_io(dev, 0);
+	ready(r, T, 0);
+	for (i = 0; i < N; i++)
+		req[i] = request(dev, 0, i < LARGE ? blocks * BLOCK : BLOCK);
+	for (ordered = 0; ordered < 2; ordered++) {
+		WHERE("%s", ordered ? "ORDERED" : "SIMPLE");
+		ASSERT_EQ(0, lio("hang sleepy"));
+		for (i = 0; i < N; i++) {
+			vsg_cmd_rw(req[i], T, 0, false,
+				   i < LARGE ? i * blocks : 0,
+				   i < LARGE ? blocks : 1, BLOCK);
+			if (i == FIRST && ordered)
+				req[i]->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+			ASSERT_EQ(0, vsg_submit(r, req[i]));
+		}
+		vsg_ring_kick(r);
+		reach_backend();
+		ASSERT_EQ(0, lio("unhang sleepy"));
+		order_of(r, req, N, order);
+		if (ordered) {
+			EXPECT_EQ(FIRST, order[N - 2]);
+			EXPECT_EQ(SECOND, order[N - 1]);
+		} else {
+			/* Before it are those that the backend had, and as many again. */
+			EXPECT_LE(order_place(order, N, FIRST), LARGE / 2 + 2);
+			EXPECT_LE(order_place(order, N, SECOND), LARGE / 2 + 2);
+		}
+	}
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_A "97"));
 }
 
 TEST_F(io, long_cdbs)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Batches of chains made by chance, and what must become of each. */
+/* Batches of chains made by chance. */
 #ifndef FUZZ_CHAIN_H
 #define FUZZ_CHAIN_H
 
 #include "fuzz.h"
 
+#define DATA_MAX	(64UL << 20)	/* Documentation/errors.rst */
 #define SLICES		64	/* of the memory, one for each chain */
 #define SLICE		8192UL
 #define BATCH_MAX	(SLICES - 1)
@@ -16,6 +17,10 @@
 #define TABLE_BIG	1100	/* entries of one that is longer than any chain */
 #define TABLE_SIZE	(SLICES * TABLE_SLOT + 32768)
 #define PIECES_MAX	65536
+
+#define F_NEXT		VRING_DESC_F_NEXT
+#define F_WRITE		VRING_DESC_F_WRITE
+#define F_INDIRECT	VRING_DESC_F_INDIRECT
 
 /**
  * enum zone - what is at a guest address
@@ -137,24 +142,21 @@ void batch_make(struct batch *b, enum batch_kind kind, unsigned int nr);
 /* The first entry at which the ring breaks, or b->nr. */
 unsigned int batch_end(const struct batch *b);
 
-/**
- * batch_answer() - check what the device says about an entry
- * @b: the batch
- * @c: the entry
- * @len: used.len
- *
- * Takes what was allowed to be written into the shadow.
- *
- * Return: NULL, or what is wrong.
- */
-const char *batch_answer(struct batch *b, struct chain *c, uint32_t len);
-
 /* Was anything written that should not be?  Returns NULL, or where. */
 const char *batch_check(struct batch *b);
 
-/* An answer that says that a command was carried out. */
-bool batch_good(const struct batch *b, const struct chain *c);
+/**
+ * batch_find() - what is at a guest address
+ * @b: the batch
+ * @gpa: the address
+ * @p: set to where that is, or NULL
+ * @left: set to how many bytes of it follow
+ */
+enum zone batch_find(const struct batch *b, uint64_t gpa, uint8_t **p,
+		     uint64_t *left);
 
-void batch_print(const struct batch *b, const struct chain *c);
+/* A descriptor of @r, or of a table, read. */
+struct vsg_seg batch_desc(const struct vsg_ring *r,
+			  const struct vring_desc *desc);
 
 #endif /* FUZZ_CHAIN_H */

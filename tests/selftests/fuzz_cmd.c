@@ -482,29 +482,6 @@ static void length_mutate(struct fuzz_cmd *cmd, struct rng *r)
 	}
 }
 
-/*
- * LIO loses the registration of a nexus that preempts and aborts its own key without
- * holding the reservation; kmemleak would tell. Such a key becomes one that nobody has.
- */
-static void spare_own_key(struct fuzz_cmd *cmd)
-{
-	const uint8_t *cdb = cmd->hdr.cdb;
-
-	if (cdb[0] == 0x5f && (cdb[1] & 0x1f) == 5 && cmd->list_len >= 16 &&
-	    !memcmp(cmd->list, cmd->list + 8, 8))
-		cmd->list[15] ^= 0x80;
-}
-
-/*
- * LIO keeps a reference to the LUN for good when a REGISTER with SPEC_I_PT fails, and
- * who removes the LUN then waits for ever.
- */
-static void spare_other_ports(struct fuzz_cmd *cmd)
-{
-	if (cmd->hdr.cdb[0] == 0x5f && cmd->list_len > 20)
-		cmd->list[20] &= ~(1 << 3);
-}
-
 void fuzz_cmd(struct fuzz_cmd *cmd, struct rng *r)
 {
 	/* Half of them are the commands that most of a guest's are. */
@@ -541,8 +518,6 @@ void fuzz_cmd(struct fuzz_cmd *cmd, struct rng *r)
 		cmd->in = CMD_DATA_MAX;
 	if (cmd->list_len > cmd->out)
 		cmd->list_len = cmd->out;
-	spare_own_key(cmd);
-	spare_other_ports(cmd);
 }
 
 unsigned int fuzz_ctl(uint8_t *req, struct rng *r)

@@ -17,6 +17,7 @@
 
 #include "files.h"
 #include "fuzz_chain.h"
+#include "fuzz_expect.h"
 #include "load.h"
 
 #define CHAINS		20000UL
