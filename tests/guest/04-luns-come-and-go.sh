@@ -6,7 +6,7 @@ guest_main
 ramdisk_create rd_mcp_5/late 16
 check 'load on LUN 0' guest_load main "$(guest_disk main 1 0)"
 check 'a LUN is added' lun_add "$wwn" 1 9 rd_mcp_5/late
-guest main 'for h in /sys/class/scsi_host/*; do echo "- - -" >$h/scan; done'
+guest_scan main
 disk=$(guest_disk main 1 9)
 same 'the guest finds it after a scan' late \
 	"$(guest main "cat /sys/block/${disk:-none}/device/model" | xargs)"
@@ -19,7 +19,7 @@ check 'the other LUN goes on' guest main \
 	b=\$(awk '{ print \$5 }' /sys/block/\$d/stat); [ \$b -gt \$a ]"
 guest main "echo 1 >/sys/block/$disk/device/delete" >/dev/null
 check 'it comes back as another backstore' lun_add "$wwn" 1 9 rd_mcp_2/disk5
-guest main 'for h in /sys/class/scsi_host/*; do echo "- - -" >$h/scan; done'
+guest_scan main
 same 'and the guest finds that one' disk5 \
 	"$(guest main "cat /sys/block/$(guest_disk main 1 9)/device/model" | xargs)"
 guest main 'killall -9 fio; true' >/dev/null 2>&1

@@ -4,14 +4,22 @@
 
 from=naa.5001405000000011 to=naa.5001405000000012
 guest_kill main
+rm -f "$work"/memory.*
 ramdisk_create rd_mcp_5/moving 32
 for name in "$from" "$to"; do
 	tpg_create "$name" 1
 	lun_add "$name" 1 0 rd_mcp_5/moving
 done
 
-options() { # of both ends, which have to be alike but for the port
+# Of both ends, which have to be alike but for the port. Their memory is a file, to compare:
+# below 3 GB a byte of the guest's memory is there at its address. Not on a kernel with
+# checkers, whose VM has no room for two such files and no time: what is logged is the same
+# there, and that the guest goes on with what it read is seen there, too.
+guest_memory=512
+options() {
 	echo "-device vhost-scsi-pci,wwpn=$1,num_queues=2,migratable=on"
+	((slow > 1)) || echo "-machine memory-backend=memory" \
+		"-object memory-backend-file,id=memory,size=${guest_memory}M,share=on,mem-path=$work/memory.$1"
 }
 # Debian's kernel writes zeroes to a page before the module writes it: KVM would log it.
 guest_append=init_on_alloc=0
@@ -56,31 +64,36 @@ check 'the guest is moved' within 90 moved || {
 	tail -n 20 "$work/from/monitor.log" "$work/to/qemu.log" | sed 's/^/#   /'
 	return 1
 }
+# page_diff PAGE: what it has at both ends: is it the disk's, which the module writes, or
+# the guest's own?
+page_diff() {
+	local name
+	for name in "$from" "$to"; do
+		dd if="$work/memory.$name" bs=4096 skip="$1" count=1 status=none |
+			od -A x -v -t x8z >"$work/page.$name"
+	done
+	diff -U 0 "$work/page.$from" "$work/page.$to" | sed -n '3,14p'
+}
 # Both stand still. All is the same but for the time of day, which KVM writes for who comes.
 memory_same() {
-	local begin end differ step=$((64 << 20))
-	for ((begin = 0; begin < guest_memory << 20; begin += step)); do
-		for end in from to; do
-			rm -f "$work/$end/memory"
-			guest_monitor "$end" "pmemsave $begin $step \"$work/$end/memory\""
-		done
-		within 60 memory_saved "$step" || {
-			echo "QEMU did not save the memory from $begin on"
-			return 1
-		}
-		differ=$(cmp -l "$work/from/memory" "$work/to/memory" | awk -v begin="$begin" -v clock="$clock" '
-			{ at = begin + $1 - 1 }
-			at < clock || at >= clock + 12 { pages[int(at / 4096)]++ }
-			END { for (page in pages) printf "page %#x: %d bytes differ\n", page, pages[page] }')
-		[[ -z $differ ]] || { printf '%s\n' "$differ" && return 1; }
-	done
-	rm -f "$work/from/memory" "$work/to/memory"
+	local differ
+	differ=$(cmp -l "$work/memory.$from" "$work/memory.$to" 2>&1 | awk -v clock="$clock" '
+		/^cmp:/ { print; exit }
+		{ at = $1 - 1 }
+		at < clock || at >= clock + 12 { pages[int(at / 4096)]++ }
+		END { for (page in pages) printf "page %d: %d bytes differ\n", page, pages[page] }')
+	[[ $differ ]] || return 0
+	head -n 15 <<<"$differ"
+	[[ ! $differ =~ ^page\ ([0-9]+): ]] || page_diff "${BASH_REMATCH[1]}"
+	return 1
 }
-memory_saved() {
-	[[ $(stat -c %s "$work/from/memory" "$work/to/memory") == "$1"$'\n'"$1" ]]
-}
-check 'its memory is the same' memory_same
+if ((slow > 1)); then
+	echo 'ok - its memory is the same # SKIP on a slow kernel'
+else
+	check 'its memory is the same' memory_same
+fi
 guest_kill from
+rm -f "$work/memory.$from"
 guest_monitor to cont
 # What the guest waits for, if it does not go on: it answers as long as its time goes on.
 check 'it goes on' guest to "touch /tmp/stop
@@ -108,6 +121,7 @@ same 'what it reads now is right' "$sum" \
 	"$(guest to "dd if=/dev/$disk bs=1M iflag=direct 2>/dev/null | md5sum" 60)"
 check 'fio writes and verifies' guest_verify to "$disk" 4
 guest_stop to
+rm -f "$work/memory.$to"
 wwn_remove "$from"
 wwn_remove "$to"
 store_remove rd_mcp_5/moving

@@ -70,7 +70,8 @@ run sg_opcodes -v -H
 run sg_opcodes -v -H --opcode=0x28
 run sg_persist -v -H --no-inquiry --in --read-keys
 run sg_persist -v -H --no-inquiry --in --read-reservation
-run sg_persist -v -H --no-inquiry --in --report-capabilities
+# Without SIP_C (08h): LIO has SPEC_I_PT, but not through the port.
+run_but 's/^( 00 +00 08 1)[5d] /\1. /' sg_persist -v -H --no-inquiry --in --report-capabilities
 run sg_persist -v -H --no-inquiry --in --read-full-status
 run sg_rtpg -v -H
 run sg_get_lba_status -v -H --lba=0

@@ -465,9 +465,19 @@ guest_symbol() {
 	echo $((16#$address - 16#ffffffff80000000))
 }
 
-# guest_scan NAME: look for LUNs that came
+# guest_scan NAME: look for LUNs that came. Disks are probed after the scan; it waits for
+# those, too.
 guest_scan() {
-	guest "$1" 'for h in /sys/class/scsi_host/*; do echo "- - -" >$h/scan; done'
+	guest "$1" 'for h in /sys/class/scsi_host/*; do echo "- - -" >$h/scan; done
+		for i in $(seq '$((100 * slow))'); do
+			late=
+			for d in /sys/class/scsi_device/*/device; do
+				[ "$(cat $d/type)" != 0 ] || [ -e $d/block ] || late=$d
+			done
+			[ -n "$late" ] || exit 0
+			sleep 0.1
+		done
+		echo "no disk comes for $late"; exit 1' 60
 }
 
 # guest_forget NAME DEVICE: before its LUN goes
