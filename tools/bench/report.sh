@@ -136,14 +136,19 @@ report_guest() {
 					list[++n] = at[w, v, r, k] / (base == "" ? 1 : at[w, base, r, k])
 			return n ? median(list, n) : 0
 		}
+		# The other one may not have been measured.
+		function times(w, v, base,   ratio) {
+			ratio = mid(w, v, 1, base)
+			return ratio ? sprintf("%.2f", ratio) : "-"
+		}
 		END {
 			printf "%-18s %-12s %8s %9s %9s %9s %9s\n", "", "", "IOPS", "p50 us", "p99 us", "to stock", "to qemu"
 			for (w = 1; w <= workloads; w++)
 				for (v = 1; v <= variants; v++)
-					printf "%-18s %-12s %8.0f %9.0f %9.0f %9.2f %9.2f\n", v == 1 ? workload[w] : "", variant[v],
+					printf "%-18s %-12s %8.0f %9.0f %9.0f %9s %9s\n", v == 1 ? workload[w] : "", variant[v],
 						mid(workload[w], variant[v], 1, ""), mid(workload[w], variant[v], 2, ""),
-						mid(workload[w], variant[v], 3, ""), mid(workload[w], variant[v], 1, "stock"),
-						mid(workload[w], variant[v], 1, "qemu")
+						mid(workload[w], variant[v], 3, ""), times(workload[w], variant[v], "stock"),
+						times(workload[w], variant[v], "qemu")
 		}' "$1"
 }
 
@@ -197,7 +202,7 @@ report_svg() {
 		set xtics rotate by -35
 		set yrange [0:*]
 		set grid y
-		set key top left
+		set key outside top center horizontal
 		\$data << EOD
 		$data
 		EOD
