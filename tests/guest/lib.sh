@@ -220,7 +220,7 @@ guest_qemu() {
 	# it gave up silently after a migration (Documentation/testing.rst, The host VM).
 	"${guest_as[@]}" "$qemu" -nodefaults -display none -accel kvm -cpu host,svm=off,vmx=off \
 		-smp 2 -m "$guest_memory" \
-		-serial "file:$dir/console" -device virtio-serial \
+		-serial "file:$dir/console" -d cpu_reset -D "$dir/resets" -device virtio-serial \
 		-chardev "pipe,id=agent,path=$dir/agent" \
 		-device virtserialport,chardev=agent,name=agent \
 		-chardev "pipe,id=monitor,path=$dir/monitor" -mon chardev=monitor \
@@ -253,7 +253,8 @@ guest_ready() {
 # guest_entered_twice NAME: did its kernel die of an interrupt at the first instruction of
 # an entry? Nothing may come there, but the emulated VMRUN can deliver an interrupt a second
 # time (Documentation/testing.rst, The host VM). It then is in the kernel with the user's GS
-# base, so that a per-CPU variable is at its bare offset, or with the user's stack.
+# base, so that a per-CPU variable is at its bare offset, or with the user's stack. What it
+# prints tells, or, if it was reset without a word, its registers then.
 guest_entered_twice() {
 	local fault
 	grep -q 'QEMU TCG' /proc/cpuinfo || return
@@ -263,18 +264,26 @@ guest_entered_twice() {
 		return
 	fi
 	fault=$(grep -A 12 'PANIC: double fault' "$work/$1/console")
-	grep -qF 'RIP: 0010:entry_SYSCALL_64+0x0/' <<<"$fault" &&
-		grep -qE 'RSP: [0-9a-f]{4}:00007' <<<"$fault"
+	if grep -qF 'RIP: 0010:entry_SYSCALL_64+0x0/' <<<"$fault" &&
+		grep -qE 'RSP: [0-9a-f]{4}:00007' <<<"$fault"; then
+		return
+	fi
+	guest_resets "$1" | awk '
+		/^RIP=ffffffff/ { kernel = / CPL=0 / }
+		/^GS / && kernel && $3 ~ /^0000[0-7]/ { user = 1 }
+		END { exit !user }'
 }
 
-# guest_report NAME: what is known of one that failed
+# guest_report NAME: what is known of one that failed: what it says, and where it is if it
+# does not answer
 guest_report() {
 	local dir=$work/$1
 	# It says each start on its console (tests/guest/init).
 	note "the guest $1: started $(grep -c 'init: the guest has started' "$dir/console") times," \
-		"$(wc -l <"$dir/starts") were wanted; what QEMU and its kernel said, and where it is"
+		"$(wc -l <"$dir/starts") were wanted; what QEMU and its kernel said"
 	{
 		tail -n 5 "$dir/qemu.log"
+		guest_resets "$1"
 		awk '
 			{ last[NR] = $0 }
 			!first && /BUG:|Oops|general protection|PANIC|Kernel panic|Call Trace/ { first = NR }
@@ -284,8 +293,20 @@ guest_report() {
 					if (i > 0)
 						print last[i]
 			}' "$dir/console"
-		guest_where "$1"
+		! guest_alive "$1" || guest "$1" 'dmesg | tail -n 12' 5 || guest_where "$1"
 	} 2>/dev/null | tr -d '\r' | cut -c 1-150 | sed 's/^/#   /'
+}
+
+# guest_resets NAME: its processors in 64-bit mode when the machine was reset, at the last
+# time. What resets it without a word may be an exception that could not be delivered.
+guest_resets() {
+	awk '
+		/^CPU Reset/ { what = $0; text = "" }
+		/^(RAX|RSI|R8 |R12|RIP|CS |SS |GS |GDT|IDT|CR0|EFER)/ { text = text "\n" $0 }
+		/^RIP=/ { long = 1 }
+		/^EIP=/ { long = 0 }
+		/^EFER/ && long { last[what] = what text }
+		END { for (what in last) print last[what] }' "$work/$1/resets"
 }
 
 # guest_where NAME: what its processors do, as QEMU sees it, three times. Functions
