@@ -19,7 +19,7 @@ help:
 	@echo 'make package-trial  try that package on fresh Debian roots and boot them (about half an hour)'
 	@echo 'make setup          install the Debian packages that building and testing need'
 	@echo 'make demo           a guest uses LUNs through the module, in a virtual machine'
-	@echo 'make check          all tests and the style; the last line counts them'
+	@echo 'make check          tests and style; the last line counts them'
 	@echo 'make check-debug    the tests on a kernel that looks for faults; KERNEL=6.1, 7.3, ...'
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: a part of them, within 15 minutes'

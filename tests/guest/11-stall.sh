@@ -10,7 +10,7 @@ guest_scan main
 disk=$(guest_disk main 1 6)
 # Linux's driver never aborts: on a time-out it starts the timer again. It retries a
 # command that was reset for six time-outs after it began, and then gives it up.
-timeout=$((1 + slow))
+timeout=$((2 + slow))
 guest main "echo $timeout >/sys/block/$disk/device/timeout; dmesg -c >/dev/null"
 
 count() { # of the disk's commands: count iodone, or ioerr for those not GOOD

@@ -216,6 +216,7 @@ guest_qemu() {
 	done
 	# Whoever it is.
 	chmod -R a+rwX "$dir"
+	guest_watch
 	# Without virtualization of its own: QEMU then has no nested state to restore, at which
 	# it gave up silently after a migration (Documentation/testing.rst, The host VM).
 	"${guest_as[@]}" "$qemu" -nodefaults -display none -accel kvm -cpu host,svm=off,vmx=off \
@@ -228,6 +229,17 @@ guest_qemu() {
 	echo $! >"$dir/pid"
 	disown # no word about its end, which is often a kill
 	cat "$dir/monitor.out" >"$dir/monitor.log" 2>/dev/null &
+}
+
+# A processor of a guest that cannot deliver an exception is reset, and only KVM's trace
+# tells where it was.
+guest_watch() {
+	local trace=/sys/kernel/tracing event
+	mountpoint -q "$trace" || mount -t tracefs tracefs "$trace"
+	event=$trace/events/kvm/kvm_exit
+	[[ -d $event ]] || return 0
+	echo 'exit_reason == 0x7f' >"$event/filter" # shutdown, AMD64 APM vol. 2, appendix C
+	echo 1 >"$event/enable"
 }
 
 # guest_start NAME OPTIONS...: boot a Linux guest and wait for it; guest_append is
@@ -283,6 +295,7 @@ guest_report() {
 		"$(wc -l <"$dir/starts") were wanted; what QEMU and its kernel said"
 	{
 		tail -n 5 "$dir/qemu.log"
+		grep -F 'reason shutdown' /sys/kernel/tracing/trace | tail -n 4
 		guest_resets "$1"
 		awk '
 			{ last[NR] = $0 }
@@ -346,11 +359,13 @@ guest_kvm() {
 		awk '{ print "KVM, in 2 s: " $1, $4 - $2 }'
 	grep -A 1 -F apic_timer_fn /proc/timer_list | grep -F 'expires at' || :
 	mountpoint -q "$trace" || mount -t tracefs tracefs "$trace"
+	echo 0 >"$trace/events/kvm/kvm_exit/filter"
 	echo 1 >"$trace/events/kvm/enable"
 	sleep 1
 	echo 0 >"$trace/events/kvm/enable"
 	grep -v '^#' "$trace/trace" | tail -n 40 | cut -c 1-150
 	: >"$trace/trace"
+	guest_watch
 }
 
 kvm_counts() {

@@ -4,8 +4,11 @@
  * and those that would make LIO harm the host are refused.
  */
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -352,27 +355,67 @@ TEST_F(two, preempt_all_registrants)
 	EXPECT_EQ(1, nr_keys(b));
 }
 
-/* As two nodes of a cluster do that lost each other: one of them wins. */
-TEST_F_TIMEOUT(two, preempt_each_other, 60)
+/* Each of the two workers on a processor of its own; LIO is given their commands there. */
+static bool workers_apart(void)
+{
+	pid_t tids[2];
+	cpu_set_t set;
+	char name[32];
+	int i;
+
+	snprintf(name, sizeof(name), "vhost-%d", getpid());
+	if (threads_named(name, tids, 2) != 2)
+		return false;
+	for (i = 0; i < 2; i++) {
+		CPU_ZERO(&set);
+		CPU_SET(i, &set);
+		if (sched_setaffinity(tids[i], sizeof(set), &set))
+			return false;
+	}
+	return true;
+}
+
+static void set_kick(struct side *s, int fd)
+{
+	struct vhost_vring_file file = { .index = s->r->index, .fd = fd };
+
+	ASSERT_EQ(0, ioctl(s->dev->fd, VHOST_SET_VRING_KICK, &file));
+}
+
+/*
+ * As two nodes of a cluster do that lost each other: one of them wins. One eventfd wakes both
+ * workers, or one would be done before the other knows.
+ */
+TEST_F_TIMEOUT(two, preempt_each_other, 120)
 {
 	struct side *side[2] = { &self->a, &self->b };
 	static const uint64_t keys[2] = { KEY_A, KEY_B };
+	int kick = eventfd(0, EFD_CLOEXEC);
+	const uint64_t one = 1;
 	unsigned int i, round;
+	cpu_set_t set;
 
-	for (round = 0; round < 300 && !t_failed(); round++) {
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("one processor");
+	ASSERT_TRUE(workers_apart());
+	ASSERT_LE(0, kick);
+	for (round = 0; round < 600 && !t_failed(); round++) {
 		uint8_t action = round % 2 ? VSG_PROUT_PREEMPT_AND_ABORT :
 					     VSG_PROUT_PREEMPT;
 		unsigned int won = 0;
 
 		WHERE("round %u", round);
-		for (i = 0; i < 2; i++)
+		CPU_ZERO(&set);
+		CPU_SET(round / 2 % 2, &set);
+		ASSERT_EQ(0, sched_setaffinity(0, sizeof(set), &set));
+		for (i = 0; i < 2; i++) {
 			vsg_cmd_pr_out(side[i]->req, T, LUN_RAM, action,
 				       VSG_PR_WRITE_EXCLUSIVE, keys[i],
 				       keys[!i]);
-		for (i = 0; i < 2; i++)
+			set_kick(side[i], kick);
 			ASSERT_EQ(0, vsg_submit(side[i]->r, side[i]->req));
-		for (i = 0; i < 2; i++)
-			vsg_ring_kick(side[i]->r);
+		}
+		ASSERT_EQ(8, write(kick, &one, sizeof(one)));
 		for (i = 0; i < 2; i++) {
 			ASSERT_EQ(0, vsg_token_wait(&side[i]->req->tok,
 						    WAIT_MS));
@@ -380,6 +423,7 @@ TEST_F_TIMEOUT(two, preempt_each_other, 60)
 		}
 		EXPECT_EQ(1, won);
 		for (i = 0; i < 2; i++) {
+			set_kick(side[i], side[i]->r->kick);
 			ready(side[i]->r, T, LUN_RAM);
 			EXPECT_EQ(VSG_GOOD,
 				  pr_out(side[i], LUN_RAM,
@@ -387,4 +431,5 @@ TEST_F_TIMEOUT(two, preempt_each_other, 60)
 					 keys[i]));
 		}
 	}
+	close(kick);
 }

@@ -141,17 +141,18 @@ bool memory_is_tracked(void)
 	return !access("/sys/kernel/debug/kmemleak", F_OK);
 }
 
-static int task_count(const char *pid, const char *prefix)
+/* Adds to the @n threads in @tids those of @pid; @tids has room for @max. */
+static int tasks_named(const char *pid, const char *prefix, pid_t *tids,
+		       int max, int n)
 {
 	char path[PATH_MAX], comm[64];
 	struct dirent *e;
 	DIR *dir;
-	int n = 0;
 
 	snprintf(path, sizeof(path), "/proc/%s/task", pid);
 	dir = opendir(path);
 	if (!dir)
-		return 0;
+		return n;
 	while ((e = readdir(dir))) {
 		FILE *f;
 
@@ -162,15 +163,19 @@ static int task_count(const char *pid, const char *prefix)
 		f = fopen(path, "r");
 		if (!f)
 			continue;
-		if (fgets(comm, sizeof(comm), f))
-			n += !strncmp(comm, prefix, strlen(prefix));
+		if (fgets(comm, sizeof(comm), f) &&
+		    !strncmp(comm, prefix, strlen(prefix))) {
+			if (n < max)
+				tids[n] = atoi(e->d_name);
+			n++;
+		}
 		fclose(f);
 	}
 	closedir(dir);
 	return n;
 }
 
-int thread_count(const char *prefix)
+int threads_named(const char *prefix, pid_t *tids, int max)
 {
 	struct dirent *e;
 	DIR *dir = opendir("/proc");
@@ -180,14 +185,19 @@ int thread_count(const char *prefix)
 		return -1;
 	while ((e = readdir(dir)))
 		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
-			n += task_count(e->d_name, prefix);
+			n = tasks_named(e->d_name, prefix, tids, max, n);
 	closedir(dir);
 	return n;
 }
 
+int thread_count(const char *prefix)
+{
+	return threads_named(prefix, NULL, 0);
+}
+
 int own_thread_count(const char *prefix)
 {
-	return task_count("self", prefix);
+	return tasks_named("self", prefix, NULL, 0, 0);
 }
 
 bool have_vhost_tasks(void)

@@ -111,7 +111,11 @@ bool memory_is_tracked(void);
 /* For faults of a kernel that nothing else tells of. */
 bool kernel_is_since(unsigned int major, unsigned int minor);
 
-/* Threads of all processes and of the kernel whose name begins with @prefix. */
+/*
+ * Threads of all processes and of the kernel whose name begins with @prefix: how many, the
+ * first @max of them in @tids; -1: /proc cannot be read.
+ */
+int threads_named(const char *prefix, pid_t *tids, int max);
 int thread_count(const char *prefix);
 
 /* The same, of this process only. */
