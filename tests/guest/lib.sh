@@ -351,7 +351,6 @@ guest_kvm() {
 	paste <(cd "$kvm" && kvm_counts) <(sleep 2; cd "$kvm" && kvm_counts) |
 		awk '{ print "KVM, in 2 s: " $1, $4 - $2 }'
 	grep -A 1 -F apic_timer_fn /proc/timer_list | grep -F 'expires at' || :
-	mountpoint -q "$trace" || mount -t tracefs tracefs "$trace"
 	echo 0 >"$trace/events/kvm/kvm_exit/filter"
 	echo 1 >"$trace/events/kvm/enable"
 	sleep 1
