@@ -689,30 +689,65 @@ static unsigned int order_place(const unsigned int *order, unsigned int n,
 	return i;
 }
 
-enum { LARGE = 16, FIRST = LARGE, SECOND, SMALL_AND_LARGE };
+enum {
+	LARGE = 16, FIRST = LARGE, SECOND, SMALL_AND_LARGE,
+	LARGE_BYTES = 256 << 10, LARGE_BLOCKS = LARGE_BYTES / BLOCK,
+};
 
-/*
- * Commands with much data and, behind them, two small ones, of which the first may be
- * ORDERED, all while the backend takes nothing; and the order in which they come back.
- */
-static void small_after_large(struct vsg_ring *r, struct vsg_req **req,
-			      bool ordered, unsigned int *order)
+/* All are there before the backend takes anything. */
+static void submit_while_hung(struct vsg_ring *r, struct vsg_req **req)
 {
-	const uint32_t blocks = (256 << 10) / BLOCK;
 	unsigned int i;
 
 	ASSERT_EQ(0, lio("hang sleepy"));
-	for (i = 0; i < SMALL_AND_LARGE; i++) {
-		vsg_cmd_rw(req[i], T, 0, false, i < LARGE ? i * blocks : 0,
-			   i < LARGE ? blocks : 1, BLOCK);
-		if (i == FIRST && ordered)
-			req[i]->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+	for (i = 0; i < SMALL_AND_LARGE; i++)
 		ASSERT_EQ(0, vsg_submit(r, req[i]));
-	}
 	vsg_ring_kick(r);
 	reach_backend();
 	ASSERT_EQ(0, lio("unhang sleepy"));
+}
+
+/*
+ * READs of much data and, behind them, two small ones. Return: the place of the later
+ * of these among all that come back.
+ */
+static unsigned int small_after_large(struct vsg_ring *r, struct vsg_req **req)
+{
+	unsigned int order[SMALL_AND_LARGE], first, second, i;
+
+	for (i = 0; i < SMALL_AND_LARGE; i++)
+		vsg_cmd_rw(req[i], T, 0, false, i < LARGE ? i * LARGE_BLOCKS : 0,
+			   i < LARGE ? LARGE_BLOCKS : 1, BLOCK);
+	submit_while_hung(r, req);
 	order_of(r, req, SMALL_AND_LARGE, order);
+	first = order_place(order, SMALL_AND_LARGE, FIRST);
+	second = order_place(order, SMALL_AND_LARGE, SECOND);
+	return first > second ? first : second;
+}
+
+/*
+ * WRITEs of much data; behind them an ORDERED one of their first block, and one that
+ * reads it. That what comes back is in another order is allowed: it is the disk that
+ * shows in which they were carried out.
+ */
+static void ordered_after_large(struct vsg_ring *r, struct vsg_req **req,
+				uint32_t seed)
+{
+	unsigned int order[SMALL_AND_LARGE], i;
+
+	for (i = 0; i < LARGE; i++) {
+		vsg_pattern(req[i]->data_out, LARGE_BYTES, 0, seed + i);
+		vsg_cmd_rw(req[i], T, 0, true, 0, LARGE_BLOCKS, BLOCK);
+	}
+	vsg_pattern(req[FIRST]->data_out, BLOCK, 0, seed + FIRST);
+	vsg_cmd_rw(req[FIRST], T, 0, true, 0, 1, BLOCK);
+	req[FIRST]->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+	vsg_cmd_rw(req[SECOND], T, 0, false, 0, 1, BLOCK);
+	submit_while_hung(r, req);
+	order_of(r, req, SMALL_AND_LARGE, order);
+	EXPECT_EQ(-1, vsg_pattern_check(req[SECOND]->data_in, BLOCK, 0,
+					seed + FIRST));
+	check_pattern(r, req[SECOND], T, 0, 0, 1, seed + FIRST);
 }
 
 /*
@@ -721,18 +756,21 @@ static void small_after_large(struct vsg_ring *r, struct vsg_req **req,
  */
 TEST_F_TIMEOUT(io, small_before_large, 60)
 {
-	unsigned int order[SMALL_AND_LARGE], place, best = SMALL_AND_LARGE, i;
+	unsigned int place, best = SMALL_AND_LARGE, i;
 	struct vsg_req *req[SMALL_AND_LARGE];
 	struct vsg_dev *dev;
 	struct vsg_ring *r;
+	size_t bytes;
 
 	ASSERT_EQ(0, lio("sleepy sleepy 16; tpg " WWN_A "97 1\n"
 			 "lun " WWN_A "97 1 0 sleepy"));
 	dev = guest(WWN_A "97", NULL);
 	r = vsg_io(dev, 0);
 	ready(r, T, 0);
-	for (i = 0; i < SMALL_AND_LARGE; i++)
-		req[i] = request(dev, 0, i < LARGE ? 256 << 10 : BLOCK);
+	for (i = 0; i < SMALL_AND_LARGE; i++) {
+		bytes = i < LARGE ? LARGE_BYTES : BLOCK;
+		req[i] = request(dev, bytes, bytes);
+	}
 
 	/*
 	 * Before them are those that the backend had, and as many again. One that is
@@ -740,20 +778,14 @@ TEST_F_TIMEOUT(io, small_before_large, 60)
 	 * seldom ten times.
 	 */
 	for (i = 0; i < 10 && best > LARGE / 2 + 2; i++) {
-		small_after_large(r, req, false, order);
-		place = order_place(order, SMALL_AND_LARGE, FIRST);
-		if (place < order_place(order, SMALL_AND_LARGE, SECOND))
-			place = order_place(order, SMALL_AND_LARGE, SECOND);
+		place = small_after_large(r, req);
 		if (place < best)
 			best = place;
 	}
 	EXPECT_LE(best, LARGE / 2 + 2);
 
-	for (i = 0; i < 3; i++) {
-		small_after_large(r, req, true, order);
-		EXPECT_EQ(FIRST, order[SMALL_AND_LARGE - 2]);
-		EXPECT_EQ(SECOND, order[SMALL_AND_LARGE - 1]);
-	}
+	for (i = 0; i < 3; i++)
+		ordered_after_large(r, req, 100 * (i + 1));
 	guest_end(dev);
 	EXPECT_EQ(0, lio("dropwwn " WWN_A "97"));
 }
