@@ -20,7 +20,7 @@
 #include "fuzz_expect.h"
 #include "load.h"
 
-#define CHAINS		20000UL
+#define CHAINS		10000UL
 #define TESTS		5	/* that share them */
 /* Lines in the kernel's log for a test, beside those of fuzz_known_lines[]. */
 #define LINES_MAX	30

@@ -774,7 +774,7 @@ static void flip_find(struct toctou *self, struct flip *flip)
 			   offsetof(struct version, table);
 }
 
-#define ROUNDS 150
+#define ROUNDS 75
 
 static void race_fast(struct toctou *self, const struct race *race)
 {
