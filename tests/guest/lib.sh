@@ -269,23 +269,6 @@ guest_ready() {
 	fi
 }
 
-# guest_entered_twice NAME: did its kernel die of an interrupt at the first instruction of
-# an entry? Nothing may come there, but the emulated VMRUN can deliver an interrupt a second
-# time (Documentation/testing.rst, The host VM). It then is in the kernel with the user's GS
-# base, so that a per-CPU variable is at its bare offset, or with the user's stack.
-guest_entered_twice() {
-	local fault
-	grep -q 'QEMU TCG' /proc/cpuinfo || return
-	fault=$(grep -A 12 'BUG: ENTRY_TRAMPOLINE stack guard page was hit' "$work/$1/console")
-	if grep -qE 'RIP: 0010:(error_entry|exc_page_fault|asm_exc_page_fault)\+' <<<"$fault" &&
-		grep -qE 'RAX: 00000000000[0-9a-f]{5} ' <<<"$fault"; then
-		return
-	fi
-	fault=$(grep -A 12 'PANIC: double fault' "$work/$1/console")
-	grep -qF 'RIP: 0010:entry_SYSCALL_64+0x0/' <<<"$fault" &&
-		grep -qE 'RSP: [0-9a-f]{4}:00007' <<<"$fault"
-}
-
 # guest_report NAME: what is known of one that failed: what it says, and where it is if it
 # does not answer
 guest_report() {

@@ -93,33 +93,3 @@ first_fault() {
 		[[ -z $line ]] || { echo "$line" && break; }
 	done
 }
-
-# clock_went_back LOG: the first line of a kernel log that is more than a second older than
-# one before it. The clock is the emulated processor's time-stamp counter. So this is
-# what the kernel shows of a processor that runs it with the offset of its guest's
-# counter: one that is between the two, by a fault of the emulator (Documentation/testing.rst).
-clock_went_back() {
-	[[ -e $1 ]] || return 0
-	awk '/^\[ *[0-9]+\.[0-9]+\]/ {
-		time = substr($0, 2) + 0
-		if (time < last - 1) { print; exit }
-		last = time > last ? time : last
-	}' "$1"
-}
-
-# guest_vm OPTIONS... SCRIPT...: tools/vm/run --guests, and once more if the emulator let
-# the host VM die. The first try shows as comments, and counts as a case that was skipped.
-guest_vm() {
-	local log status=0
-	log=$(mktemp "${TMPDIR:-/tmp}/vhost-lio-guest.XXXXXX")
-	"$top/tools/vm/run" --guests "$@" >"$log" 2>&1 || status=$?
-	if ((status == 126)); then
-		sed 's/^/# /' "$log"
-		echo 'ok - the host VM, first try # SKIP the emulator let it die, see above'
-		status=0
-		"$top/tools/vm/run" --guests "$@" >"$log" 2>&1 || status=$?
-	fi
-	cat "$log"
-	rm -f "$log"
-	return "$status"
-}
