@@ -277,6 +277,8 @@ guest_report() {
 	note "the guest $1: started $(grep -c 'init: the guest has started' "$dir/console") times," \
 		"$(wc -l <"$dir/starts") were wanted; what QEMU and its kernel said"
 	{
+		# Why it stopped comes before the registers, which are many lines.
+		grep -iE 'error|fail|abort|extra data' "$dir/qemu.log" | tail -n 10
 		tail -n 5 "$dir/qemu.log"
 		grep -F 'reason shutdown' /sys/kernel/tracing/trace | tail -n 4
 		guest_resets "$1"
