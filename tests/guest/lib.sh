@@ -278,9 +278,9 @@ guest_report() {
 		"$(wc -l <"$dir/starts") were wanted; what QEMU and its kernel said"
 	{
 		# Why it stopped comes before the registers, which are many lines.
-		grep -iE 'error|fail|abort|extra data' "$dir/qemu.log" | tail -n 10
+		grep -iE 'error|fail|abort|extra data' "$dir/qemu.log" | tail -n 10 || :
 		tail -n 5 "$dir/qemu.log"
-		grep -F 'reason shutdown' /sys/kernel/tracing/trace | tail -n 4
+		grep -F 'reason shutdown' /sys/kernel/tracing/trace | tail -n 4 || :
 		guest_resets "$1"
 		awk '
 			{ last[NR] = $0 }
@@ -347,7 +347,7 @@ guest_kvm() {
 	echo 1 >"$trace/events/kvm/enable"
 	sleep 1
 	echo 0 >"$trace/events/kvm/enable"
-	grep -v '^#' "$trace/trace" | tail -n 40 | cut -c 1-150
+	grep -v '^#' "$trace/trace" | tail -n 40 | cut -c 1-150 || :
 	: >"$trace/trace"
 	guest_watch
 }
