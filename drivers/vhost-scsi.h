@@ -45,7 +45,8 @@ struct vhost_scsi_endpoint;
  * @sgl: pinned guest pages, neighbours merged; the entries are not to be
  *	 changed
  * @sgl_nents: entries in use
- * @sgl_misaligned: an entry starts or ends within a 512-byte sector
+ * @sgl_align: the page offsets and lengths of the guest's buffers, by OR: a power of
+ *	       two, up to a page, that divides it divides each border in @sgl
  *
  * @response: VIRTIO_SCSI_S_*; unless it is S_OK the rest is not for the guest
  * @status: SAM status
@@ -63,7 +64,7 @@ struct vhost_scsi_cmd {
 	u32 data_len;
 	struct scatterlist *sgl;
 	u32 sgl_nents;
-	bool sgl_misaligned;
+	u32 sgl_align;
 
 	u8 response;
 	u8 status;

@@ -6,7 +6,10 @@
  * - Parameter data (all but reads and writes of the medium): LIO maps it in
  *   one piece, reads lengths from it more than once, and writes to it whatever
  *   the direction.
- * - Buffers that are cut within a sector: backends warn or fail.
+ * - Buffers that are cut within a block: virtio lets the driver cut them anywhere
+ *   (virtio 1.3, 2.7.4). Block devices take each piece for whole blocks: depending on
+ *   kernel and driver they fail, BUG(), or transfer a block to where only a part of
+ *   it is the guest's.
  * - Reads of less than the buffer holds: a backend transfers the whole list.
  * - WRITE SAME and COMPARE AND WRITE: LIO expects whole pages, or one piece.
  *
@@ -36,7 +39,8 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 
 	if (!(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB))
 		return true;
-	if (cmd->sgl_misaligned || se_cmd->data_length != cmd->data_len)
+	if (cmd->sgl_align & READ_ONCE(t->lun->cut_mask) ||
+	    se_cmd->data_length != cmd->data_len)
 		return true;
 
 	switch (cmd->cdb[0]) {
@@ -89,6 +93,16 @@ static void copy(struct scatterlist *dst, unsigned int dst_nents,
 	sg_miter_stop(&d);
 }
 
+/*
+ * Of the pages of a bounce buffer, so that none of them ends within a block. Blocks
+ * can be larger than a page since Linux 6.15.
+ */
+static unsigned int block_order(const struct se_device *dev)
+{
+	return get_order(max(dev->dev_attrib.block_size,
+			     dev->dev_attrib.hw_block_size));
+}
+
 /**
  * vhost_scsi_bounce_get - allocate it, and fill it with data-out
  * @t: given back by vhost_scsi_bounce_put()
@@ -104,8 +118,10 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 
 	if (atomic_long_add_return(len, bounced(t)) > MAX_BYTES)
 		goto err;
-	t->bounce = sgl_alloc(len, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
-			      &t->bounce_nents);
+	t->bounce_order = block_order(t->se_cmd.se_dev);
+	t->bounce = sgl_alloc_order(len, t->bounce_order, false,
+				    GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
+				    &t->bounce_nents);
 	if (!t->bounce)
 		goto err;
 	if (cmd->dir == DMA_TO_DEVICE)
@@ -148,7 +164,7 @@ void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t)
 	for_each_sg(t->bounce, sg, t->bounce_nents, i)
 		len += sg->length;
 	atomic_long_sub(len, bounced(t));
-	sgl_free(t->bounce);
+	sgl_free_order(t->bounce, t->bounce_order);
 	t->bounce = NULL;
 }
 

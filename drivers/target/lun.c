@@ -12,6 +12,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/blk_types.h>
 #include <linux/delay.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -36,24 +37,50 @@ static struct workqueue_struct *submit_here_wq;
 /* ... but not more of them. */
 #define PASSING		32
 
-/* Backends that do not sleep in the submission. */
-static const struct {
+/**
+ * struct backend - what is known of a kind of backstore
+ * @name: LIO's
+ * @submitter: of plain commands
+ * @unit: bytes that a piece of a buffer is a multiple of, if blocks are not larger
+ */
+struct backend {
 	const char *name;
 	enum vhost_scsi_submitter submitter;
-} backends[] = {
-	{ "rd_mcp", VHOST_SCSI_SUBMIT_COMPLETING },
-	{ "iblock", VHOST_SCSI_SUBMIT_INLINE },
-	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE },
+	u32 unit;
 };
 
-static enum vhost_scsi_submitter submitter_of(const struct se_device *dev)
+static const struct backend backends[] = {
+	{ "rd_mcp", VHOST_SCSI_SUBMIT_COMPLETING, SECTOR_SIZE },
+	{ "iblock", VHOST_SCSI_SUBMIT_INLINE, SECTOR_SIZE },
+	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE, PAGE_SIZE },
+};
+
+/*
+ * Others sleep in the submission. LIO knows the block size of a block device only, not
+ * what a passed-through device or the disk below a file needs: whole pages suit all.
+ */
+static const struct backend other_backend = {
+	.submitter = VHOST_SCSI_SUBMIT_ANYWHERE,
+	.unit = PAGE_SIZE,
+};
+
+static const struct backend *backend_of(const struct se_device *dev)
 {
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
 		if (!strcmp(dev->transport->name, backends[i].name))
-			return backends[i].submitter;
-	return VHOST_SCSI_SUBMIT_ANYWHERE;
+			return &backends[i];
+	return &other_backend;
+}
+
+/* Pages lie where they will: no buffer of theirs is one of larger blocks. */
+static u32 cut_mask_of(const struct se_device *dev)
+{
+	u32 unit = max3(backend_of(dev)->unit, dev->dev_attrib.block_size,
+			dev->dev_attrib.hw_block_size);
+
+	return unit > PAGE_SIZE ? U32_MAX : unit - 1;
 }
 
 /* What the guest asked for; LIO sees all as SIMPLE. */
@@ -261,6 +288,7 @@ static void lun_init(struct vhost_scsi_lun *lun)
 {
 	unsigned int i;
 
+	lun->cut_mask = U32_MAX;
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
 	INIT_LIST_HEAD(&lun->large);
@@ -315,6 +343,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 {
 	u64 nr = se_lun->unpacked_lun;
 	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
+	const struct se_device *dev;
 	int ret;
 
 	if (!lun) {
@@ -332,8 +361,9 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			smp_store_release(&tpg->low_luns[nr], lun);
 	}
 	/* It stays linked until this returns. */
-	WRITE_ONCE(lun->submitter,
-		   submitter_of(rcu_dereference_raw(se_lun->lun_se_dev)));
+	dev = rcu_dereference_raw(se_lun->lun_se_dev);
+	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
+	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 	return 0;
@@ -352,6 +382,8 @@ void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 		return;
 	lun->linked = false;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
+	/* LIO lets commands in to the next backend before it is known here. */
+	WRITE_ONCE(lun->cut_mask, U32_MAX);
 }
 
 /**

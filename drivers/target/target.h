@@ -65,6 +65,8 @@ struct vhost_scsi_lun_work {
  * @linked: a backstore is there; under tpg->mutex
  * @entry: the nexus's, for vhost_scsi_lun_attach(); NULL: LIO has to search
  * @submitter: of plain commands to its backend
+ * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
+ *	      block of the backend
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty if @held
@@ -79,6 +81,7 @@ struct vhost_scsi_lun {
 	bool linked;
 	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
+	u32 cut_mask;
 	spinlock_t lock;	/* guards what follows */
 	struct list_head waiting;
 	struct list_head large;
@@ -170,6 +173,7 @@ struct vhost_scsi_endpoint {
  * @node: in lun->waiting or lun->large
  * @bounce: pages between the guest's and the backend; NULL: none
  * @bounce_nents: of them
+ * @bounce_order: of each
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE or PERSISTENT RESERVE OUT, LIO's
  * @completed: of a COMPARE AND WRITE, LIO's
@@ -184,6 +188,7 @@ struct vhost_scsi_tcmd {
 	struct list_head node;
 	struct scatterlist *bounce;
 	unsigned int bounce_nents;
+	unsigned int bounce_order;
 	struct sg_table split;
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,

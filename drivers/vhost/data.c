@@ -11,8 +11,6 @@
 #include "request.h"
 #include "vhost.h"
 
-/* What backends expect of a buffer's alignment. */
-#define SECTOR	512
 /*
  * Table entries of a device at a time, beyond the inline ones: 32 MiB of
  * tables for 4 GiB of scattered pages.
@@ -101,8 +99,7 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 	bool clean = false, cleanable = false;
 	u32 n;
 
-	if ((addr | len) & (SECTOR - 1))
-		data->misaligned = true;
+	data->align |= off | len;
 	data->len += len;
 	for (; len; len -= n, off = 0, pages++) {
 		struct page *page = vhost_scsi_page(pages);
@@ -569,7 +566,7 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 	data->sgl = sg;
 	data->nents = 1;
 	data->len = len;
-	data->misaligned = (off | len) & (SECTOR - 1);
+	data->align = off | len;
 	data->ranges = &data->one;
 	if (!data->write)
 		return true;
@@ -746,6 +743,6 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 	data->nr_ranges = 0;
 	data->nents = 0;
 	data->len = 0;
-	data->misaligned = false;
+	data->align = 0;
 	data->cleanable = false;
 }

@@ -292,7 +292,7 @@ static void slot_fill(struct request_slot *slot,
 	cmd->data_len = slot->data.len;
 	cmd->sgl = slot->data.sgl;
 	cmd->sgl_nents = slot->data.nents;
-	cmd->sgl_misaligned = slot->data.misaligned;
+	cmd->sgl_align = slot->data.align;
 	/* Pairs with vhost_scsi_slots_busy(). */
 	smp_store_release(&slot->free.busy, true);
 }

@@ -101,7 +101,7 @@ struct vhost_scsi_range {
  * @nents: entries in use
  * @orig_nents: entries allocated, 0 for @inline_sgl alone
  * @len: bytes
- * @misaligned: see struct vhost_scsi_cmd
+ * @align: see struct vhost_scsi_cmd
  * @write: the device writes it
  * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
  * @pin: where the first page is remembered, or NULL
@@ -117,7 +117,7 @@ struct vhost_scsi_data {
 	u32 nents;
 	u32 orig_nents;
 	u32 len;
-	bool misaligned;
+	u32 align;
 	bool write;
 	bool cleanable;
 	struct vhost_scsi_mem *mem;

@@ -22,8 +22,17 @@
  * cleanup			remove everything of ours
  * ramdisk NAME MIB		backstores
  * fileio NAME MIB [buffered|direct]
- * block NAME MIB [NSEC]		  iblock on a null_blk disk that keeps its data;
- *				  with NSEC a timer's interrupt completes commands
+ * block NAME MIB [NSEC [SIZE]]	  iblock on a null_blk disk that keeps its data; a
+ *				  timer's interrupt completes commands after NSEC, or
+ *				  the submission if that is 0; blocks of SIZE bytes
+ * crypt NAME MIB		  iblock on dm-crypt with sectors of 4096 bytes
+ * integrity NAME MIB		  the same with dm-integrity; half of MIB is for data
+ * zram NAME MIB		  iblock on a compressed RAM disk
+ * loop NAME MIB SIZE		  iblock on a loop device with direct I/O, over null_blk;
+ *				  blocks of SIZE bytes
+ * disk NAME PATH		  iblock on a disk that is there
+ * filesystem NAME MIB SIZE	ext4 on null_blk with blocks of SIZE bytes, for the
+ *				  files of later fileio backstores
  * hangable NAME MIB		  the same, with hang and unhang
  * delayed NAME MIB RD WR	  the same, with so many ms for each command
  * sleepy NAME MIB [HOW]	  the same, by fileio, which waits for the disk

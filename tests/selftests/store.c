@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <linux/dm-ioctl.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "files.h"
 #include "lio.h"
 #include "store.h"
@@ -285,12 +287,13 @@ static void null_be_quiet(const char *name)
 
 /* A null_blk disk that keeps its data; its path in @path. */
 static int null_disk(const char *name, const char *mib, const char *nsec,
-		     char *path, size_t size)
+		     const char *block_size, char *path, size_t size)
 {
 	const char *attrs[][2] = {
 		{ "size", mib }, { "memory_backed", "1" },
-		{ "blocksize", "512" }, { "queue_mode", "2" },
-		{ "irqmode", nsec ? "2" : "0" },
+		{ "blocksize", block_size ? block_size : "512" },
+		{ "queue_mode", "2" },
+		{ "irqmode", nsec && atoi(nsec) ? "2" : "0" },
 		{ "completion_nsec", nsec ? nsec : "0" },
 		{ "hw_queue_depth", "256" }, { "power", "1" },
 	};
@@ -316,7 +319,8 @@ static int null_disk(const char *name, const char *mib, const char *nsec,
 static int cmd_block(char **arg)
 {
 	char disk[256];
-	int ret = null_disk(arg[0], arg[1], arg[2], disk, sizeof(disk));
+	int ret = null_disk(arg[0], arg[1], arg[2], arg[2] ? arg[3] : NULL, disk,
+			    sizeof(disk));
 
 	return ret ? ret : iblock(arg[0], disk);
 }
@@ -326,31 +330,88 @@ static uint64_t sectors(const char *mib)
 	return (uint64_t)atoi(mib) << 11;
 }
 
-/* A device-mapper disk over a null_blk disk of the same name. */
+/*
+ * A device-mapper disk over a null_blk disk of the same name. @params are the target's,
+ * with one or more %1$s for that disk.
+ */
+__printf(4, 0)
 static int mapped(const char *name, const char *mib, const char *target,
-		  const char *read_ms, const char *write_ms, char *path,
-		  size_t size)
+		  const char *params, char *path, size_t size)
 {
 	struct dm_part part = { .sectors = sectors(mib), .target = target };
 	char disk[128];
 	int ret;
 
-	ret = null_disk(name, mib, NULL, disk, sizeof(disk));
+	ret = null_disk(name, mib, NULL, NULL, disk, sizeof(disk));
 	if (ret)
 		return ret;
-	if (write_ms)
-		snprintf(part.params, sizeof(part.params), "%s 0 %s %s 0 %s",
-			 disk, read_ms, disk, write_ms);
-	else
-		snprintf(part.params, sizeof(part.params), "%s 0", disk);
+	/* dm-integrity keeps checksums there, too. */
+	if (!strcmp(target, "integrity"))
+		part.sectors /= 2;
+	snprintf(part.params, sizeof(part.params), params, disk);
 	return dm_create(name, &part, path, size);
+}
+
+/* iblock on a disk of 4096-byte sectors that encrypts or checks what it is given. */
+static int cmd_crypt(char **arg)
+{
+	char path[64], params[256];
+	int ret = load_module("dm_crypt", NULL);
+
+	snprintf(params, sizeof(params),
+		 "aes-xts-plain64 %064d%064d 0 %%1$s 0 1 sector_size:4096", 1, 2);
+	if (!ret)
+		ret = mapped(arg[0], arg[1], "crypt", params, path, sizeof(path));
+	return ret ? ret : iblock(arg[0], path);
+}
+
+static int cmd_integrity(char **arg)
+{
+	char path[64];
+	int ret = load_module("dm_integrity", NULL);
+
+	if (!ret)
+		ret = mapped(arg[0], arg[1], "integrity",
+			     "%1$s 0 - D 2 block_size:4096 internal_hash:crc32c",
+			     path, sizeof(path));
+	return ret ? ret : iblock(arg[0], path);
+}
+
+static int cmd_disk(char **arg)
+{
+	return iblock(arg[0], arg[1]);
+}
+
+static int cmd_zram(char **arg)
+{
+	char path[64];
+	int ret = disk_zram(arg[1], path, sizeof(path));
+
+	return ret ? ret : iblock(arg[0], path);
+}
+
+static int cmd_loop(char **arg)
+{
+	char disk[128], path[64];
+	int ret = null_disk(arg[0], arg[1], NULL, arg[2], disk, sizeof(disk));
+
+	if (!ret)
+		ret = disk_loop(disk, atoi(arg[2]), path, sizeof(path));
+	return ret ? ret : iblock(arg[0], path);
+}
+
+static int cmd_filesystem(char **arg)
+{
+	char disk[128];
+	int ret = null_disk(arg[0], arg[1], NULL, arg[2], disk, sizeof(disk));
+
+	return ret ? ret : disk_filesystem(disk, FILES);
 }
 
 static int cmd_hangable(char **arg)
 {
 	char path[64];
-	int ret = mapped(arg[0], arg[1], "linear", NULL, NULL, path,
-			 sizeof(path));
+	int ret = mapped(arg[0], arg[1], "linear", "%1$s 0", path, sizeof(path));
 
 	return ret ? ret : iblock(arg[0], path);
 }
@@ -358,18 +419,18 @@ static int cmd_hangable(char **arg)
 static int cmd_sleepy(char **arg)
 {
 	char path[64];
-	int ret = mapped(arg[0], arg[1], "linear", NULL, NULL, path,
-			 sizeof(path));
+	int ret = mapped(arg[0], arg[1], "linear", "%1$s 0", path, sizeof(path));
 
 	return ret ? ret : fileio(arg[0], path, 0, arg[2]);
 }
 
 static int cmd_delayed(char **arg)
 {
-	char path[64];
-	int ret = mapped(arg[0], arg[1], "delay", arg[2], arg[3], path,
-			 sizeof(path));
+	char path[64], params[128];
+	int ret;
 
+	snprintf(params, sizeof(params), "%%1$s 0 %s %%1$s 0 %s", arg[2], arg[3]);
+	ret = mapped(arg[0], arg[1], "delay", params, path, sizeof(path));
 	return ret ? ret : iblock(arg[0], path);
 }
 
@@ -635,6 +696,18 @@ static int remove_dir(const char *dir, const char *name)
 	return rmdir(path) && errno != ENOTDIR ? -errno : 0;
 }
 
+static int store_remove(const char *dir, const char *name)
+{
+	char path[PATH_MAX], disk[256] = "";
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/%s/udev_path", dir, name);
+	if (exists(path))
+		read_file(path, disk, sizeof(disk));
+	ret = remove_dir(dir, name);
+	return ret ? ret : disk_remove(disk);
+}
+
 static int hba_remove(const char *dir, const char *name)
 {
 	const char *number = strrchr(name, '_');
@@ -644,7 +717,7 @@ static int hba_remove(const char *dir, const char *name)
 	if (!number || strcmp(number + 1, LIO_HBA))
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	ret = for_each(path, "", remove_dir);
+	ret = for_each(path, "", store_remove);
 	return ret ? ret : remove_dir(dir, name);
 }
 
@@ -672,9 +745,10 @@ int store_cleanup(void)
 	ret = ret ? ret : err;
 	err = dm_release(true);
 	ret = ret ? ret : err;
+	for_each(FILES, "", remove_file);
+	umount(FILES);
 	err = for_each(NULLB, "vsg_", remove_dir);
 	ret = ret ? ret : err;
-	for_each(FILES, "", remove_file);
 	rmdir(FILES);
 	return ret;
 }
@@ -684,6 +758,12 @@ const struct lio_command store_commands[] = {
 	{ "fileio", 2, cmd_fileio },
 	{ "block", 2, cmd_block },
 	{ "hangable", 2, cmd_hangable },
+	{ "crypt", 2, cmd_crypt },
+	{ "integrity", 2, cmd_integrity },
+	{ "disk", 2, cmd_disk },
+	{ "zram", 2, cmd_zram },
+	{ "loop", 3, cmd_loop },
+	{ "filesystem", 3, cmd_filesystem },
 	{ "sleepy", 2, cmd_sleepy },
 	{ "delayed", 4, cmd_delayed },
 	{ "broken", 2, cmd_broken },
