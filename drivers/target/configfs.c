@@ -368,16 +368,22 @@ static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
 	tpg->tpgt = tpgt;
 	tpg->bind_uid = INVALID_UID;
 	mutex_init(&tpg->mutex);
-	vhost_scsi_tpg_init_luns(tpg);
+	ret = vhost_scsi_tpg_init_luns(tpg);
+	if (ret)
+		goto err_free;
 
 	ret = core_tpg_register(wwn, &tpg->tpg, tport->proto);
-	if (ret) {
-		kfree(tpg);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto err_luns;
 	kref_get(&tport->users);
 	vhost_scsi_tpg_publish(tpg);
 	return &tpg->tpg;
+
+err_luns:
+	vhost_scsi_tpg_free_luns(tpg);
+err_free:
+	kfree(tpg);
+	return ERR_PTR(ret);
 }
 
 static void tport_free(struct kref *kref)
@@ -571,19 +577,10 @@ const struct target_core_fabric_ops vhost_scsi_fabric_ops = {
 
 int vhost_scsi_target_register(void)
 {
-	int ret;
-
-	ret = vhost_scsi_luns_init();
-	if (ret)
-		return ret;
-	ret = target_register_template(&vhost_scsi_fabric_ops);
-	if (ret)
-		vhost_scsi_luns_exit();
-	return ret;
+	return target_register_template(&vhost_scsi_fabric_ops);
 }
 
 void vhost_scsi_target_unregister(void)
 {
 	target_unregister_template(&vhost_scsi_fabric_ops);
-	vhost_scsi_luns_exit();
 }

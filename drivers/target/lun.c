@@ -21,13 +21,6 @@
 
 #include "target.h"
 
-static struct workqueue_struct *submit_wq;
-/*
- * Where LIO completes by work items of its own: those run after the one that
- * submits, in the same thread, and not each after a switch to another. Should
- * that sleep, they do not wait for it.
- */
-static struct workqueue_struct *submit_here_wq;
 /* Commands of a work item there, before completions have their turn... */
 #define WEIGHT_HERE	32
 /* ... and bytes of theirs. */
@@ -139,10 +132,12 @@ static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 
 static void work_queue(struct vhost_scsi_lun_work *lw)
 {
+	struct vhost_scsi_tpg *tpg = lw->lun->tpg;
+
 	if (lw->here)
-		queue_work_on(lw->cpu, submit_here_wq, &lw->work);
+		queue_work_on(lw->cpu, tpg->submit_here_wq, &lw->work);
 	else
-		queue_work(submit_wq, &lw->work);
+		queue_work(tpg->submit_wq, &lw->work);
 }
 
 /* Starts another work, if there is one and something for it to do. */
@@ -284,10 +279,11 @@ void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
 	}
 }
 
-static void lun_init(struct vhost_scsi_lun *lun)
+static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 {
 	unsigned int i;
 
+	lun->tpg = tpg;
 	lun->cut_mask = U32_MAX;
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
@@ -323,12 +319,29 @@ static void lun_flush(struct vhost_scsi_lun *lun)
 
 /**
  * vhost_scsi_tpg_init_luns - prepare a new TPG
- * @tpg: the TPG
+ * @tpg: undone by vhost_scsi_tpg_free_luns()
+ *
+ * A workqueue runs a bounded number of items at a time (its max_active), and items
+ * whose backend hangs count. So each TPG has workqueues of its own: a guest whose
+ * backends hang keeps no other guest waiting.
+ *
+ * Return: 0 or -ENOMEM.
  */
-void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg)
+int vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg)
 {
 	xa_init(&tpg->luns);
-	lun_init(&tpg->any_lun);
+	lun_init(&tpg->any_lun, tpg);
+	tpg->submit_wq = alloc_workqueue("vhost_scsi_submit",
+					 WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!tpg->submit_wq)
+		return -ENOMEM;
+	tpg->submit_here_wq = alloc_workqueue("vhost_scsi_here",
+					      WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	if (!tpg->submit_here_wq) {
+		destroy_workqueue(tpg->submit_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /**
@@ -350,7 +363,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 		lun = kzalloc(sizeof(*lun), GFP_KERNEL);
 		if (!lun)
 			return -ENOMEM;
-		lun_init(lun);
+		lun_init(lun, tpg);
 		ret = xa_err(xa_store(&tpg->luns, nr, lun, GFP_KERNEL));
 		if (ret) {
 			kfree(lun);
@@ -403,25 +416,6 @@ void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg)
 		kfree(lun);
 	}
 	xa_destroy(&tpg->luns);
-}
-
-int vhost_scsi_luns_init(void)
-{
-	submit_wq = alloc_workqueue("vhost_scsi_submit",
-				    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!submit_wq)
-		return -ENOMEM;
-	submit_here_wq = alloc_workqueue("vhost_scsi_here",
-					 WQ_PERCPU | WQ_MEM_RECLAIM, 0);
-	if (!submit_here_wq) {
-		destroy_workqueue(submit_wq);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-void vhost_scsi_luns_exit(void)
-{
-	destroy_workqueue(submit_here_wq);
-	destroy_workqueue(submit_wq);
+	destroy_workqueue(tpg->submit_here_wq);
+	destroy_workqueue(tpg->submit_wq);
 }

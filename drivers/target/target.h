@@ -62,6 +62,7 @@ struct vhost_scsi_lun_work {
  *
  * Made when a LUN number is first used in a TPG and kept until the TPG goes.
  *
+ * @tpg: its port group
  * @linked: a backstore is there; under tpg->mutex
  * @entry: the nexus's, for vhost_scsi_lun_attach(); NULL: LIO has to search
  * @submitter: of plain commands to its backend
@@ -78,6 +79,7 @@ struct vhost_scsi_lun_work {
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
+	struct vhost_scsi_tpg *tpg;
 	bool linked;
 	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
@@ -119,6 +121,10 @@ struct vhost_scsi_tport {
  *	      a device is bound, so no lock
  * @pin_memory: attribute, likewise
  * @poll_us: attribute, likewise
+ * @submit_wq: submits commands whose backend sleeps meanwhile
+ * @submit_here_wq: submits where LIO completes by work items of its own: those run
+ *		    after the one that submits, in the same thread, and not each after
+ *		    a switch to another. Should that sleep, they do not wait for it
  * @mutex: guards what follows
  * @sess: the nexus; NULL: none yet
  * @sess_is_default: nobody set it by hand
@@ -139,6 +145,8 @@ struct vhost_scsi_tpg {
 	kuid_t bind_uid;
 	bool pin_memory;
 	u32 poll_us;
+	struct workqueue_struct *submit_wq;
+	struct workqueue_struct *submit_here_wq;
 	struct mutex mutex;	/* guards what follows */
 	struct se_session *sess;
 	bool sess_is_default;
@@ -263,7 +271,7 @@ bool vhost_scsi_cdb_needs_no_lun(const u8 *cdb);
 
 /* lun.c */
 
-void vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
+int vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
 int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			   const struct se_lun *se_lun);
 void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 lun);
@@ -284,8 +292,6 @@ vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
 	return xa_load(&tpg->luns, lun);
 }
 
-int vhost_scsi_luns_init(void);
-void vhost_scsi_luns_exit(void);
 bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t);
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,

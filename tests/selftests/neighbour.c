@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: what hangs for one guest keeps no other guest waiting. */
+
+#include <sched.h>
+#include <stdio.h>
+
+#include "support.h"
+
+#define T 1
+/*
+ * More than a workqueue runs at a time: 256 work items for a processor, and as many
+ * that belong to none.
+ */
+#define LUNS 300
+
+int suite_setup(void)
+{
+	unsigned int i;
+	int ret = lio_suite("sleepy hung 16; fileio file 16\n"
+			    "tpg " WWN_A " 1; tpg " WWN_B " 1\n"
+			    "lun " WWN_B " 1 0 file");
+
+	for (i = 0; i < LUNS && !ret; i++)
+		ret = lio("lun " WWN_A " 1 %u hung", i);
+	return ret;
+}
+
+void suite_teardown(void)
+{
+	lio("unhang hung");
+	lio_suite_end();
+}
+
+FIXTURE(jam)
+{
+	struct vsg_dev *hung;
+	struct vsg_dev *other;
+	struct vsg_req *req[2 * LUNS];
+};
+
+/* All workers on one processor, so that work items for it are queued together. */
+static void share_processor(void)
+{
+	pid_t tids[8];
+	cpu_set_t set;
+	int i, n = threads_named("vhost-", tids, ARRAY_SIZE(tids));
+
+	ASSERT_EQ(2, n);
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(0, sched_setaffinity(tids[i], sizeof(set), &set));
+}
+
+FIXTURE_SETUP(jam)
+{
+	struct vsg_opts opts = { .ring_size = 1024, .mem_size = 32 << 20 };
+	unsigned int i;
+
+	self->hung = guest(WWN_A, &opts);
+	self->other = guest(WWN_B, &opts);
+	share_processor();
+	for (i = 0; i < LUNS; i++)
+		ready(vsg_io(self->hung, 0), T, i);
+	ready(vsg_io(self->other, 0), T, 0);
+	for (i = 0; i < ARRAY_SIZE(self->req); i++)
+		self->req[i] = request(self->hung, 0, BLOCK);
+}
+
+FIXTURE_TEARDOWN(jam)
+{
+	lio("unhang hung");
+	guest_end(self->other);
+	guest_end(self->hung);
+}
+
+/* A file is read by a work item, which sleeps until the disk below answers. */
+TEST_F_TIMEOUT(jam, file_beside_hung_files, 60)
+{
+	struct vsg_ring *r = vsg_io(self->hung, 0);
+	struct vsg_req *req = request(self->other, 1 << 16, 1 << 16);
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("hang hung"));
+	for (i = 0; i < ARRAY_SIZE(self->req); i++) {
+		/* Each from a page of its own, which nothing has read yet. */
+		vsg_cmd_rw(self->req[i], T, i % LUNS, false, 8 * (i + 1), 1,
+			   BLOCK);
+		ASSERT_EQ(0, vsg_submit(r, self->req[i]));
+	}
+	vsg_ring_kick(r);
+	reach_backend();
+	EXPECT_FALSE(self->req[0]->tok.done);
+
+	for (i = 0; i < 4; i++) {
+		WHERE("command %u of the other guest", i);
+		write_pattern(vsg_io(self->other, 0), req, T, 0, 100 * i, 100,
+			      i + 1);
+		check_pattern(vsg_io(self->other, 0), req, T, 0, 100 * i, 100,
+			      i + 1);
+	}
+	EXPECT_FALSE(self->req[0]->tok.done);
+
+	ASSERT_EQ(0, lio("unhang hung"));
+	for (i = 0; i < ARRAY_SIZE(self->req); i++) {
+		WHERE("command %u of the guest that hung", i);
+		ASSERT_EQ(0, vsg_token_wait(&self->req[i]->tok, WAIT_MS));
+		EXPECT_TRUE(vsg_good(self->req[i]));
+	}
+}
