@@ -87,7 +87,7 @@ size_t mem_model_find(const struct mem_model *m, u64 gpa, size_t len,
 }
 
 unsigned int mem_model_map(const struct mem_model *m,
-			   const struct vhost_scsi_desc *descs, unsigned int nr,
+			   const struct vhost_scsi_range *descs, unsigned int nr,
 			   struct vhost_scsi_iov *iov, unsigned int max)
 {
 	unsigned int i, n = 0;
@@ -97,7 +97,7 @@ unsigned int mem_model_map(const struct mem_model *m,
 		u32 done = 0, len;
 
 		while (done < descs[i].len) {
-			u64 gpa = descs[i].addr + done;
+			u64 gpa = descs[i].gpa + done;
 
 			len = mem_model_find(m, gpa, descs[i].len - done,
 					     &base);
@@ -285,7 +285,7 @@ out:
 static void run_map(const struct run *run, struct input *in)
 {
 	struct vhost_scsi_iov want[MAX_PIECES], *iov;
-	struct vhost_scsi_desc *descs;
+	struct vhost_scsi_range *descs;
 	unsigned int nr = next_byte(in) % (MAX_DESCS + 1);
 	unsigned int max = next_byte(in) % (MAX_PIECES + 1), n, i;
 	int ret;
@@ -294,7 +294,7 @@ static void run_map(const struct run *run, struct input *in)
 	descs = calloc(nr ? nr : 1, sizeof(*descs));
 	iov = calloc(max ? max : 1, sizeof(*iov));
 	for (i = 0; i < nr; i++) {
-		descs[i].addr = next_gpa(run, in);
+		descs[i].gpa = next_gpa(run, in);
 		descs[i].len = next_len(in);
 	}
 	n = mem_model_map(&run->model, descs, nr, want, max);

@@ -8,7 +8,7 @@
 #define _UNIT_MEM_MODEL_H
 
 #include "input.h"
-#include "vhost.h"
+#include "vhost/memory/internal.h"
 
 #define MEM_MODEL_REGIONS	8
 
@@ -29,7 +29,7 @@ size_t mem_model_find(const struct mem_model *m, u64 gpa, size_t len,
 		      uintptr_t *base);
 /* As vhost_scsi_mem_map(), but however many there are: at most @max are kept. */
 unsigned int mem_model_map(const struct mem_model *m,
-			   const struct vhost_scsi_desc *descs, unsigned int nr,
+			   const struct vhost_scsi_range *descs, unsigned int nr,
 			   struct vhost_scsi_iov *iov, unsigned int max);
 void mem_model_same(const struct vhost_scsi_iov *want,
 		    const struct vhost_scsi_iov *is, unsigned int nr);

@@ -103,7 +103,7 @@ static inline void start(struct fixture *f)
 static inline void out(struct fixture *f, u64 gpa, u32 len)
 {
 	EXPECT(!f->chain.nr_in && f->chain.nr_out < f->chain.max);
-	f->chain.descs[f->chain.nr_out].addr = gpa;
+	f->chain.descs[f->chain.nr_out].gpa = gpa;
 	f->chain.descs[f->chain.nr_out++].len = len;
 	f->chain.out_len += len;
 }
@@ -113,7 +113,7 @@ static inline void in(struct fixture *f, u64 gpa, u32 len)
 	unsigned int n = f->chain.nr_out + f->chain.nr_in++;
 
 	EXPECT(n < f->chain.max);
-	f->chain.descs[n].addr = gpa;
+	f->chain.descs[n].gpa = gpa;
 	f->chain.descs[n].len = len;
 	f->chain.in_len += len;
 }

@@ -109,7 +109,7 @@ static void next_chain(struct run *run, struct input *in)
 	c->descs = calloc(c->max, sizeof(*c->descs));
 	run->iov = calloc(2 * c->max, sizeof(*run->iov));
 	for (i = 0; i < c->nr_out + c->nr_in; i++) {
-		c->descs[i].addr = next_gpa(run, in);
+		c->descs[i].gpa = next_gpa(run, in);
 		c->descs[i].len = next_len(in);
 		if (i < c->nr_out)
 			c->out_len += c->descs[i].len;
@@ -121,13 +121,13 @@ static void next_chain(struct run *run, struct input *in)
 /* Byte @off of what the guest sends; false: it cannot be read. */
 static bool out_byte(const struct run *run, u64 off, u8 *byte)
 {
-	const struct vhost_scsi_desc *d = run->chain.descs;
+	const struct vhost_scsi_range *d = run->chain.descs;
 	uintptr_t base;
 	size_t place;
 
 	while (off >= d->len)
 		off -= d++->len;
-	if (!mem_model_find(&run->model, d->addr + off, 1, &base))
+	if (!mem_model_find(&run->model, d->gpa + off, 1, &base))
 		return false;
 	place = base - (uintptr_t)run->arena;
 	*byte = run->bytes[place];
@@ -252,7 +252,7 @@ static void lay_table(struct run *run)
 		u16 flags = (i < c->nr_out ? 0 : VRING_DESC_F_WRITE) |
 			    (i < 2 ? VRING_DESC_F_NEXT : 0);
 
-		desc[i].addr = __cpu_to_virtio64(true, c->descs[i].addr);
+		desc[i].addr = __cpu_to_virtio64(true, c->descs[i].gpa);
 		desc[i].len = __cpu_to_virtio32(true, c->descs[i].len);
 		desc[i].flags = __cpu_to_virtio16(true, flags);
 		desc[i].next = __cpu_to_virtio16(true, i < 2 ? i + 1 : 0);

@@ -8,7 +8,7 @@
 #define _UNIT_PARSE_MODEL_H
 
 #include "mem_model.h"
-#include "request.h"
+#include "vhost/scsi/request.h"
 
 /*
  * Any bytes as guest memory and a chain in it, as a request, as a control request,

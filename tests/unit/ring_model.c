@@ -108,7 +108,7 @@ u16 model_avail_event(const struct model *m)
 
 struct walk {
 	struct vhost_scsi_chain chain;
-	struct vhost_scsi_desc descs[MODEL_MAX];
+	struct vhost_scsi_range descs[MODEL_MAX];
 };
 
 static struct vring_desc walk_desc(const struct model *m, const void *p)
@@ -132,7 +132,7 @@ static void walk_add(struct walk *w, const struct vring_desc *d)
 		c->malformed = true;
 		return;
 	}
-	w->descs[c->nr_out + c->nr_in].addr = d->addr;
+	w->descs[c->nr_out + c->nr_in].gpa = d->addr;
 	w->descs[c->nr_out + c->nr_in].len = d->len;
 	c->nr_in += in;
 	c->nr_out += !in;
@@ -219,7 +219,7 @@ static void check_taken(struct model *m, int ret, u16 before)
 		must(c->nr_out == w->chain.nr_out);
 		must(c->nr_in == w->chain.nr_in);
 		for (i = 0; i < c->nr_out + c->nr_in; i++)
-			must(c->descs[i].addr == w->descs[i].addr &&
+			must(c->descs[i].gpa == w->descs[i].gpa &&
 			     c->descs[i].len == w->descs[i].len);
 	}
 	/* A window for each descriptor at the worst, and one that failed. */

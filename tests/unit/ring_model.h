@@ -10,7 +10,7 @@
 
 #include "unit-kernel.h"
 #include <linux/virtio_byteorder.h>
-#include "ring.h"
+#include "vhost/queue/ring.h"
 
 #define MODEL_GPA	0x100000000ULL	/* where guest memory begins */
 #define MODEL_MEM	4096		/* its size */

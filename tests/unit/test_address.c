@@ -4,8 +4,8 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include "vhost.h"
-#include "address.h"
+#include "vhost/scsi/address.h"
+#include "vhost-scsi.h"
 #include "unit.h"
 
 struct field {

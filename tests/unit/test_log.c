@@ -10,6 +10,7 @@
 
 #include "mem_model.h"
 #include "unit.h"
+#include "vhost/queue/queue.h"
 
 struct fixture {
 	struct vhost_scsi_mem *mem;
@@ -137,7 +138,7 @@ TEST(log, pages)
 			struct fixture f;
 
 			fixture_init(&f, 1000, off);
-			vhost_scsi_log_write(f.vq, rows[i].gpa, rows[i].len);
+			vhost_scsi_log_write(&f.vq->log, rows[i].gpa, rows[i].len);
 			EXPECT_EQ(rows[i].nr, count(&f));
 			for (n = 0; n < rows[i].nr; n++)
 				EXPECT(logged(&f, rows[i].first + n));
@@ -156,7 +157,7 @@ TEST(log, high_pages)
 		struct fixture f;
 
 		fixture_init(&f, pages[i], 0);
-		vhost_scsi_log_write(f.vq, (pages[i] - 1) * 4096, 1);
+		vhost_scsi_log_write(&f.vq->log, (pages[i] - 1) * 4096, 1);
 		EXPECT(logged(&f, pages[i] - 1));
 		fixture_free(&f);
 	}
@@ -196,7 +197,7 @@ TEST(log, none)
 	struct vhost_scsi_vq *vq = calloc(1, sizeof(*vq));
 
 	vq->log_used = true;
-	vhost_scsi_log_write(vq, 0, 4096);
+	vhost_scsi_log_write(&vq->log, 0, 4096);
 	vhost_scsi_log_used(vq, 0, 2);
 	vhost_scsi_log_free(NULL);
 	free(vq);
@@ -211,9 +212,9 @@ TEST(log, signals_its_eventfd)
 	vhost_scsi_log_free(f.vq->log);
 	f.vq->log = vhost_scsi_log_create((uintptr_t)f.bitmap, f.mem,
 					  (struct eventfd_ctx *)&f);
-	vhost_scsi_log_write(f.vq, 0, 0);
+	vhost_scsi_log_write(&f.vq->log, 0, 0);
 	EXPECT_EQ(0, unit_kernel.signals);
-	vhost_scsi_log_write(f.vq, 0, 3 * 4096);
+	vhost_scsi_log_write(&f.vq->log, 0, 3 * 4096);
 	EXPECT_EQ(1, unit_kernel.signals);
 	fixture_free(&f);
 }

@@ -6,7 +6,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include "unit.h"
-#include "vhost.h"
+#include "vhost/memory/internal.h"
 
 #define MAX_REGIONS	4096
 
@@ -258,7 +258,7 @@ static void expect_piece(const struct vhost_scsi_iov *iov, u64 base, u64 gpa,
 
 TEST(mem, map)
 {
-	static const struct vhost_scsi_desc descs[] = {
+	static const struct vhost_scsi_range descs[] = {
 		{ 0x100, 0x200 },
 		{ 0x400, 0 },
 		{ 0x1ff0, 0x20 },	/* from one region to the next */
@@ -297,7 +297,7 @@ TEST(mem, map_pinned)
 		0x3000, 0x1000, 0x900000,
 		0, 0,
 	};
-	static const struct vhost_scsi_desc descs[] = {
+	static const struct vhost_scsi_range descs[] = {
 		{ 0x7ff, 1 },
 		{ 0x800, 0x1000 },
 		{ 0x2fff, 2 },	/* into the region that is not pinned */
@@ -323,7 +323,7 @@ TEST(mem, map_wraps)
 		0, 0x1000, 0x600000,
 		0, 0,
 	};
-	static const struct vhost_scsi_desc desc = { ~0ULL - 0xf, 0x20 };
+	static const struct vhost_scsi_range desc = { ~0ULL - 0xf, 0x20 };
 	u64 order[8];
 	struct vhost_scsi_mem *mem;
 	struct vhost_scsi_iov iov[4];
@@ -404,7 +404,7 @@ TEST(mem, read)
 
 TEST(mem, cursor)
 {
-	static const struct vhost_scsi_desc descs[] = {
+	static const struct vhost_scsi_range descs[] = {
 		{ 0x1100, 3 }, { 0x1ffe, 5 }, { 0x2100, 1 }, { 0x2200, 90 },
 	};
 	struct vhost_scsi_iov iov[8];
@@ -454,7 +454,7 @@ TEST(mem, cursor)
 
 TEST(mem, cursor_stops_at_holes_and_faults)
 {
-	static const struct vhost_scsi_desc descs[] = {
+	static const struct vhost_scsi_range descs[] = {
 		{ 0x1100, 10 }, { 0x9000, 10 }, { 0x1200, 10 }, { 0x2200, 10 },
 	};
 	struct vhost_scsi_iov iov[4];

@@ -101,12 +101,12 @@ TEST(ring, take)
 		expect_chain(&m, 5, false, 2, 2);
 		EXPECT_EQ(51 + 0x01020304, m.chain.out_len);
 		EXPECT_EQ(108 + 0xffffffffULL, m.chain.in_len);
-		EXPECT_EQ(0x1122334455667788, m.chain.descs[0].addr);
+		EXPECT_EQ(0x1122334455667788, m.chain.descs[0].gpa);
 		EXPECT_EQ(51, m.chain.descs[0].len);
-		EXPECT_EQ(0x1000, m.chain.descs[1].addr);
+		EXPECT_EQ(0x1000, m.chain.descs[1].gpa);
 		EXPECT_EQ(0x01020304, m.chain.descs[1].len);
-		EXPECT_EQ(0x2000, m.chain.descs[2].addr);
-		EXPECT_EQ(0xfffffffffffff000, m.chain.descs[3].addr);
+		EXPECT_EQ(0x2000, m.chain.descs[2].gpa);
+		EXPECT_EQ(0xfffffffffffff000, m.chain.descs[3].gpa);
 		EXPECT_EQ(0xffffffff, m.chain.descs[3].len);
 		EXPECT_EQ(0, vhost_scsi_ring_pending(&m.ring));
 		model_free(&m);
@@ -438,9 +438,9 @@ TEST(ring, indirect)
 		model_set_desc(&m, table(&m, 1), 0xc, 512, IN, 0);
 		EXPECT_EQ(0, take_table(&m, MODEL_GPA, 48, 0));
 		expect_chain(&m, 6, false, 1, 2);
-		EXPECT_EQ(0xa, m.chain.descs[0].addr);
-		EXPECT_EQ(0xb, m.chain.descs[1].addr);
-		EXPECT_EQ(0xc, m.chain.descs[2].addr);
+		EXPECT_EQ(0xa, m.chain.descs[0].gpa);
+		EXPECT_EQ(0xb, m.chain.descs[1].gpa);
+		EXPECT_EQ(0xc, m.chain.descs[2].gpa);
 		EXPECT_EQ(51, m.chain.out_len);
 		EXPECT_EQ(620, m.chain.in_len);
 		EXPECT_EQ(1, m.reads);
@@ -498,7 +498,7 @@ TEST(ring, indirect_long)
 		EXPECT_EQ(0, take_table(&m, MODEL_GPA, 50 * 16, 0));
 		expect_chain(&m, 6, false, 50, 0);
 		for (i = 0; i < 50; i++)
-			EXPECT_EQ(i, m.chain.descs[i].addr);
+			EXPECT_EQ(i, m.chain.descs[i].gpa);
 		/* Each descriptor was read once. */
 		EXPECT_EQ(50 * 16, m.read_bytes);
 
@@ -509,7 +509,7 @@ TEST(ring, indirect_long)
 		EXPECT_EQ(0, take_table(&m, MODEL_GPA, 50 * 16, 0));
 		expect_chain(&m, 6, false, 50, 0);
 		for (i = 0; i < 50; i++)
-			EXPECT_EQ(i, m.chain.descs[i].addr);
+			EXPECT_EQ(i, m.chain.descs[i].gpa);
 		model_free(&m);
 	}
 }

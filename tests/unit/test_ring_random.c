@@ -17,7 +17,7 @@
 struct sent {
 	unsigned int nr_out;
 	unsigned int nr_in;
-	struct vhost_scsi_desc descs[MAX_DESCS];
+	struct vhost_scsi_range descs[MAX_DESCS];
 };
 
 static struct vring_desc *table(const struct model *m, unsigned int i)
@@ -46,7 +46,7 @@ static void make_chain(struct model *m, struct sent *s, u64 *rnd)
 		u16 flags = i < s->nr_out ? 0 : VRING_DESC_F_WRITE;
 		struct vring_desc *desc;
 
-		s->descs[i].addr = unit_random(rnd);
+		s->descs[i].gpa = unit_random(rnd);
 		s->descs[i].len = unit_below(rnd, 1 << 20);
 		if (direct < nr && i == direct)
 			model_set_desc(m, &m->ring.desc[i], MODEL_GPA,
@@ -55,7 +55,7 @@ static void make_chain(struct model *m, struct sent *s, u64 *rnd)
 		if (i + 1 < nr && !(direct == nr && i + 1 == direct))
 			flags |= VRING_DESC_F_NEXT;
 		desc = i < direct ? &m->ring.desc[i] : table(m, i - direct);
-		model_set_desc(m, desc, s->descs[i].addr, s->descs[i].len,
+		model_set_desc(m, desc, s->descs[i].gpa, s->descs[i].len,
 			       flags, i < direct ? i + 1 : i - direct + 1);
 	}
 }
@@ -68,7 +68,7 @@ static bool as_sent(const struct model *m, const struct sent *s)
 	if (c->malformed || c->nr_out != s->nr_out || c->nr_in != s->nr_in)
 		return false;
 	for (i = 0; i < s->nr_out + s->nr_in; i++)
-		if (c->descs[i].addr != s->descs[i].addr ||
+		if (c->descs[i].gpa != s->descs[i].gpa ||
 		    c->descs[i].len != s->descs[i].len)
 			return false;
 	return true;

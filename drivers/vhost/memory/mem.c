@@ -10,7 +10,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#include "vhost.h"
+#include "internal.h"
 
 /* QEMU counts on 509, KVM's memory slots; more costs only a longer search. */
 #define MAX_REGIONS	4096
@@ -207,9 +207,9 @@ size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
 }
 
 /**
- * vhost_scsi_mem_map - turn descriptors into pieces of the owner's memory
+ * vhost_scsi_mem_map - turn ranges into pieces of the owner's memory
  * @mem: the table, or NULL
- * @descs: of a chain
+ * @ranges: of guest memory
  * @nr: of them
  * @iov: filled; what is not guest memory becomes a piece without a base
  * @max: room in @iov
@@ -217,15 +217,15 @@ size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
  * Return: pieces used, or -E2BIG.
  */
 int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
-		       const struct vhost_scsi_desc *descs, unsigned int nr,
+		       const struct vhost_scsi_range *ranges, unsigned int nr,
 		       struct vhost_scsi_iov *iov, unsigned int max)
 {
 	const struct vhost_scsi_region *last = NULL;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
-		u64 gpa = descs[i].addr;
-		size_t left = descs[i].len, len;
+		u64 gpa = ranges[i].gpa;
+		size_t left = ranges[i].len, len;
 
 		for (; left; left -= len, gpa += len) {
 			if (n == max)

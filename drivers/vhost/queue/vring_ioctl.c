@@ -9,7 +9,7 @@
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 
-#include "vhost.h"
+#include "queue.h"
 
 static int set_num(struct vhost_scsi_vq *vq, u32 num)
 {

@@ -93,7 +93,7 @@ static __always_inline bool walk_add(struct walk *walk, bool le,
 
 	if (nr == chain->max)
 		return false;
-	chain->descs[nr].addr = __virtio64_to_cpu(le, desc->addr);
+	chain->descs[nr].gpa = __virtio64_to_cpu(le, desc->addr);
 	chain->descs[nr].len = len;
 
 	if (__virtio16_to_cpu(le, desc->flags) & VRING_DESC_F_WRITE) {

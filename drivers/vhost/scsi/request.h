@@ -12,8 +12,7 @@
 #include <linux/scatterlist.h>
 #include <linux/virtio_scsi.h>
 
-#include "mem.h"
-#include "ring.h"
+#include "vhost/queue/queue.h"
 
 struct vhost_scsi_vq;
 struct vhost_scsi_worker;
@@ -87,12 +86,6 @@ vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
 /* data.c */
 
 #define VHOST_SCSI_INLINE_SG	16
-
-/* A range of guest memory that a command may write, for the dirty log. */
-struct vhost_scsi_range {
-	u64 gpa;
-	u32 len;
-};
 
 /**
  * struct vhost_scsi_data - the pinned data buffer of a command

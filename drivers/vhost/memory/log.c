@@ -11,9 +11,10 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/bitops.h>
+#include <linux/eventfd.h>
 #include <linux/slab.h>
 
-#include "vhost.h"
+#include "internal.h"
 
 /* 1 GiB of bitmap covers 32 TiB of guest addresses. */
 #define MAX_LOG_BYTES	BIT_ULL(30)
@@ -82,15 +83,15 @@ static void log_set(struct vhost_scsi_log *log, u64 bit)
 
 /**
  * vhost_scsi_log_mark - guest memory was written, and there was a log
- * @vq: by whom
+ * @slot: where the log is, if there still is one
  * @gpa: guest physical address
  * @len: bytes
  *
- * For vhost_scsi_log_write() and vhost_scsi_log_used().
+ * For vhost_scsi_log_write().
  *
  * Context: any.
  */
-void vhost_scsi_log_mark(struct vhost_scsi_vq *vq, u64 gpa, u64 len)
+void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len)
 {
 	struct vhost_scsi_log *log;
 	u64 page, last;
@@ -99,7 +100,7 @@ void vhost_scsi_log_mark(struct vhost_scsi_vq *vq, u64 gpa, u64 len)
 		return;
 
 	rcu_read_lock();
-	log = rcu_dereference(vq->log);
+	log = rcu_dereference(*slot);
 	if (log) {
 		/* The memory before the bit. */
 		smp_wmb();

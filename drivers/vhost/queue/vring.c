@@ -7,7 +7,7 @@
  */
 #include <linux/slab.h>
 
-#include "vhost.h"
+#include "queue.h"
 
 enum { MAP_DESC, MAP_AVAIL, MAP_USED };
 

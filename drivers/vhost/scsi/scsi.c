@@ -10,8 +10,8 @@
 #include <linux/moduleparam.h>
 #include <linux/uaccess.h>
 
+#include "vhost/queue/queue.h"
 #include "request.h"
-#include "vhost.h"
 
 static unsigned int max_io_vqs = 128;
 module_param(max_io_vqs, uint, 0644);
@@ -104,7 +104,8 @@ static int set_endpoint(struct vhost_scsi_dev *dev,
 	dev->poll_us = vhost_scsi_endpoint_poll_us(ep);
 
 	if (vhost_scsi_endpoint_pins(ep))
-		ret = vhost_scsi_mem_pin(dev->mem, NULL, &dev->mm_changes);
+		ret = vhost_scsi_mem_pin(dev->mem, NULL, &dev->watch,
+					 vhost_scsi_dev_wq);
 	if (!ret)
 		ret = start_rings(dev);
 	if (ret)

@@ -20,7 +20,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "vhost.h"
+#include "queue.h"
 
 #define WORK_QUEUED	0
 

@@ -8,8 +8,8 @@
 #include <linux/slab.h>
 #include <linux/scatterlist.h>
 
+#include "vhost/queue/queue.h"
 #include "request.h"
-#include "vhost.h"
 
 /*
  * Table entries of a device at a time, beyond the inline ones: 32 MiB of
@@ -305,7 +305,7 @@ static bool is_pinned(struct vhost_scsi_cursor cur, size_t len)
 	for (; len; len -= n) {
 		base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
 		at = pinned_at(&cur);
-		if (!at || !vhost_scsi_pages_fresh(at, piece_pages(base, n)))
+		if (!at || !vhost_scsi_pages_valid(at, piece_pages(base, n)))
 			return false;
 		vhost_scsi_cursor_skip(&cur, n);
 	}
@@ -353,15 +353,15 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 }
 
 /* What was marked as changed, and is the same page all the same. */
-static void renew(struct vhost_scsi_worker *w, unsigned int changes,
-		  const struct vhost_scsi_cursor *cur,
-		  struct page *const *pages, unsigned int nr)
+static void revalidate(struct vhost_scsi_worker *w, unsigned int seq,
+		       const struct vhost_scsi_cursor *cur,
+		       struct page *const *pages, unsigned int nr)
 {
 	struct page **at = pinned_at(cur);
 
-	if (at && !vhost_scsi_pages_fresh(at, nr))
-		vhost_scsi_pages_renew(&w->dev->mm_changes, changes, at, pages,
-				       nr);
+	if (at && !vhost_scsi_pages_valid(at, nr))
+		vhost_scsi_pages_revalidate(&w->dev->watch, seq, at, pages,
+					    nr);
 }
 
 /*
@@ -374,10 +374,10 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 {
 	struct vhost_scsi_cursor pieces = cur;
 	struct sg_fill fill = { .data = data };
-	unsigned int pinned = 0, entries, changes = 0;
+	unsigned int pinned = 0, entries, seq = 0;
 	/* Only where a mark brought us here is there one to take off. */
-	bool still = cur.iov->pages &&
-		     vhost_scsi_mm_still(&w->dev->mm_changes, &changes);
+	bool begun = cur.iov->pages &&
+		     vhost_scsi_watch_begin(&w->dev->watch, &seq);
 	size_t n, left;
 	void __user *base;
 	u64 gpa;
@@ -391,8 +391,8 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		ret = pin_pages(base, nr, flags, w->pages, &pinned);
 		if (ret)
 			goto err;
-		if (still)
-			renew(w, changes, &pieces, w->pages + pinned - nr, nr);
+		if (begun)
+			revalidate(w, seq, &pieces, w->pages + pinned - nr, nr);
 		vhost_scsi_cursor_skip(&pieces, n);
 	}
 
@@ -469,7 +469,7 @@ static bool run_table(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 	if (data->mem)
 		vhost_scsi_mem_put(data->mem);
 	else if (data->more_pins)
-		vhost_scsi_pin_put_run(vq, data->pin, nr);
+		vhost_scsi_pin_put_run(&vq->data_pins, data->pin, nr);
 	else
 		unpin_user_pages(pages, nr);
 	data->mem = NULL;
@@ -503,10 +503,10 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 
 	if (vq->mem->pinned) {
 		pages = pinned_at(&cur);
-		if (!pages || !vhost_scsi_pages_fresh(pages, nr))
+		if (!pages || !vhost_scsi_pages_valid(pages, nr))
 			return false;
 		data->mem = vhost_scsi_mem_get(vq->mem);
-	} else if (nr > 1 && vhost_scsi_pin_run(vq, (unsigned long)base, nr,
+	} else if (nr > 1 && vhost_scsi_pin_get_run(&vq->data_pins, (unsigned long)base, nr,
 						&data->pin, pages)) {
 		data->more_pins = nr - 1;
 	} else {
@@ -519,7 +519,7 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		}
 		/* Those of one folio are found and counted together. */
 		if (nr > 1 && page_folio(pages[0]) != page_folio(pages[nr - 1]))
-			vhost_scsi_pin_miss_run(vq, (unsigned long)base, nr);
+			vhost_scsi_pin_miss_run(&vq->data_pins, (unsigned long)base, nr);
 	}
 
 	if (!run_table(data, vq, w, pages, nr))
@@ -551,11 +551,11 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 		return false;
 
 	if (vq->mem->pinned) {
-		if (!iov->pages || !vhost_scsi_pages_fresh(iov->pages, 1))
+		if (!iov->pages || !vhost_scsi_pages_valid(iov->pages, 1))
 			return false;
 		page = vhost_scsi_page(iov->pages);
 		data->mem = vhost_scsi_mem_get(vq->mem);
-	} else if (vhost_scsi_pin_data(vq, (unsigned long)iov->base,
+	} else if (vhost_scsi_pin_get_repeated(&vq->data_pins, (unsigned long)iov->base,
 				       data->write, &data->pin, &page)) {
 		return false;
 	}
@@ -678,7 +678,7 @@ void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 
 	for (i = 0; i < data->nr_ranges && len; i++, len -= n) {
 		n = min(len, data->ranges[i].len);
-		vhost_scsi_log_write(vq, data->ranges[i].gpa, n);
+		vhost_scsi_log_write(&vq->log, data->ranges[i].gpa, n);
 	}
 }
 
@@ -726,7 +726,7 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 	if (data->mem)
 		vhost_scsi_mem_put(data->mem);
 	else if (data->more_pins)
-		vhost_scsi_pin_put_run(vq, data->pin, data->more_pins + 1);
+		vhost_scsi_pin_put_run(&vq->data_pins, data->pin, data->more_pins + 1);
 	else if (data->pin)
 		vhost_scsi_pin_put(data->pin, NULL);
 	else

@@ -9,8 +9,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "vhost/queue/queue.h"
 #include "request.h"
-#include "vhost.h"
 
 static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
 		   struct vhost_scsi_cursor *in, size_t len)
@@ -27,7 +27,7 @@ static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
 	seg->off = offset_in_page(addr);
 	seg->len = min_t(size_t, n, PAGE_SIZE - seg->off);
 
-	ret = vhost_scsi_pin_get(vq, addr, &seg->pin, &seg->page);
+	ret = vhost_scsi_pin_get(&vq->reply_pins, addr, &seg->pin, &seg->page);
 	if (ret)
 		return ret;
 	vhost_scsi_cursor_skip(in, seg->len);
@@ -108,7 +108,7 @@ int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
 	seg->gpa = iov->gpa;
 	seg->off = off;
 	seg->len = len;
-	ret = vhost_scsi_pin_get(vq, (unsigned long)iov->base, &seg->pin,
+	ret = vhost_scsi_pin_get(&vq->reply_pins, (unsigned long)iov->base, &seg->pin,
 				 &seg->page);
 	if (ret)
 		return ret;
@@ -141,7 +141,7 @@ size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 
 		n = min_t(size_t, seg->len, len - done);
 		memcpy_to_page(seg->page, seg->off, buf + done, n);
-		vhost_scsi_log_write(vq, seg->gpa, n);
+		vhost_scsi_log_write(&vq->log, seg->gpa, n);
 	}
 	return done;
 }
@@ -179,7 +179,7 @@ void vhost_scsi_reply_unmap(struct vhost_scsi_vq *vq,
 {
 	flush_dcache_page(reply->segs->page);
 	kunmap_local(addr);
-	vhost_scsi_log_write(vq, reply->segs->gpa, len);
+	vhost_scsi_log_write(&vq->log, reply->segs->gpa, len);
 }
 
 /**
@@ -208,7 +208,7 @@ size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 		if (!base)
 			break;
 		left = copy_to_user(base, buf + done, n);
-		vhost_scsi_log_write(vq, gpa, n - left);
+		vhost_scsi_log_write(&vq->log, gpa, n - left);
 		vhost_scsi_cursor_skip(&cur, n - left);
 		done += n - left;
 	}

@@ -8,8 +8,8 @@
 #include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
+#include "vhost/queue/queue.h"
 #include "request.h"
-#include "vhost.h"
 
 /* Requests at a time, before other queues of the worker have their turn... */
 #define WEIGHT		256
@@ -17,6 +17,9 @@
 #define WEIGHT_BYTES	BIT(20)
 /* More than this are answered TASK SET FULL. */
 #define MAX_SLOTS	1024
+/* Pages of a queue that are remembered: 1 and 8 MiB of guest memory, at the most. */
+#define MAX_REPLY_PINS	256
+#define MAX_DATA_PINS	2048
 /* Requests that are made ready before the first of them is submitted. */
 #define BATCH		16
 
@@ -89,7 +92,11 @@ int vhost_scsi_slots_alloc(struct vhost_scsi_vq *vq)
 	vq->slots = kvcalloc(nr, slot_size(), GFP_KERNEL_ACCOUNT);
 	if (!vq->slots)
 		return -ENOMEM;
-	vhost_scsi_pins_alloc(vq);
+	vhost_scsi_pins_alloc(&vq->reply_pins, &vq->dev->watch,
+			      min_t(unsigned int, vq->num, MAX_REPLY_PINS));
+	/* Of these a command may have many. */
+	BUILD_BUG_ON(MAX_DATA_PINS < VHOST_SCSI_RUN_PAGES);
+	vhost_scsi_pins_alloc(&vq->data_pins, &vq->dev->watch, MAX_DATA_PINS);
 	vq->nr_slots = nr;
 	vq->ready = NULL;
 	vq->free = NULL;
@@ -110,7 +117,8 @@ int vhost_scsi_slots_alloc(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_slots_free(struct vhost_scsi_vq *vq)
 {
-	vhost_scsi_pins_free(vq);
+	vhost_scsi_pins_free(&vq->reply_pins);
+	vhost_scsi_pins_free(&vq->data_pins);
 	kvfree(vq->slots);
 	vq->slots = NULL;
 	vq->nr_slots = 0;

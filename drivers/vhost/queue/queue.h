@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of drivers/vhost share: devices, queues, workers. Guest memory is
- * in mem.h, what is made of a chain in request.h.
+ * Devices, queues, workers. Guest memory is in memory.h, what is made of a chain in
+ * request.h.
  *
  * Locks, in the order in which they nest:
  *   dev->mutex		all ioctls; which rings run; workers
@@ -11,8 +11,8 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#ifndef _VHOST_SCSI_VHOST_H
-#define _VHOST_SCSI_VHOST_H
+#ifndef _VHOST_SCSI_QUEUE_H
+#define _VHOST_SCSI_QUEUE_H
 
 #include <linux/completion.h>
 #include <linux/eventfd.h>
@@ -27,9 +27,9 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
-#include "mem.h"
-#include "ring.h"
 #include "vhost-scsi.h"
+#include "vhost/memory/memory.h"
+#include "ring.h"
 
 /* virtio 1.2, 5.6.2 */
 enum {
@@ -108,16 +108,6 @@ void vhost_scsi_work_init(struct vhost_scsi_work *work,
 				     struct vhost_scsi_worker *w));
 void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_work *work);
-
-/* log.c */
-
-struct vhost_scsi_log;
-
-struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
-					     const struct vhost_scsi_mem *mem,
-					     struct eventfd_ctx *ctx);
-void vhost_scsi_log_free(struct vhost_scsi_log *log);
-void vhost_scsi_log_mark(struct vhost_scsi_vq *vq, u64 gpa, u64 len);
 
 /* notify.c */
 
@@ -298,21 +288,6 @@ static inline __virtio32 vhost_scsi_to32(const struct vhost_scsi_vq *vq, u32 v)
 }
 
 /**
- * vhost_scsi_log_write - guest memory was written
- * @vq: by whom
- * @gpa: guest physical address
- * @len: bytes
- *
- * Context: any.
- */
-static inline void vhost_scsi_log_write(struct vhost_scsi_vq *vq, u64 gpa,
-					u64 len)
-{
-	if (unlikely(rcu_access_pointer(vq->log)))
-		vhost_scsi_log_mark(vq, gpa, len);
-}
-
-/**
  * vhost_scsi_log_used - the device area of a ring was written
  * @vq: whose
  * @off: from its start
@@ -324,8 +299,8 @@ static inline void vhost_scsi_log_used(struct vhost_scsi_vq *vq, size_t off,
 				       size_t len)
 {
 	if (unlikely(rcu_access_pointer(vq->log)) && READ_ONCE(vq->log_used))
-		vhost_scsi_log_mark(vq, READ_ONCE(vq->log_used_addr) + off,
-				    len);
+		vhost_scsi_log_mark(&vq->log,
+				    READ_ONCE(vq->log_used_addr) + off, len);
 }
 
 void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
@@ -419,7 +394,7 @@ bool vhost_scsi_events_get_missed(struct vhost_scsi_dev *dev);
  *
  * @mutex: see above
  * @mm: the owner's, for identity only; NULL: no owner
- * @mm_changes: of the owner's memory
+ * @watch: of the owner's memory
  * @fork_owner: what workers are, VHOST_FORK_OWNER_...; under @mutex
  * @features: as negotiated; written under @mutex
  * @mem: guest memory; under @mutex, the queues have their own pointers
@@ -445,7 +420,7 @@ struct vhost_scsi_dev {
 	struct work_struct gone_work;
 
 	struct mm_struct *mm;
-	struct vhost_scsi_mm mm_changes;
+	struct vhost_scsi_watch watch;
 	u8 fork_owner;
 	u64 features;
 	struct vhost_scsi_mem *mem;
@@ -487,4 +462,4 @@ void vhost_scsi_dev_exit(void);
 
 int vhost_scsi_unbind(struct vhost_scsi_dev *dev);
 
-#endif /* _VHOST_SCSI_VHOST_H */
+#endif /* _VHOST_SCSI_QUEUE_H */

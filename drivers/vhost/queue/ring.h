@@ -15,6 +15,8 @@
 #include <linux/virtio_ring.h>
 #include <asm/barrier.h>
 
+#include "vhost/memory/memory.h"
+
 /* 2.7.1: the queue size is a power of two, at most 32768. */
 #define VHOST_SCSI_RING_MAX	32768
 /*
@@ -60,12 +62,6 @@ struct vhost_scsi_ring {
 	bool signalled_valid;
 };
 
-/* A descriptor as it was read, once, from the guest. */
-struct vhost_scsi_desc {
-	u64 addr;
-	u32 len;
-};
-
 /**
  * struct vhost_scsi_chain - one buffer that the guest made available
  * @head: what goes back in the used ring
@@ -88,7 +84,7 @@ struct vhost_scsi_chain {
 	u64 out_len;
 	u64 in_len;
 	u16 max;
-	struct vhost_scsi_desc *descs;
+	struct vhost_scsi_range *descs;
 	struct vring_desc window[VHOST_SCSI_WINDOW];
 };
 

@@ -10,7 +10,7 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 
-#include "vhost.h"
+#include "queue.h"
 
 #define DEFAULT_FORK_OWNER (VHOST_SCSI_HAS_TASKS ?		\
 			    VHOST_FORK_OWNER_TASK : VHOST_FORK_OWNER_KTHREAD)
@@ -92,7 +92,7 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 	dev->rings_set = false;
 	dev->fork_owner = DEFAULT_FORK_OWNER;
 	if (dev->mm) {
-		vhost_scsi_mm_forget(&dev->mm_changes, dev->mm);
+		vhost_scsi_watch_unregister(&dev->watch, dev->mm);
 		mmdrop(dev->mm);
 	}
 	dev->mm = NULL;
@@ -147,7 +147,7 @@ struct vhost_scsi_dev *vhost_scsi_dev_new(unsigned int nvqs)
 	INIT_WORK(&dev->gone_work, gone_work);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
 	vhost_scsi_events_init(&dev->events);
-	vhost_scsi_mm_init(&dev->mm_changes);
+	vhost_scsi_watch_init(&dev->watch);
 	dev->fork_owner = DEFAULT_FORK_OWNER;
 	dev->nvqs = nvqs;
 	for (i = 0; i < nvqs; i++)
@@ -323,7 +323,7 @@ static int set_owner(struct vhost_scsi_dev *dev)
 	mmgrab(current->mm);
 	dev->mm = current->mm;
 	/* Without it all works, and costs more. */
-	vhost_scsi_mm_watch(&dev->mm_changes);
+	vhost_scsi_watch_register(&dev->watch);
 	return 0;
 }
 
@@ -399,7 +399,8 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
 	if (dev->ep && vhost_scsi_endpoint_pins(dev->ep)) {
-		ret = vhost_scsi_mem_pin(mem, old, &dev->mm_changes);
+		ret = vhost_scsi_mem_pin(mem, old, &dev->watch,
+					 vhost_scsi_dev_wq);
 		if (ret) {
 			vhost_scsi_mem_put(mem);
 			return ret;

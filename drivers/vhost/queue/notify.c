@@ -8,7 +8,7 @@
 #include <linux/file.h>
 #include <linux/slab.h>
 
-#include "vhost.h"
+#include "queue.h"
 
 /* Chains given while a worker takes others, before the guest is signalled. */
 #define SIGNAL_BATCH	16

@@ -17,8 +17,8 @@
  */
 #include <linux/slab.h>
 
+#include "vhost/queue/queue.h"
 #include "request.h"
-#include "vhost.h"
 
 /* More at a time are answered BUSY: each is memory and a work item. */
 #define MAX_TMFS	64

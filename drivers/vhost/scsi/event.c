@@ -7,9 +7,9 @@
 #include <linux/list.h>
 #include <linux/slab.h>
 
-#include "request.h"
-#include "vhost.h"
+#include "vhost/queue/queue.h"
 #include "address.h"
+#include "request.h"
 
 /* Waiting for the worker; more become a missed event. */
 #define MAX_EVENTS	128

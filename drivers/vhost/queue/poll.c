@@ -13,7 +13,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "vhost.h"
+#include "queue.h"
 
 /* Nanoseconds to begin with. */
 #define FIRST_WINDOW	4000

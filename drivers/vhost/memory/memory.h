@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest memory: where the owner has it (mem.c), what of it stays pinned, as a whole
- * (mem_pin.c) or page by page (pins.c), and how it is read.
+ * The lowest wing of the guest's side: guest memory. What the wings above may call.
+ *
+ *   mem.c	where the owner has it, and how it is read
+ *   mem_pin.c	all of it pinned while the device is bound
+ *   pins.c	single pages that stay pinned for the next command
+ *   watch.c	the MMU notifier that says which of them may have been replaced
+ *   log.c	the dirty log
+ *
+ * Nothing here knows what a queue, a device or a SCSI command is.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#ifndef _VHOST_SCSI_MEM_H
-#define _VHOST_SCSI_MEM_H
+#ifndef _VHOST_SCSI_MEMORY_H
+#define _VHOST_SCSI_MEMORY_H
 
 #include <linux/fault-inject-usercopy.h>
 #include <linux/mm.h>
@@ -17,13 +24,17 @@
 #include <linux/vhost.h>
 #include <linux/workqueue.h>
 
-#include "ring.h"
+struct eventfd_ctx;
 
-struct vhost_scsi_vq;
+/* A range of guest memory; the guest names it, so it may be anywhere. */
+struct vhost_scsi_range {
+	u64 gpa;
+	u32 len;
+};
 
 /*
- * A piece of a chain in the owner's address space; no base: not memory. Where
- * all of it is pinned, @pages begins with the page of @base.
+ * A piece of guest memory in the owner's address space; no base: not memory. If
+ * its region is pinned, @pages begins with the page of @base.
  */
 struct vhost_scsi_iov {
 	void __user *base;
@@ -61,9 +72,10 @@ struct vhost_scsi_region {
 
 /**
  * struct vhost_scsi_mem - a table that VHOST_SET_MEM_TABLE made
- * @users: the device, and requests that use pages of it
- * @pinned: regions have pages; changed only while no queue runs
- * @free: when the last user goes in an interrupt
+ * @users: who set it, and requests that use pages of it
+ * @pinned: regions have pages; changed only while no request can begin
+ * @free: frees a pinned table, whose last user may go in an interrupt
+ * @wq: runs @free
  * @stale: an older one that some queue may still use; freed with this one
  * @nr: of @regions
  * @regions: by guest address, not overlapping
@@ -72,22 +84,19 @@ struct vhost_scsi_mem {
 	refcount_t users;
 	bool pinned;
 	struct work_struct free;
+	struct workqueue_struct *wq;
 	struct vhost_scsi_mem *stale;
 	unsigned int nr;
 	struct vhost_scsi_region regions[];
 };
 
 struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m);
-void vhost_scsi_mem_free(struct vhost_scsi_mem *mem);
 void vhost_scsi_mem_keep(struct vhost_scsi_mem *mem,
 			 struct vhost_scsi_mem *old);
-u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem);
 const struct vhost_scsi_region *
 vhost_scsi_mem_region(const struct vhost_scsi_mem *mem, u64 gpa);
-size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
-			   size_t len, void __user **base);
 int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
-		       const struct vhost_scsi_desc *descs, unsigned int nr,
+		       const struct vhost_scsi_range *ranges, unsigned int nr,
 		       struct vhost_scsi_iov *iov, unsigned int max);
 int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 			size_t len);
@@ -230,107 +239,114 @@ struct vhost_scsi_map {
 	unsigned int nr;
 };
 
-int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
-			struct page **pages);
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len);
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
 
-/* mem_pin.c */
+/* watch.c */
 
-struct vhost_scsi_mm;
+/**
+ * struct vhost_scsi_watch - invalidations of the owner's address space
+ * @mn: registered while @watched
+ * @watched: they are counted
+ * @in_progress: invalidations under way
+ * @seq: invalidations that began
+ * @lock: guards @tables and the marks in their pages; a leaf, interrupts may be off
+ * @tables: of pages that are pinned for long; struct vhost_scsi_watched
+ */
+struct vhost_scsi_watch {
+	struct mmu_notifier mn;
+	bool watched;
+	atomic_t in_progress;
+	atomic_t seq;
+	spinlock_t lock;	/* see above */
+	struct list_head tables;
+};
+
+void vhost_scsi_watch_init(struct vhost_scsi_watch *watch);
+int vhost_scsi_watch_register(struct vhost_scsi_watch *watch);
+void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch,
+				 struct mm_struct *owner);
+bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
+			    unsigned int *seq);
+bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
+			    unsigned int seq);
+bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr);
+void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
+				 unsigned int seq, struct page **pages,
+				 struct page *const *now, unsigned int nr);
+
+/* An entry of a table of pages that are pinned for long, without its mark. */
+static inline struct page *vhost_scsi_page(struct page *const *entry)
+{
+	return (struct page *)((unsigned long)READ_ONCE(*entry) & ~1UL);
+}
+
+/* mem_pin.c */
 
 int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
 		       const struct vhost_scsi_mem *old,
-		       struct vhost_scsi_mm *mm);
+		       struct vhost_scsi_watch *watch,
+		       struct workqueue_struct *wq);
 void vhost_scsi_mem_unpin(struct vhost_scsi_mem *mem);
 struct vhost_scsi_mem *vhost_scsi_mem_get(struct vhost_scsi_mem *mem);
 void vhost_scsi_mem_put(struct vhost_scsi_mem *mem);
-bool vhost_scsi_pages_fresh(struct page *const *pages, unsigned int nr);
-void vhost_scsi_pages_changed(struct vhost_scsi_mm *mm, unsigned long start,
-			      unsigned long end);
-void vhost_scsi_pages_renew(struct vhost_scsi_mm *mm, unsigned int changes,
-			    struct page **pages, struct page *const *now,
-			    unsigned int nr);
-
-/* A page of a region may have been marked as changed since it was looked at. */
-static inline struct page *vhost_scsi_page(struct page *const *slot)
-{
-	return (struct page *)((unsigned long)READ_ONCE(*slot) & ~1UL);
-}
 
 /* pins.c */
 
-/* Of data in one piece, and of no more than 1 MiB, wherever it begins in a page. */
+/* The most pages of a run: 1 MiB, wherever it begins in a page. */
 #define VHOST_SCSI_RUN_PAGES	257
-
-/**
- * struct vhost_scsi_mm - changes of the owner's memory
- * @mn: registered while @watched
- * @watched: they are counted
- * @changing: changes under way
- * @changes: changes that began
- * @lock: guards @pinned and the marks in its pages; a leaf, interrupts may be off
- * @pinned: what is pinned of it for long, see mem_pin.c
- */
-struct vhost_scsi_mm {
-	struct mmu_notifier mn;
-	bool watched;
-	atomic_t changing;
-	atomic_t changes;
-	spinlock_t lock;	/* see above */
-	struct list_head pinned;
-};
 
 /**
  * struct vhost_scsi_pin - a page that is kept pinned
  * @addr: the owner's address of it
  * @page: NULL: none
- * @missed: what was looked for last in vain, for pin_again()
- * @changes: of the owner's memory, when it was pinned
+ * @missed: the address that was looked for here last and not found, with
+ *	    PIN_REFUSED or not
+ * @seq: of the watch, when the page was pinned
  * @users: requests that use it
  */
 struct vhost_scsi_pin {
 	unsigned long addr;
 	struct page *page;
 	unsigned long missed;
-	unsigned int changes;
+	unsigned int seq;
 	atomic_t users;
 };
 
 /**
- * struct vhost_scsi_pins - the pages that a queue remembers
- * @pins: by the owner's address; NULL: none are
+ * struct vhost_scsi_pins - pages that are remembered by the owner's address
+ * @pins: a place for each address modulo @nr; NULL: nothing is remembered
  * @nr: of them, a power of two
+ * @watch: says whether a page may have been replaced
+ *
+ * The caller serialises all functions but those that put.
  */
 struct vhost_scsi_pins {
 	struct vhost_scsi_pin *pins;
 	unsigned int nr;
+	struct vhost_scsi_watch *watch;
 };
 
-void vhost_scsi_mm_init(struct vhost_scsi_mm *mm);
-int vhost_scsi_mm_watch(struct vhost_scsi_mm *mm);
-bool vhost_scsi_mm_still(const struct vhost_scsi_mm *mm, unsigned int *changes);
-bool vhost_scsi_mm_changed(const struct vhost_scsi_mm *mm,
-			   unsigned int changes);
-void vhost_scsi_mm_forget(struct vhost_scsi_mm *mm, struct mm_struct *owner);
-void vhost_scsi_pins_alloc(struct vhost_scsi_vq *vq);
-void vhost_scsi_pins_free(struct vhost_scsi_vq *vq);
-int vhost_scsi_pin_get(struct vhost_scsi_vq *vq, unsigned long addr,
+void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
+			   struct vhost_scsi_watch *watch, unsigned int nr);
+void vhost_scsi_pins_free(struct vhost_scsi_pins *pins);
+int vhost_scsi_pin_get(struct vhost_scsi_pins *pins, unsigned long addr,
 		       struct vhost_scsi_pin **in, struct page **page);
-int vhost_scsi_pin_data(struct vhost_scsi_vq *vq, unsigned long addr,
-			bool write, struct vhost_scsi_pin **in,
-			struct page **page);
-bool vhost_scsi_pin_run(struct vhost_scsi_vq *vq, unsigned long addr,
-			unsigned int nr, struct vhost_scsi_pin **in,
-			struct page **pages);
-void vhost_scsi_pin_miss_run(struct vhost_scsi_vq *vq, unsigned long addr,
+int vhost_scsi_pin_get_repeated(struct vhost_scsi_pins *pins,
+				unsigned long addr, bool write,
+				struct vhost_scsi_pin **in,
+				struct page **page);
+bool vhost_scsi_pin_get_run(struct vhost_scsi_pins *pins, unsigned long addr,
+			    unsigned int nr, struct vhost_scsi_pin **in,
+			    struct page **pages);
+void vhost_scsi_pin_miss_run(struct vhost_scsi_pins *pins, unsigned long addr,
 			     unsigned int nr);
-void vhost_scsi_pin_put_run(const struct vhost_scsi_vq *vq,
+void vhost_scsi_pin_put_run(const struct vhost_scsi_pins *pins,
 			    struct vhost_scsi_pin *pin, unsigned int nr);
 
 /**
  * vhost_scsi_pin_put - the page is not used any more
- * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_data()
+ * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_get_repeated()
  * @page: likewise
  *
  * Context: any.
@@ -342,8 +358,33 @@ static inline void vhost_scsi_pin_put(struct vhost_scsi_pin *in,
 		unpin_user_page(page);
 		return;
 	}
-	/* After its use: it may go to another address now. See pin_new() in pins.c. */
+	/* Pairs with pin_new(), which replaces a page after its last use. */
 	atomic_dec_return_release(&in->users);
 }
 
-#endif /* _VHOST_SCSI_MEM_H */
+/* log.c */
+
+struct vhost_scsi_log;
+
+struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
+					     const struct vhost_scsi_mem *mem,
+					     struct eventfd_ctx *ctx);
+void vhost_scsi_log_free(struct vhost_scsi_log *log);
+void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len);
+
+/**
+ * vhost_scsi_log_write - guest memory was written
+ * @slot: where the log is, if there is one
+ * @gpa: guest physical address
+ * @len: bytes
+ *
+ * Context: any.
+ */
+static inline void vhost_scsi_log_write(struct vhost_scsi_log __rcu **slot,
+					u64 gpa, u64 len)
+{
+	if (unlikely(rcu_access_pointer(*slot)))
+		vhost_scsi_log_mark(slot, gpa, len);
+}
+
+#endif /* _VHOST_SCSI_MEMORY_H */

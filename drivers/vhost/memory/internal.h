@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What only the files of this wing, and the tests of it, call.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_MEMORY_INTERNAL_H
+#define _VHOST_SCSI_MEMORY_INTERNAL_H
+
+#include "memory.h"
+
+/* mem.c */
+
+void vhost_scsi_mem_free(struct vhost_scsi_mem *mem);
+u64 vhost_scsi_mem_last(const struct vhost_scsi_mem *mem);
+size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
+			   size_t len, void __user **base);
+int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
+			struct page **pages);
+
+/* watch.c */
+
+/**
+ * struct vhost_scsi_watched - a table of pages that are pinned for long
+ * @node: in watch->tables
+ * @start: the owner's address of the first page
+ * @nr: pages
+ * @pages: each with a mark or not; marks are set and taken off under watch->lock
+ */
+struct vhost_scsi_watched {
+	struct list_head node;
+	unsigned long start;
+	unsigned long nr;
+	struct page **pages;
+};
+
+void vhost_scsi_watch_add(struct vhost_scsi_watch *watch,
+			  struct vhost_scsi_watched *table);
+void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
+			  struct vhost_scsi_watched *table);
+void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
+				 unsigned long start, unsigned long end);
+
+/* The address behind the last page. */
+static inline unsigned long
+vhost_scsi_watched_end(const struct vhost_scsi_watched *table)
+{
+	return table->start + table->nr * PAGE_SIZE;
+}
+
+#endif /* _VHOST_SCSI_MEMORY_INTERNAL_H */

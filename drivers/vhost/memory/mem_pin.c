@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * All of guest memory pinned, for as long as the device is bound: what the target's
+ * attribute pin_memory asks for. A command then finds its pages in a table.
+ *
+ * The pages count as locked memory of the owner (RLIMIT_MEMLOCK), and a region that
+ * a new table has like the old one is not pinned twice. Requests under way keep the
+ * table that they began with.
+ *
+ * The owner may still put another page at an address. The watch marks the pages
+ * for which that may have happened, and a command that meets a mark pins for itself,
+ * as if nothing were pinned; if it finds the same page, it takes the mark off.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+
+/* Pages that are pinned at a time, before somebody else has the processor. */
+#define CHUNK		512
+
+/**
+ * struct vhost_scsi_pinned - the pages of a region
+ * @users: tables that have the region
+ * @watch: the owner's
+ * @mm: whose locked memory it counts as
+ * @base: the owner's address
+ * @size: bytes
+ * @table: the pages, for @watch
+ */
+struct vhost_scsi_pinned {
+	refcount_t users;
+	struct vhost_scsi_watch *watch;
+	struct mm_struct *mm;
+	u64 base;
+	u64 size;
+	struct vhost_scsi_watched table;
+};
+
+static int pin_range(struct vhost_scsi_pinned *p, unsigned long *done)
+{
+	struct vhost_scsi_watched *t = &p->table;
+	int got;
+
+	while (*done < t->nr) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		got = vhost_scsi_pin_long(t->start + *done * PAGE_SIZE,
+					  min_t(unsigned long, CHUNK,
+						t->nr - *done),
+					  t->pages + *done);
+		if (got < 0)
+			return got;
+		/* Here, because the completion of a command must not sleep. */
+		for (; got; got--, (*done)++)
+			if (!PageDirty(compound_head(t->pages[*done])))
+				set_page_dirty_lock(t->pages[*done]);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void unpin_range(struct vhost_scsi_pinned *p, unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++) {
+		unpin_user_page(vhost_scsi_page(&p->table.pages[i]));
+		if (!(i % CHUNK))
+			cond_resched();
+	}
+}
+
+static void pinned_free(struct vhost_scsi_pinned *p, unsigned long nr)
+{
+	unpin_range(p, nr);
+	account_locked_vm(p->mm, p->table.nr, false);
+	mmdrop(p->mm);
+	vfree(p->table.pages);
+	kfree(p);
+}
+
+static struct vhost_scsi_pinned *
+pinned_create(const struct vhost_scsi_region *r, struct vhost_scsi_watch *watch)
+{
+	struct vhost_scsi_watched *t;
+	struct vhost_scsi_pinned *p;
+	unsigned long done = 0;
+	int ret;
+
+	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&p->users, 1);
+	p->watch = watch;
+	p->base = r->base;
+	p->size = r->size;
+	t = &p->table;
+	t->start = r->base & PAGE_MASK;
+	t->nr = DIV_ROUND_UP(offset_in_page(r->base) + r->size, PAGE_SIZE);
+
+	/* Before anything is allocated: the owner names the size. */
+	ret = t->nr > totalram_pages() ? -ENOMEM :
+	      account_locked_vm(current->mm, t->nr, true);
+	if (ret) {
+		kfree(p);
+		return ERR_PTR(ret);
+	}
+	p->mm = current->mm;
+	mmgrab(p->mm);
+
+	t->pages = __vmalloc(array_size(t->nr, sizeof(*t->pages)),
+			     GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	ret = t->pages ? pin_range(p, &done) : -ENOMEM;
+	if (ret) {
+		pinned_free(p, done);
+		return ERR_PTR(ret);
+	}
+	return p;
+}
+
+static struct vhost_scsi_pinned *find_same(const struct vhost_scsi_mem *old,
+					   const struct vhost_scsi_region *r)
+{
+	unsigned int i;
+
+	for (i = 0; old && i < old->nr; i++) {
+		struct vhost_scsi_pinned *p = old->regions[i].pinned;
+
+		if (p && p->base == r->base && p->size == r->size)
+			return p;
+	}
+	return NULL;
+}
+
+static int pin_region(struct vhost_scsi_region *r,
+		      const struct vhost_scsi_mem *old,
+		      struct vhost_scsi_watch *watch)
+{
+	struct vhost_scsi_pinned *p = find_same(old, r);
+	unsigned int seq;
+	bool begun;
+
+	if (p) {
+		refcount_inc(&p->users);
+	} else {
+		begun = vhost_scsi_watch_begin(watch, &seq);
+		p = pinned_create(r, watch);
+		if (IS_ERR(p))
+			return PTR_ERR(p);
+		vhost_scsi_watch_add(watch, &p->table);
+		/* What was invalidated before it was in the list has no mark. */
+		if (!begun || vhost_scsi_watch_retry(watch, seq))
+			vhost_scsi_watch_invalidate(watch, p->table.start,
+						    vhost_scsi_watched_end(&p->table));
+	}
+	r->pinned = p;
+	r->pages = p->table.pages;
+	return 0;
+}
+
+/* Return: that was the last user of the pages, and they may be freed. */
+static bool let_go_region(struct vhost_scsi_region *r)
+{
+	if (!r->pinned || !refcount_dec_and_test(&r->pinned->users))
+		return false;
+	vhost_scsi_watch_del(r->pinned->watch, &r->pinned->table);
+	return true;
+}
+
+static void mem_free_work(struct work_struct *work)
+{
+	struct vhost_scsi_mem *mem;
+	unsigned int i;
+
+	mem = container_of(work, struct vhost_scsi_mem, free);
+	for (i = 0; i < mem->nr; i++)
+		if (mem->regions[i].pinned)
+			pinned_free(mem->regions[i].pinned,
+				    mem->regions[i].pinned->table.nr);
+	vhost_scsi_mem_free(mem);
+}
+
+/* Nobody uses it any more. */
+static void mem_end(struct vhost_scsi_mem *mem)
+{
+	unsigned int i;
+
+	if (!mem->pinned) {
+		vhost_scsi_mem_free(mem);
+		return;
+	}
+	/* Here and not in the work item: the watch may be gone before it runs. */
+	for (i = 0; i < mem->nr; i++)
+		if (!let_go_region(&mem->regions[i]))
+			mem->regions[i].pinned = NULL;
+	queue_work(mem->wq, &mem->free);
+}
+
+/**
+ * vhost_scsi_mem_pin - pin all of a table's memory
+ * @mem: a new table, or one that no request can use
+ * @old: a pinned one, whose regions may be the same; or NULL
+ * @watch: registered or not
+ * @wq: to free the pages in, should the last user go in an interrupt
+ *
+ * Context: the owner's ioctl; may sleep.
+ * Return: 0; -ENOMEM: RLIMIT_MEMLOCK does not allow it, or the host is short of
+ * memory; -EFAULT: some of it is not there or not writable; -EINTR: killed; or what
+ * pinning says (-EOPNOTSUPP: a file system with DAX). Nothing is pinned then.
+ */
+int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
+		       const struct vhost_scsi_mem *old,
+		       struct vhost_scsi_watch *watch,
+		       struct workqueue_struct *wq)
+{
+	unsigned int i;
+	int ret;
+
+	/* There was no memory to register it. */
+	if (!watch->watched)
+		return -ENOMEM;
+	INIT_WORK(&mem->free, mem_free_work);
+	mem->wq = wq;
+	for (i = 0; i < mem->nr; i++) {
+		ret = pin_region(&mem->regions[i], old, watch);
+		if (ret) {
+			vhost_scsi_mem_unpin(mem);
+			return ret;
+		}
+	}
+	mem->pinned = true;
+	return 0;
+}
+
+/**
+ * vhost_scsi_mem_unpin - undo vhost_scsi_mem_pin(), the table stays
+ * @mem: no request uses it or can begin to; pinned in part or not at all is fine
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_mem_unpin(struct vhost_scsi_mem *mem)
+{
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++) {
+		struct vhost_scsi_region *r = &mem->regions[i];
+
+		if (let_go_region(r))
+			pinned_free(r->pinned, r->pinned->table.nr);
+		r->pinned = NULL;
+		r->pages = NULL;
+	}
+	mem->pinned = false;
+}
+
+/**
+ * vhost_scsi_mem_get - keep a table for a request that uses its pages
+ * @mem: pinned
+ *
+ * Context: a worker.
+ * Return: @mem, to be given to vhost_scsi_mem_put().
+ */
+struct vhost_scsi_mem *vhost_scsi_mem_get(struct vhost_scsi_mem *mem)
+{
+	refcount_inc(&mem->users);
+	return mem;
+}
+
+/**
+ * vhost_scsi_mem_put - a user of a table ends
+ * @mem: freed with the last one, or NULL
+ *
+ * Context: any.
+ */
+void vhost_scsi_mem_put(struct vhost_scsi_mem *mem)
+{
+	struct vhost_scsi_mem *stale;
+
+	for (; mem && refcount_dec_and_test(&mem->users); mem = stale) {
+		stale = mem->stale;
+		mem->stale = NULL;
+		mem_end(mem);
+	}
+}

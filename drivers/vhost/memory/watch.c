@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Watching the owner's address space by an MMU notifier.
+ *
+ * A page that stays pinned may stop being the page at its address: the owner
+ * unmaps it, or a balloon, KSM or the kernel's own page migration replaces it. The
+ * notifier counts such invalidations, so that whoever remembers a page can tell
+ * whether one began since. In a table of pages it also marks those that are
+ * affected. A mark says that the page may be another one: much of what is
+ * invalidated stays as it is, for KSM looks at pages and a huge page is split into
+ * mappings of small ones.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+
+#include "internal.h"
+
+/* The mark, in the lowest bit of an entry of a table. */
+#define INVALID		1UL
+/* Bytes of the owner's addresses that are marked at a time. */
+#define STRETCH		(32UL << 20)
+
+static int invalidate_start(struct mmu_notifier *mn,
+			    const struct mmu_notifier_range *range)
+{
+	struct vhost_scsi_watch *watch;
+
+	watch = container_of(mn, struct vhost_scsi_watch, mn);
+	/*
+	 * Full barriers: both counts are raised in this order, and before the
+	 * mapping changes. vhost_scsi_watch_begin() reads them the other way round.
+	 */
+	atomic_inc_return(&watch->in_progress);
+	atomic_inc_return(&watch->seq);
+	/* A change of access rights leaves the page where it is, as does a fork. */
+	if (range->event == MMU_NOTIFY_UNMAP ||
+	    range->event == MMU_NOTIFY_CLEAR ||
+	    range->event == MMU_NOTIFY_MIGRATE ||
+	    range->event == MMU_NOTIFY_EXCLUSIVE)
+		vhost_scsi_watch_invalidate(watch, range->start, range->end);
+	return 0;
+}
+
+static void invalidate_end(struct mmu_notifier *mn,
+			   const struct mmu_notifier_range *range)
+{
+	struct vhost_scsi_watch *watch;
+
+	watch = container_of(mn, struct vhost_scsi_watch, mn);
+	/* A full barrier: the mapping has changed before the count falls. */
+	atomic_dec_return(&watch->in_progress);
+}
+
+static const struct mmu_notifier_ops watch_ops = {
+	.invalidate_range_start = invalidate_start,
+	.invalidate_range_end = invalidate_end,
+};
+
+/**
+ * vhost_scsi_watch_init - prepare the struct, once
+ * @watch: zeroed
+ */
+void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
+{
+	spin_lock_init(&watch->lock);
+	INIT_LIST_HEAD(&watch->tables);
+}
+
+/**
+ * vhost_scsi_watch_register - begin to watch the owner's address space
+ * @watch: vhost_scsi_watch_unregister() is owed if this succeeds
+ *
+ * Context: the owner's ioctl; may sleep.
+ * Return: 0 or a negative errno, with which no page is remembered.
+ */
+int vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
+{
+	int ret;
+
+	watch->mn.ops = &watch_ops;
+	ret = mmu_notifier_register(&watch->mn, current->mm);
+	watch->watched = !ret;
+	return ret;
+}
+
+/**
+ * vhost_scsi_watch_unregister - undo vhost_scsi_watch_register()
+ * @watch: registered or not
+ * @owner: the owner's mm
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch,
+				 struct mm_struct *owner)
+{
+	if (watch->watched)
+		mmu_notifier_unregister(&watch->mn, owner);
+	watch->watched = false;
+}
+
+/**
+ * vhost_scsi_watch_begin - before pages are looked up that are to be remembered
+ * @watch: registered
+ * @seq: for vhost_scsi_watch_retry()
+ *
+ * Context: any.
+ * Return: true if no invalidation is under way. One that began before is seen
+ * here or in vhost_scsi_watch_retry().
+ */
+bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
+			    unsigned int *seq)
+{
+	*seq = atomic_read_acquire(&watch->seq);
+	return !atomic_read_acquire(&watch->in_progress);
+}
+
+/**
+ * vhost_scsi_watch_retry - did an invalidation begin since vhost_scsi_watch_begin()
+ * @watch: registered
+ * @seq: from vhost_scsi_watch_begin()
+ *
+ * Context: any.
+ * Return: true if so: the pages have to be looked up again.
+ */
+bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
+			    unsigned int seq)
+{
+	return (unsigned int)atomic_read(&watch->seq) != seq;
+}
+
+/*
+ * Tables of pages.
+ */
+
+static void mark_range(struct vhost_scsi_watched *table, unsigned long from,
+		       unsigned long to)
+{
+	unsigned long i;
+
+	from = max(from, table->start);
+	to = min(to, vhost_scsi_watched_end(table));
+	for (; from < to; from += PAGE_SIZE) {
+		i = (from - table->start) >> PAGE_SHIFT;
+		WRITE_ONCE(table->pages[i],
+			   (struct page *)((unsigned long)table->pages[i] |
+					   INVALID));
+	}
+}
+
+/**
+ * vhost_scsi_watch_add - have the pages of a table marked
+ * @watch: registered
+ * @table: to be removed by vhost_scsi_watch_del() before @watch ends
+ */
+void vhost_scsi_watch_add(struct vhost_scsi_watch *watch,
+			  struct vhost_scsi_watched *table)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&watch->lock, flags);
+	list_add(&table->node, &watch->tables);
+	spin_unlock_irqrestore(&watch->lock, flags);
+}
+
+/**
+ * vhost_scsi_watch_del - undo vhost_scsi_watch_add()
+ * @watch: registered or not
+ * @table: not marked any more afterwards
+ *
+ * Context: any.
+ */
+void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
+			  struct vhost_scsi_watched *table)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&watch->lock, flags);
+	list_del(&table->node);
+	spin_unlock_irqrestore(&watch->lock, flags);
+}
+
+/**
+ * vhost_scsi_watch_invalidate - mark the pages that may be replaced
+ * @watch: registered
+ * @start: the owner's address
+ * @end: likewise, behind the last byte
+ *
+ * Context: any.
+ */
+void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
+				 unsigned long start, unsigned long end)
+{
+	unsigned long first = ULONG_MAX, last = 0, to;
+	struct vhost_scsi_watched *table;
+	unsigned long flags;
+
+	spin_lock_irqsave(&watch->lock, flags);
+	list_for_each_entry(table, &watch->tables, node) {
+		first = min(first, table->start);
+		last = max(last, vhost_scsi_watched_end(table));
+	}
+	spin_unlock_irqrestore(&watch->lock, flags);
+
+	/* In parts: to mark all of a large guest keeps interrupts off for long. */
+	for (start = max(start, first); start < min(end, last); start = to) {
+		to = ALIGN(start + 1, STRETCH);
+		spin_lock_irqsave(&watch->lock, flags);
+		list_for_each_entry(table, &watch->tables, node)
+			mark_range(table, start & PAGE_MASK, min(to, end));
+		spin_unlock_irqrestore(&watch->lock, flags);
+	}
+}
+
+/**
+ * vhost_scsi_pages_valid - is none of these pages marked
+ * @pages: of a table
+ * @nr: of them
+ *
+ * Context: any.
+ */
+bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if ((unsigned long)READ_ONCE(pages[i]) & INVALID)
+			return false;
+	return true;
+}
+
+/**
+ * vhost_scsi_pages_revalidate - take the marks off pages that are the same
+ * @watch: registered
+ * @seq: of vhost_scsi_watch_begin(), before @now was pinned
+ * @pages: of a table
+ * @now: the pages that are at these addresses now, pinned
+ * @nr: of both
+ *
+ * Context: a worker.
+ */
+void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
+				 unsigned int seq, struct page **pages,
+				 struct page *const *now, unsigned int nr)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&watch->lock, flags);
+	/*
+	 * An invalidation that begins later is counted before it takes the lock:
+	 * either the count is seen here, or it marks after this.
+	 */
+	if (!vhost_scsi_watch_retry(watch, seq))
+		for (i = 0; i < nr; i++)
+			if (vhost_scsi_page(&pages[i]) == now[i])
+				WRITE_ONCE(pages[i], now[i]);
+	spin_unlock_irqrestore(&watch->lock, flags);
+}
