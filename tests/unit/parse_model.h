@@ -8,6 +8,7 @@
 #define _UNIT_PARSE_MODEL_H
 
 #include "mem_model.h"
+#include "vhost-scsi.h"
 #include "vhost/scsi/request.h"
 
 /*

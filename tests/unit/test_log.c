@@ -10,7 +10,7 @@
 
 #include "mem_model.h"
 #include "unit.h"
-#include "vhost/queue/queue.h"
+#include "vhost/queue/internal.h"
 
 struct fixture {
 	struct vhost_scsi_mem *mem;
@@ -180,13 +180,13 @@ TEST(log, used_ring)
 
 	fixture_init(&f, 1000, 0);
 	f.vq->log_used_addr = 4096 * 10 + 4090;
-	vhost_scsi_log_used(f.vq, 2, 2);
+	vhost_scsi_vq_log_used(f.vq, 2, 2);
 	EXPECT_EQ(0, count(&f));
 	f.vq->log_used = true;
-	vhost_scsi_log_used(f.vq, 2, 2);
+	vhost_scsi_vq_log_used(f.vq, 2, 2);
 	EXPECT_EQ(1, count(&f));
 	EXPECT(logged(&f, 10));
-	vhost_scsi_log_used(f.vq, 4, 8);
+	vhost_scsi_vq_log_used(f.vq, 4, 8);
 	EXPECT_EQ(2, count(&f));
 	EXPECT(logged(&f, 11));
 	fixture_free(&f);
@@ -198,7 +198,7 @@ TEST(log, none)
 
 	vq->log_used = true;
 	vhost_scsi_log_write(&vq->log, 0, 4096);
-	vhost_scsi_log_used(vq, 0, 2);
+	vhost_scsi_vq_log_used(vq, 0, 2);
 	vhost_scsi_log_free(NULL);
 	free(vq);
 }

@@ -1,54 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Life of an open device: owner, features, guest memory, dirty log, workers.
+ * A device: its owner, features, guest memory and dirty log, and to run its rings
+ * while it is bound.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/wait.h>
 
-#include "queue.h"
+#include "internal.h"
 
 #define DEFAULT_FORK_OWNER (VHOST_SCSI_HAS_TASKS ?		\
 			    VHOST_FORK_OWNER_TASK : VHOST_FORK_OWNER_KTHREAD)
 
-#define FEATURES (BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
-		  BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |		\
-		  BIT_ULL(VIRTIO_F_ANY_LAYOUT) |		\
-		  BIT_ULL(VIRTIO_F_VERSION_1) |			\
-		  BIT_ULL(VIRTIO_SCSI_F_HOTPLUG) |		\
-		  BIT_ULL(VHOST_F_LOG_ALL))
+/* Of the rings; dev->ops has those of what the device is for. */
+#define RING_FEATURES (BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
+		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
+		       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |		\
+		       BIT_ULL(VIRTIO_F_VERSION_1) |		\
+		       BIT_ULL(VHOST_F_LOG_ALL))
 
-/* What a closing process waits for a device that has nothing to wait for. */
-#define CLOSE_TIMEOUT	(HZ / 4)
-
-struct workqueue_struct *vhost_scsi_dev_wq;
-static DECLARE_WAIT_QUEUE_HEAD(gone_wait);
-
-static void memory_put(struct vhost_scsi_dev *dev)
-{
-	if (!refcount_dec_and_test(&dev->memory))
-		return;
-	xa_destroy(&dev->workers);
-	kvfree(dev);
-}
-
-static void free_workers(struct vhost_scsi_dev *dev)
-{
-	struct vhost_scsi_worker *w;
-	unsigned long id;
-	unsigned int i;
-
-	for (i = 0; i < dev->nvqs; i++)
-		rcu_assign_pointer(dev->vqs[i].worker, NULL);
-	xa_for_each(&dev->workers, id, w) {
-		xa_erase(&dev->workers, id);
-		vhost_scsi_worker_free(w);
-	}
-}
+/*
+ * Life.
+ */
 
 static void use_log(struct vhost_scsi_dev *dev, struct vhost_scsi_log *log)
 {
@@ -71,7 +46,8 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 {
 	unsigned int i;
 
-	free_workers(dev);
+	dev->ops->reset(dev);
+	vhost_scsi_workers_free(dev);
 	use_log(dev, NULL);
 	if (dev->log_ctx)
 		eventfd_ctx_put(dev->log_ctx);
@@ -87,7 +63,6 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 		vhost_scsi_mem_unpin(dev->mem);
 	vhost_scsi_mem_put(dev->mem);
 	dev->mem = NULL;
-	vhost_scsi_events_clear(&dev->events);
 	WRITE_ONCE(dev->features, 0);
 	dev->rings_set = false;
 	dev->fork_owner = DEFAULT_FORK_OWNER;
@@ -98,61 +73,48 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 	dev->mm = NULL;
 }
 
-static void gone_work(struct work_struct *work)
+static struct vhost_scsi_dev *dev_of(struct vhost_scsi_life *life)
 {
-	struct vhost_scsi_dev *dev;
+	return container_of(life, struct vhost_scsi_dev, life);
+}
 
-	dev = container_of(work, struct vhost_scsi_dev, gone_work);
-	if (dev->ep)
-		vhost_scsi_endpoint_put(dev->ep);
-	dev->ep = NULL;
+static void dev_end(struct vhost_scsi_life *life)
+{
+	struct vhost_scsi_dev *dev = dev_of(life);
+
 	forget_owner(dev);
+}
 
-	/* Pairs with vhost_scsi_dev_close(). */
-	smp_store_release(&dev->gone, true);
-	wake_up_all(&gone_wait);
-	memory_put(dev);
+static void dev_free(struct vhost_scsi_life *life)
+{
+	struct vhost_scsi_dev *dev = dev_of(life);
+
+	xa_destroy(&dev->workers);
+	dev->ops->free(dev);
 }
 
 /**
- * vhost_scsi_dev_put - a use of the device ends
- * @dev: the device; not to be touched afterwards
+ * vhost_scsi_dev_init - a device for an open file
+ * @dev: zeroed, with room for @nvqs
+ * @nvqs: queues, each of which the caller gives its ops
+ * @ops: what the device is for
  *
- * Context: any.
+ * vhost_scsi_dev_close() is owed.
  */
-void vhost_scsi_dev_put(struct vhost_scsi_dev *dev)
+void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
+			 const struct vhost_scsi_dev_ops *ops)
 {
-	if (refcount_dec_and_test(&dev->users))
-		queue_work(vhost_scsi_dev_wq, &dev->gone_work);
-}
-
-/**
- * vhost_scsi_dev_new - a device for an open file
- * @nvqs: queues, control and event queue included
- *
- * Return: the device, ended by vhost_scsi_dev_close(); or NULL.
- */
-struct vhost_scsi_dev *vhost_scsi_dev_new(unsigned int nvqs)
-{
-	struct vhost_scsi_dev *dev;
 	unsigned int i;
 
-	dev = kvzalloc(struct_size(dev, vqs, nvqs), GFP_KERNEL_ACCOUNT);
-	if (!dev)
-		return NULL;
-
 	mutex_init(&dev->mutex);
-	refcount_set(&dev->users, 1);
-	refcount_set(&dev->memory, 2);
-	INIT_WORK(&dev->gone_work, gone_work);
+	dev->ops = ops;
+	vhost_scsi_life_init(&dev->life, dev_end, dev_free);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
-	vhost_scsi_events_init(&dev->events);
 	vhost_scsi_watch_init(&dev->watch);
 	dev->fork_owner = DEFAULT_FORK_OWNER;
 	dev->nvqs = nvqs;
 	for (i = 0; i < nvqs; i++)
 		vhost_scsi_vq_init(&dev->vqs[i], dev, i);
-	return dev;
 }
 
 /**
@@ -160,33 +122,107 @@ struct vhost_scsi_dev *vhost_scsi_dev_new(unsigned int nvqs)
  * @dev: not to be touched afterwards
  *
  * Returns when the device is gone, or soon: commands that a backend keeps
- * finish on their own, and the endpoint stays taken until they have.
+ * finish on their own, and what the device is bound to stays taken until then.
  */
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev)
 {
-	struct vhost_scsi_worker *w;
-	unsigned long id;
-	unsigned int i;
-
 	WRITE_ONCE(dev->closed, true);
+	vhost_scsi_workers_close(dev);
+	vhost_scsi_life_close(&dev->life);
+}
 
-	rcu_read_lock();
+/*
+ * Binding.
+ */
+
+static int start_rings(struct vhost_scsi_dev *dev)
+{
+	unsigned int i;
+	int ret;
+
 	for (i = 0; i < dev->nvqs; i++) {
-		struct vhost_scsi_vq *vq = &dev->vqs[i];
-
-		w = rcu_dereference(vq->worker);
-		if (w && vq->running)
-			vhost_scsi_worker_queue(w, &vq->stop_work);
+		/* Firmware sets up fewer than there are. */
+		if (!vhost_scsi_vq_is_setup(&dev->vqs[i]))
+			continue;
+		ret = vhost_scsi_vq_start(&dev->vqs[i]);
+		if (ret)
+			return ret;
 	}
-	rcu_read_unlock();
-	xa_for_each(&dev->workers, id, w)
-		vhost_scsi_worker_stop(w);
+	return 0;
+}
 
-	vhost_scsi_dev_put(dev);
-	/* Pairs with gone_work(). */
-	wait_event_timeout(gone_wait, smp_load_acquire(&dev->gone),
-			   CLOSE_TIMEOUT);
-	memory_put(dev);
+static int stop_rings(struct vhost_scsi_dev *dev)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		ret = vhost_scsi_vq_halt(&dev->vqs[i]);
+		if (ret)
+			return ret;
+	}
+	for (i = 0; i < dev->nvqs; i++) {
+		ret = vhost_scsi_vq_drain(&dev->vqs[i]);
+		if (ret)
+			return ret;
+	}
+	if (!dev->bound)
+		return 0;
+	dev->bound = false;
+	vhost_scsi_mem_unpin(dev->mem);
+	return 0;
+}
+
+/**
+ * vhost_scsi_dev_start - the device is bound: run the rings that are set up
+ * @dev: with memory, not bound; dev->mutex is held
+ * @pin_memory: pin all of guest memory as long as the device is bound
+ * @poll_us: how long a queue may be polled
+ *
+ * Return: 0, and vhost_scsi_dev_stop() is owed; or what vhost_scsi_mem_pin() or
+ * vhost_scsi_vq_start() say, and the rings are stopped again: dev->bound is still
+ * true if the caller was killed meanwhile, and vhost_scsi_dev_stop() is owed then.
+ */
+int vhost_scsi_dev_start(struct vhost_scsi_dev *dev, bool pin_memory,
+			 u32 poll_us)
+{
+	int ret = 0;
+
+	dev->bound = true;
+	dev->pin_memory = pin_memory;
+	dev->poll_us = poll_us;
+	if (pin_memory)
+		ret = vhost_scsi_mem_pin(dev->mem, NULL, &dev->watch,
+					 vhost_scsi_dev_wq);
+	if (!ret)
+		ret = start_rings(dev);
+	if (ret)
+		stop_rings(dev);
+	return ret;
+}
+
+/**
+ * vhost_scsi_dev_stop - the binding ends: wait for what is under way
+ * @dev: bound or not; dev->mutex is held
+ *
+ * Which rings the owner has set is forgotten.
+ *
+ * Return: 0; -EINTR: killed meanwhile; nothing is taken from the rings any
+ * more, the device stays bound, and this can be called again.
+ */
+int vhost_scsi_dev_stop(struct vhost_scsi_dev *dev)
+{
+	bool bound = dev->bound;
+	unsigned int i;
+	int ret;
+
+	ret = stop_rings(dev);
+	if (ret || !bound)
+		return ret;
+	for (i = 0; i < dev->nvqs; i++)
+		dev->vqs[i].ring_set = false;
+	dev->rings_set = false;
+	return 0;
 }
 
 /**
@@ -201,128 +237,22 @@ int vhost_scsi_dev_check_owner(const struct vhost_scsi_dev *dev)
 }
 
 /*
- * Workers.
- */
-
-static struct vhost_scsi_worker *new_worker(struct vhost_scsi_dev *dev)
-{
-	struct vhost_scsi_worker *w;
-	u32 id;
-	int ret;
-
-	ret = xa_alloc(&dev->workers, &id, NULL, XA_LIMIT(0, dev->nvqs - 1),
-		       GFP_KERNEL);
-	if (ret)
-		return ERR_PTR(ret == -EBUSY ? -ENOSPC : ret);
-	w = vhost_scsi_worker_new(dev, id);
-	if (IS_ERR(w))
-		xa_erase(&dev->workers, id);
-	else
-		xa_store(&dev->workers, id, w, GFP_KERNEL);
-	return w;
-}
-
-static void attach(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
-{
-	struct vhost_scsi_worker *old;
-
-	old = rcu_replace_pointer(vq->worker, w,
-				  lockdep_is_held(&vq->dev->mutex));
-	if (old)
-		old->attached--;
-	w->attached++;
-}
-
-/* Its thread has ended when this succeeds. */
-static int free_worker(struct vhost_scsi_dev *dev, struct vhost_scsi_worker *w)
-{
-	vhost_scsi_worker_stop(w);
-	if (wait_for_completion_killable(&w->exited))
-		return -EINTR;
-	xa_erase(&dev->workers, w->id);
-	vhost_scsi_worker_free(w);
-	return 0;
-}
-
-static int ioctl_new_worker(struct vhost_scsi_dev *dev, void __user *argp)
-{
-	struct vhost_worker_state state;
-	struct vhost_scsi_worker *w;
-
-	w = new_worker(dev);
-	if (IS_ERR(w))
-		return PTR_ERR(w);
-	state.worker_id = w->id;
-	if (!copy_to_user(argp, &state, sizeof(state)))
-		return 0;
-	free_worker(dev, w);
-	return -EFAULT;
-}
-
-static int ioctl_free_worker(struct vhost_scsi_dev *dev, void __user *argp)
-{
-	struct vhost_worker_state state;
-	struct vhost_scsi_worker *w;
-
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
-	w = xa_load(&dev->workers, state.worker_id);
-	if (!w)
-		return -ENODEV;
-	if (w->attached)
-		return -EBUSY;
-	/* Queues that it served before may still be about to queue to it. */
-	synchronize_rcu();
-	return free_worker(dev, w);
-}
-
-static int ioctl_vring_worker(struct vhost_scsi_dev *dev, unsigned int cmd,
-			      void __user *argp)
-{
-	struct vhost_vring_worker arg;
-	struct vhost_scsi_worker *w;
-	struct vhost_scsi_vq *vq;
-
-	if (copy_from_user(&arg, argp, sizeof(arg)))
-		return -EFAULT;
-	if (arg.index >= dev->nvqs)
-		return -ENOBUFS;
-	vq = &dev->vqs[arg.index];
-
-	if (cmd == VHOST_GET_VRING_WORKER) {
-		w = rcu_dereference_protected(vq->worker,
-					      lockdep_is_held(&dev->mutex));
-		arg.worker_id = w->id;
-		return copy_to_user(argp, &arg, sizeof(arg)) ? -EFAULT : 0;
-	}
-
-	w = xa_load(&dev->workers, arg.worker_id);
-	if (!w || READ_ONCE(w->stop))
-		return -ENODEV;
-	attach(vq, w);
-	return 0;
-}
-
-/*
  * Owner, features, memory, log.
  */
 
 static int set_owner(struct vhost_scsi_dev *dev)
 {
-	struct vhost_scsi_worker *w;
-	unsigned int i;
+	int ret;
 
 	if (dev->mm)
 		return -EBUSY;
-	w = new_worker(dev);
-	if (IS_ERR(w))
-		return PTR_ERR(w);
-	for (i = 0; i < dev->nvqs; i++)
-		attach(&dev->vqs[i], w);
+	ret = vhost_scsi_workers_start(dev);
+	if (ret)
+		return ret;
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
-	/* Without it all works, and costs more. */
+	/* If it fails each command pins its pages, which only costs more. */
 	vhost_scsi_watch_register(&dev->watch);
 	return 0;
 }
@@ -344,21 +274,21 @@ static int set_fork_owner(struct vhost_scsi_dev *dev, const void __user *argp)
 
 static int reset_owner(struct vhost_scsi_dev *dev)
 {
-	struct vhost_scsi_worker *w;
-	unsigned long id;
 	int ret;
 
-	ret = vhost_scsi_unbind(dev);
+	ret = dev->ops->unbind(dev);
 	if (ret)
 		return ret;
-	xa_for_each(&dev->workers, id, w) {
-		vhost_scsi_worker_stop(w);
-		if (wait_for_completion_killable(&w->exited))
-			return -EINTR;
-	}
+	ret = vhost_scsi_workers_stop(dev);
+	if (ret)
+		return ret;
 	forget_owner(dev);
-	vhost_scsi_events_set_missed(dev, false);
 	return 0;
+}
+
+static u64 offered_features(const struct vhost_scsi_dev *dev)
+{
+	return RING_FEATURES | dev->ops->features;
 }
 
 static struct vhost_scsi_log *make_log(struct vhost_scsi_dev *dev, u64 features,
@@ -374,9 +304,9 @@ static int set_features(struct vhost_scsi_dev *dev, u64 features)
 {
 	struct vhost_scsi_log *log;
 
-	if (features & ~FEATURES)
+	if (features & ~offered_features(dev))
 		return -EOPNOTSUPP;
-	if (dev->ep && (features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL))
+	if (dev->bound && (features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL))
 		return -EBUSY;
 
 	log = make_log(dev, features, dev->mem, dev->log_base);
@@ -392,13 +322,12 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 	struct vhost_scsi_mem *mem, *old = dev->mem;
 	struct vhost_scsi_log *log;
 	unsigned int i;
-
 	int ret;
 
 	mem = vhost_scsi_mem_create(argp);
 	if (IS_ERR(mem))
 		return PTR_ERR(mem);
-	if (dev->ep && vhost_scsi_endpoint_pins(dev->ep)) {
+	if (dev->bound && dev->pin_memory) {
 		ret = vhost_scsi_mem_pin(mem, old, &dev->watch,
 					 vhost_scsi_dev_wq);
 		if (ret) {
@@ -500,7 +429,8 @@ static int ioctl_set_features(struct vhost_scsi_dev *dev,
 }
 
 /* The array's first word is all that there is. */
-static int get_features_array(void __user *argp)
+static int get_features_array(const struct vhost_scsi_dev *dev,
+			      void __user *argp)
 {
 	struct vhost_features_array __user *array = argp;
 	u64 count;
@@ -511,7 +441,7 @@ static int get_features_array(void __user *argp)
 		return -E2BIG;
 	if (!count)
 		return 0;
-	if (put_u64(FEATURES, array->features))
+	if (put_u64(offered_features(dev), array->features))
 		return -EFAULT;
 	return clear_user(array->features + 1, (count - 1) * sizeof(u64)) ?
 	       -EFAULT : 0;
@@ -551,15 +481,15 @@ static int set_features_array(struct vhost_scsi_dev *dev,
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp)
 {
-	int ret;
+	long ret;
 
 	switch (cmd) {
 	case VHOST_GET_FEATURES:
-		return put_u64(FEATURES, argp);
+		return put_u64(offered_features(dev), argp);
 	case VHOST_GET_BACKEND_FEATURES:
 		return put_u64(0, argp);
 	case VHOST_GET_FEATURES_ARRAY:
-		return get_features_array(argp);
+		return get_features_array(dev, argp);
 	case VHOST_SET_FORK_FROM_OWNER:
 		return set_fork_owner(dev, argp);
 	case VHOST_GET_FORK_FROM_OWNER:
@@ -587,42 +517,29 @@ long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 		return set_log_base(dev, argp);
 	case VHOST_SET_LOG_FD:
 		return set_log_fd(dev, argp);
-	case VHOST_NEW_WORKER:
-		return ioctl_new_worker(dev, argp);
-	case VHOST_FREE_WORKER:
-		return ioctl_free_worker(dev, argp);
-	case VHOST_ATTACH_VRING_WORKER:
-	case VHOST_GET_VRING_WORKER:
-		return ioctl_vring_worker(dev, cmd, argp);
 	default:
-		return vhost_scsi_vq_ioctl(dev, cmd, argp);
+		ret = vhost_scsi_worker_ioctl(dev, cmd, argp);
+		if (ret == -ENOIOCTLCMD)
+			ret = vhost_scsi_vq_ioctl(dev, cmd, argp);
+		return ret;
 	}
 }
 
-int vhost_scsi_dev_init(void)
+int vhost_scsi_queue_setup(void)
 {
 	int ret;
 
-	ret = vhost_scsi_notify_setup();
+	ret = vhost_scsi_life_setup();
 	if (ret)
 		return ret;
-	vhost_scsi_dev_wq = alloc_workqueue("vhost_scsi_dev",
-					    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!vhost_scsi_dev_wq) {
-		vhost_scsi_notify_cleanup();
-		return -ENOMEM;
-	}
-	return 0;
+	ret = vhost_scsi_notify_setup();
+	if (ret)
+		vhost_scsi_life_cleanup();
+	return ret;
 }
 
-void vhost_scsi_dev_exit(void)
+void vhost_scsi_queue_cleanup(void)
 {
-	/*
-	 * Devices that go leave workers and eventfds to RCU, and workers come
-	 * back to the queue from there.
-	 */
-	flush_workqueue(vhost_scsi_dev_wq);
-	rcu_barrier();
-	destroy_workqueue(vhost_scsi_dev_wq);
+	vhost_scsi_life_cleanup();
 	vhost_scsi_notify_cleanup();
 }

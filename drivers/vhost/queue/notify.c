@@ -8,7 +8,7 @@
 #include <linux/file.h>
 #include <linux/slab.h>
 
-#include "queue.h"
+#include "internal.h"
 
 /* Chains given while a worker takes others, before the guest is signalled. */
 #define SIGNAL_BATCH	16
@@ -19,6 +19,23 @@ static struct workqueue_struct *after_wq;
 /*
  * Kick: the eventfd that the guest's driver or its hypervisor signals.
  */
+
+/**
+ * vhost_scsi_vq_queue - have the worker look at the queue
+ * @vq: the queue
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_queue(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_worker *w;
+
+	rcu_read_lock();
+	w = rcu_dereference(vq->worker);
+	if (w)
+		vhost_scsi_worker_queue(w, &vq->work);
+	rcu_read_unlock();
+}
 
 static int kick_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 		     void *key)
@@ -251,7 +268,6 @@ void vhost_scsi_vq_pass_begin(struct vhost_scsi_vq *vq,
 {
 	unsigned long flags;
 
-	vhost_scsi_vq_quiet(vq);
 	spin_lock_irqsave(&vq->used_lock, flags);
 	vq->pass = w;
 	spin_unlock_irqrestore(&vq->used_lock, flags);

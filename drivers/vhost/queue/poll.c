@@ -13,7 +13,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
-#include "queue.h"
+#include "internal.h"
 
 /* Nanoseconds to begin with. */
 #define FIRST_WINDOW	4000
@@ -22,7 +22,7 @@ static u32 poll_limit(const struct vhost_scsi_vq *vq)
 {
 	u32 us = vq->busyloop ? vq->busyloop : vq->dev->poll_us;
 
-	return min_t(u32, us, VHOST_SCSI_MAX_POLL_US) * NSEC_PER_USEC;
+	return min_t(u32, us, VHOST_SCSI_POLL_MAX_US) * NSEC_PER_USEC;
 }
 
 /* Did the guest come back soon after the worker gave up? */

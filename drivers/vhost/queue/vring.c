@@ -5,15 +5,38 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include <linux/slab.h>
-
-#include "queue.h"
+#include "internal.h"
 
 enum { MAP_DESC, MAP_AVAIL, MAP_USED };
 
 /*
  * Life.
  */
+
+/**
+ * vhost_scsi_vq_put - a chain was given back, the caller is done with @vq
+ * @vq: the queue
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_put(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_dev *dev = vq->dev;
+
+	if (!atomic_dec_and_test(&vq->inflight))
+		return;
+	complete_all(&vq->drained);
+	vhost_scsi_life_put(&dev->life);
+}
+
+/* Take no more chains. Context: @vq->mutex is held, @vq is running. */
+static void vq_stop(struct vhost_scsi_vq *vq)
+{
+	vhost_scsi_kick_stop(vq);
+	vq->running = false;
+	vq->base = vq->ring.last_avail;
+	vhost_scsi_vq_put(vq);
+}
 
 static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 {
@@ -24,7 +47,7 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 		return;
 	mutex_lock(&vq->mutex);
 	if (vq->running && !vq->broken)
-		vq->handle(vq, w);
+		vq->ops->handle(vq, w);
 	mutex_unlock(&vq->mutex);
 }
 
@@ -37,7 +60,7 @@ static void vq_stop_work(struct vhost_scsi_work *work,
 	vq = container_of(work, struct vhost_scsi_vq, stop_work);
 	mutex_lock(&vq->mutex);
 	if (vq->running)
-		vhost_scsi_vq_stop(vq);
+		vq_stop(vq);
 	mutex_unlock(&vq->mutex);
 }
 
@@ -82,23 +105,6 @@ void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
 	vq->busyloop = 0;
 	memset(&vq->poll, 0, sizeof(vq->poll));
 	mutex_unlock(&vq->mutex);
-}
-
-/**
- * vhost_scsi_vq_queue - have the worker look at the queue
- * @vq: the queue
- *
- * Context: any.
- */
-void vhost_scsi_vq_queue(struct vhost_scsi_vq *vq)
-{
-	struct vhost_scsi_worker *w;
-
-	rcu_read_lock();
-	w = rcu_dereference(vq->worker);
-	if (w)
-		vhost_scsi_worker_queue(w, &vq->work);
-	rcu_read_unlock();
 }
 
 static void unmap(struct vhost_scsi_map *maps)
@@ -163,7 +169,7 @@ bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq)
  * vhost_scsi_vq_start - pin the ring and begin
  * @vq: set up, not running
  *
- * Context: the owner's ioctl with dev->mutex held, dev->ep set; may sleep.
+ * Context: the owner's ioctl with dev->mutex held, dev->bound set; may sleep.
  * Return: 0; -EBUSY: chains from before are still under way; -EFAULT: the
  * ring is not in memory; -ENOMEM; -EOPNOTSUPP: memory that cannot be pinned.
  */
@@ -183,8 +189,8 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	ret = map_ring(vq, &vq->addr, maps);
 	if (ret)
 		return ret;
-	if (vq->index >= VHOST_SCSI_VQ_IO) {
-		ret = vhost_scsi_slots_alloc(vq);
+	if (vq->ops->start) {
+		ret = vq->ops->start(vq);
 		if (ret) {
 			unmap(maps);
 			return ret;
@@ -202,12 +208,12 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vq->handled = vq->base;
 	point_ring(vq);
 	vhost_scsi_ring_start(&vq->ring);
-	vhost_scsi_log_used(vq, 0, sizeof(struct vring_used));
+	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
 	vq->broken = false;
 	reinit_completion(&vq->drained);
 	/* Pairs with vhost_scsi_vq_tryget(): all of the above is seen. */
 	atomic_set_release(&vq->inflight, 1);
-	refcount_inc(&dev->users);
+	vhost_scsi_life_get(&dev->life);
 	vq->running = true;
 	vhost_scsi_kick_start(vq);
 	mutex_unlock(&vq->mutex);
@@ -250,20 +256,6 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_vq_stop - take no more chains
- * @vq: running
- *
- * Context: @vq->mutex is held.
- */
-void vhost_scsi_vq_stop(struct vhost_scsi_vq *vq)
-{
-	vhost_scsi_kick_stop(vq);
-	vq->running = false;
-	vq->base = vq->ring.last_avail;
-	vhost_scsi_vq_put(vq);
-}
-
-/**
  * vhost_scsi_vq_halt - stop the queue if it runs
  * @vq: the queue
  *
@@ -279,25 +271,9 @@ int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 		return 0;
 	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
-	vhost_scsi_vq_stop(vq);
+	vq_stop(vq);
 	mutex_unlock(&vq->mutex);
 	return 0;
-}
-
-/**
- * vhost_scsi_vq_put - a chain was given back, the caller is done with @vq
- * @vq: the queue
- *
- * Context: any.
- */
-void vhost_scsi_vq_put(struct vhost_scsi_vq *vq)
-{
-	struct vhost_scsi_dev *dev = vq->dev;
-
-	if (!atomic_dec_and_test(&vq->inflight))
-		return;
-	complete_all(&vq->drained);
-	vhost_scsi_dev_put(dev);
 }
 
 /**
@@ -310,7 +286,9 @@ void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_notify_quiesce(vq);
 	unmap(vq->maps);
-	vhost_scsi_slots_free(vq);
+	if (vq->ops->stop)
+		vq->ops->stop(vq);
+	vq->free = NULL;
 }
 
 /**
@@ -404,7 +382,7 @@ bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
 void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_ring_disable_kicks(&vq->ring);
-	vhost_scsi_log_used(vq, offsetof(struct vring_used, flags),
+	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
 			    sizeof(vq->ring.used->flags));
 }
 
@@ -430,7 +408,9 @@ int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 		ret = vhost_scsi_ring_take(ring, &w->chain, read_guest,
 					   vq->mem);
 	if (ret < 0) {
-		vhost_scsi_vq_break(vq);
+		/* No more is taken, and the owner is told. */
+		vq->broken = true;
+		vhost_scsi_call_signal(&vq->err);
 		return ret;
 	}
 	vhost_scsi_vq_get(vq);
@@ -452,7 +432,7 @@ bool vhost_scsi_vq_ask(struct vhost_scsi_vq *vq)
 		vhost_scsi_ring_disable_kicks(ring);
 		return false;
 	}
-	vhost_scsi_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
+	vhost_scsi_vq_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
 	return true;
 }
 
@@ -483,7 +463,7 @@ int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
  *
  * Context: any.
  */
-void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_free *slot,
+void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
 			u16 head, u32 len)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
@@ -495,9 +475,9 @@ void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_free *slot,
 	off = offsetof(struct vring_used, ring) +
 	      sizeof(struct vring_used_elem) * (ring->used_idx & (ring->num - 1));
 	vhost_scsi_ring_fill(ring, head, len);
-	vhost_scsi_log_used(vq, off, sizeof(struct vring_used_elem));
+	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
 	vhost_scsi_ring_publish(ring);
-	vhost_scsi_log_used(vq, offsetof(struct vring_used, idx),
+	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
 			    sizeof(ring->used->idx));
 	signal = vhost_scsi_signal_decide(vq);
 	if (slot) {
@@ -511,13 +491,20 @@ void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_free *slot,
 }
 
 /**
- * vhost_scsi_vq_break - the ring is corrupt: take no more, tell the owner
+ * vhost_scsi_vq_free_slots - slots of chains that were used since the last call
  * @vq: running
  *
  * Context: @vq->mutex is held.
+ * Return: a list of them, which is the caller's; or NULL.
  */
-void vhost_scsi_vq_break(struct vhost_scsi_vq *vq)
+struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq)
 {
-	vq->broken = true;
-	vhost_scsi_call_signal(&vq->err);
+	struct vhost_scsi_slot *free;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	free = vq->free;
+	vq->free = NULL;
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	return free;
 }

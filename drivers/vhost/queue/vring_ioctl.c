@@ -9,7 +9,7 @@
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 
-#include "queue.h"
+#include "internal.h"
 
 static int set_num(struct vhost_scsi_vq *vq, u32 num)
 {
@@ -194,7 +194,7 @@ static int vq_set_file(struct vhost_scsi_vq *vq, unsigned int cmd,
  */
 static int vq_restart(struct vhost_scsi_vq *vq, unsigned int cmd)
 {
-	if (cmd != VHOST_SET_VRING_KICK || !vq->dev->ep || vq->running ||
+	if (cmd != VHOST_SET_VRING_KICK || !vq->dev->bound || vq->running ||
 	    !vq->kick.file || !vhost_scsi_vq_is_setup(vq))
 		return 0;
 	return vhost_scsi_vq_start(vq);

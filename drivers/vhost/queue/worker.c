@@ -20,7 +20,7 @@
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 
-#include "queue.h"
+#include "internal.h"
 
 #define WORK_QUEUED	0
 
@@ -87,7 +87,7 @@ static void worker_end(struct vhost_scsi_worker *w)
 	struct vhost_scsi_dev *dev = w->dev;
 
 	complete_all(&w->exited);
-	vhost_scsi_dev_put(dev);
+	vhost_scsi_life_put(&dev->life);
 }
 
 static int worker_kthread(void *data)
@@ -208,7 +208,7 @@ static int start_task(struct vhost_scsi_worker *w, const char *name)
 	if (IS_ERR_OR_NULL(w->vtsk))
 		return w->vtsk ? PTR_ERR(w->vtsk) : -ENOMEM;
 
-	refcount_inc(&w->dev->users);
+	vhost_scsi_life_get(&w->dev->life);
 	__module_get(THIS_MODULE);
 	vhost_task_start(w->vtsk);
 	return 0;
@@ -232,7 +232,7 @@ static int start_kthread(struct vhost_scsi_worker *w, const char *name)
 	if (ret)
 		goto err_task;
 
-	refcount_inc(&w->dev->users);
+	vhost_scsi_life_get(&w->dev->life);
 	__module_get(THIS_MODULE);
 	wake_up_process(w->task);
 	return 0;

@@ -17,8 +17,8 @@
  */
 #include <linux/slab.h>
 
-#include "vhost/queue/queue.h"
 #include "request.h"
+#include "scsi.h"
 
 /* More at a time are answered BUSY: each is memory and a work item. */
 #define MAX_TMFS	64
@@ -99,7 +99,7 @@ static void tmf_answer(struct control_tmf *ct)
 	struct vhost_scsi_vq *vq = ct->vq;
 	u32 n;
 
-	atomic_dec(&vq->dev->tmfs);
+	atomic_dec(&vhost_scsi_host(vq->dev)->tmfs);
 	vhost_scsi_reply_set_dirty(reply);
 	n = vhost_scsi_reply_write(vq, reply, &resp, sizeof(resp));
 	vhost_scsi_reply_unpin(reply);
@@ -175,7 +175,7 @@ static void tmf_issue(struct control_tmf *ct)
 		tmf_answer(ct);
 		return;
 	}
-	vhost_scsi_target_tmf(ct->vq->dev->ep, &ct->tmf);
+	vhost_scsi_target_tmf(vhost_scsi_host(ct->vq->dev)->ep, &ct->tmf);
 }
 
 static void tmf_fetch(struct control_tmf *ct)
@@ -194,7 +194,7 @@ static void tmf_fetch(struct control_tmf *ct)
 		return;
 	}
 	ct->tries = 0;
-	ct->epoch = atomic64_fetch_inc(&dev->tmf_epoch);
+	ct->epoch = atomic64_fetch_inc(&vhost_scsi_host(dev)->tmf_epoch);
 	tmf_issue(ct);
 }
 
@@ -223,31 +223,36 @@ static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
 
 static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 {
-	struct vhost_scsi_dev *dev = vq->dev;
+	struct vhost_scsi_host *host = vhost_scsi_host(vq->dev);
+	/* One answer of one byte: its page is not worth to be remembered. */
+	struct vhost_scsi_pins none = { .pins = NULL };
 	struct control_tmf *ct;
 
 	if (!vhost_scsi_target_has_tmf(c->subtype)) {
 		answer_code(vq, c, VIRTIO_SCSI_S_FUNCTION_REJECTED);
 		return;
 	}
-	if (!vhost_scsi_target_has_lun(dev->ep, c->target, c->lun)) {
+	if (!vhost_scsi_target_has_lun(host->ep, c->target, c->lun)) {
 		answer_code(vq, c, VIRTIO_SCSI_S_INCORRECT_LUN);
 		return;
 	}
-	if (atomic_inc_return(&dev->tmfs) > MAX_TMFS)
+	if (atomic_inc_return(&host->tmfs) > MAX_TMFS)
 		goto busy;
 	ct = tmf_new(vq, c);
 	if (!ct)
 		goto busy;
 
-	/* A place for the answer that is no memory changes nothing else. */
-	vhost_scsi_reply_pin(vq, &ct->reply, c->head, &c->in,
+	/*
+	 * If the response buffer is not in guest memory the answer is lost; the
+	 * function is carried out, and the chain is given back, all the same.
+	 */
+	vhost_scsi_reply_pin(&ct->reply, &none, c->head, &c->in,
 			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
 	tmf_next(ct, tmf_fetch, 0);
 	return;
 
 busy:
-	atomic_dec(&dev->tmfs);
+	atomic_dec(&host->tmfs);
 	answer_code(vq, c, VIRTIO_SCSI_S_BUSY);
 }
 
@@ -260,7 +265,7 @@ static void control_start(struct vhost_scsi_vq *vq,
 	code = vhost_scsi_control_parse(vq->mem, &w->chain, w->iov,
 					vq->ring.le, &c);
 	if (code == VIRTIO_SCSI_S_OK &&
-	    !vhost_scsi_endpoint_has(vq->dev->ep, c.target))
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, c.target))
 		code = VIRTIO_SCSI_S_BAD_TARGET;
 
 	/* Asynchronous notification: there is none to subscribe to. */
@@ -270,15 +275,8 @@ static void control_start(struct vhost_scsi_vq *vq,
 		handle_tmf(vq, &c);
 }
 
-/**
- * vhost_scsi_control_handle - take requests from the control queue
- * @vq: running
- * @w: the worker that calls
- *
- * Context: vq->mutex is held.
- */
-void vhost_scsi_control_handle(struct vhost_scsi_vq *vq,
-			       struct vhost_scsi_worker *w)
+static void control_handle(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_worker *w)
 {
 	unsigned int n;
 
@@ -292,3 +290,7 @@ void vhost_scsi_control_handle(struct vhost_scsi_vq *vq,
 	if (n == WEIGHT)
 		vhost_scsi_worker_queue(w, &vq->work);
 }
+
+const struct vhost_scsi_vq_ops vhost_scsi_control_ops = {
+	.handle = control_handle,
+};

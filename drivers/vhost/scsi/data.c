@@ -8,8 +8,8 @@
 #include <linux/slab.h>
 #include <linux/scatterlist.h>
 
-#include "vhost/queue/queue.h"
 #include "request.h"
+#include "scsi.h"
 
 /*
  * Table entries of a device at a time, beyond the inline ones: 32 MiB of
@@ -30,6 +30,11 @@ struct sg_fill {
 	struct page *next;
 	bool clean;
 };
+
+static struct vhost_scsi_pins *data_pins(const struct vhost_scsi_vq *vq)
+{
+	return &vhost_scsi_requests(vq)->data_pins;
+}
 
 static unsigned int sg_pages(const struct scatterlist *sg)
 {
@@ -229,6 +234,7 @@ static int alloc_chained(struct vhost_scsi_data *data, unsigned int entries)
 static int alloc_table(struct vhost_scsi_data *data,
 		       struct vhost_scsi_dev *dev, unsigned int entries)
 {
+	atomic_long_t *sum = &vhost_scsi_host(dev)->sg_entries;
 	int ret = 0;
 
 	if (entries <= VHOST_SCSI_INLINE_SG) {
@@ -236,13 +242,12 @@ static int alloc_table(struct vhost_scsi_data *data,
 		return 0;
 	}
 
-	if (atomic_long_add_return(entries, &dev->sg_entries) >
-	    (long)MAX_ENTRIES)
+	if (atomic_long_add_return(entries, sum) > (long)MAX_ENTRIES)
 		ret = -EAGAIN;
 	else if (!alloc_flat(data, entries))
 		ret = alloc_chained(data, entries);
 	if (ret)
-		atomic_long_sub(entries, &dev->sg_entries);
+		atomic_long_sub(entries, sum);
 	return ret;
 }
 
@@ -352,7 +357,7 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	return 0;
 }
 
-/* What was marked as changed, and is the same page all the same. */
+/* Takes the marks off pages that were marked, and are still the same. */
 static void revalidate(struct vhost_scsi_worker *w, unsigned int seq,
 		       const struct vhost_scsi_cursor *cur,
 		       struct page *const *pages, unsigned int nr)
@@ -375,7 +380,7 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	struct vhost_scsi_cursor pieces = cur;
 	struct sg_fill fill = { .data = data };
 	unsigned int pinned = 0, entries, seq = 0;
-	/* Only where a mark brought us here is there one to take off. */
+	/* Marks are taken off here: a mark is why these pages are pinned. */
 	bool begun = cur.iov->pages &&
 		     vhost_scsi_watch_begin(&w->dev->watch, &seq);
 	size_t n, left;
@@ -469,7 +474,7 @@ static bool run_table(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 	if (data->mem)
 		vhost_scsi_mem_put(data->mem);
 	else if (data->more_pins)
-		vhost_scsi_pin_put_run(&vq->data_pins, data->pin, nr);
+		vhost_scsi_pin_put_run(data_pins(vq), data->pin, nr);
 	else
 		unpin_user_pages(pages, nr);
 	data->mem = NULL;
@@ -506,8 +511,9 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		if (!pages || !vhost_scsi_pages_valid(pages, nr))
 			return false;
 		data->mem = vhost_scsi_mem_get(vq->mem);
-	} else if (nr > 1 && vhost_scsi_pin_get_run(&vq->data_pins, (unsigned long)base, nr,
-						&data->pin, pages)) {
+	} else if (nr > 1 && vhost_scsi_pin_get_run(data_pins(vq),
+						    (unsigned long)base, nr,
+						    &data->pin, pages)) {
 		data->more_pins = nr - 1;
 	} else {
 		got = pin_user_pages_fast((unsigned long)base & PAGE_MASK, nr,
@@ -519,7 +525,8 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		}
 		/* Those of one folio are found and counted together. */
 		if (nr > 1 && page_folio(pages[0]) != page_folio(pages[nr - 1]))
-			vhost_scsi_pin_miss_run(&vq->data_pins, (unsigned long)base, nr);
+			vhost_scsi_pin_miss_run(data_pins(vq),
+						(unsigned long)base, nr);
 	}
 
 	if (!run_table(data, vq, w, pages, nr))
@@ -555,8 +562,9 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 			return false;
 		page = vhost_scsi_page(iov->pages);
 		data->mem = vhost_scsi_mem_get(vq->mem);
-	} else if (vhost_scsi_pin_get_repeated(&vq->data_pins, (unsigned long)iov->base,
-				       data->write, &data->pin, &page)) {
+	} else if (vhost_scsi_pin_get_repeated(data_pins(vq),
+					       (unsigned long)iov->base,
+					       data->write, &data->pin, &page)) {
 		return false;
 	}
 
@@ -709,7 +717,7 @@ static noinline void free_table(struct vhost_scsi_data *data,
 		sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
 	else
 		kfree(data->sgl);
-	atomic_long_sub(data->orig_nents, &dev->sg_entries);
+	atomic_long_sub(data->orig_nents, &vhost_scsi_host(dev)->sg_entries);
 	data->orig_nents = 0;
 }
 
@@ -726,7 +734,8 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
 	if (data->mem)
 		vhost_scsi_mem_put(data->mem);
 	else if (data->more_pins)
-		vhost_scsi_pin_put_run(&vq->data_pins, data->pin, data->more_pins + 1);
+		vhost_scsi_pin_put_run(data_pins(vq), data->pin,
+				       data->more_pins + 1);
 	else if (data->pin)
 		vhost_scsi_pin_put(data->pin, NULL);
 	else

@@ -7,9 +7,9 @@
 #include <linux/list.h>
 #include <linux/slab.h>
 
-#include "vhost/queue/queue.h"
 #include "address.h"
 #include "request.h"
+#include "scsi.h"
 
 /* Waiting for the worker; more become a missed event. */
 #define MAX_EVENTS	128
@@ -49,16 +49,16 @@ void vhost_scsi_events_clear(struct vhost_scsi_events *ev)
 		kfree(e);
 }
 
-void vhost_scsi_events_set_missed(struct vhost_scsi_dev *dev, bool missed)
+void vhost_scsi_events_set_missed(struct vhost_scsi_events *ev, bool missed)
 {
-	spin_lock(&dev->events.lock);
-	dev->events.missed = missed;
-	spin_unlock(&dev->events.lock);
+	spin_lock(&ev->lock);
+	ev->missed = missed;
+	spin_unlock(&ev->lock);
 }
 
-bool vhost_scsi_events_get_missed(struct vhost_scsi_dev *dev)
+bool vhost_scsi_events_get_missed(const struct vhost_scsi_events *ev)
 {
-	return READ_ONCE(dev->events.missed);
+	return READ_ONCE(ev->missed);
 }
 
 /* What was missed is told once, with the next event that arrives. */
@@ -85,7 +85,7 @@ static bool events_take_missed(struct vhost_scsi_events *ev)
 void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 			    bool added)
 {
-	struct vhost_scsi_events *ev = &dev->events;
+	struct vhost_scsi_events *ev = &vhost_scsi_host(dev)->events;
 	struct event *e;
 
 	if (!vhost_scsi_has(dev, VIRTIO_SCSI_F_HOTPLUG) ||
@@ -117,7 +117,7 @@ void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		       const struct event *e)
 {
-	struct vhost_scsi_dev *dev = vq->dev;
+	struct vhost_scsi_host *host = vhost_scsi_host(vq->dev);
 	struct vhost_scsi_cursor in = { .iov = w->iov };
 	struct virtio_scsi_event event = {};
 	u32 type = VIRTIO_SCSI_T_NO_EVENT;
@@ -129,7 +129,7 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		vhost_scsi_lun_build(event.lun, e->target, e->lun);
 		event.reason = vhost_scsi_to32(vq, e->reason);
 	}
-	if (events_take_missed(&dev->events))
+	if (events_take_missed(&host->events))
 		type |= VIRTIO_SCSI_T_EVENTS_MISSED;
 	event.event = vhost_scsi_to32(vq, type);
 
@@ -142,36 +142,31 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return len == sizeof(event);
 }
 
-/**
- * vhost_scsi_event_handle - deliver what waits
- * @vq: the event queue, running
- * @w: the worker that calls
- *
- * An event that finds no buffer is missed (5.6.6.3.2).
- *
- * Context: vq->mutex is held.
- */
-void vhost_scsi_event_handle(struct vhost_scsi_vq *vq,
-			     struct vhost_scsi_worker *w)
+/* Deliver what waits. An event that finds no buffer is missed (5.6.6.3.2). */
+static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
-	struct vhost_scsi_dev *dev = vq->dev;
+	struct vhost_scsi_events *ev = &vhost_scsi_host(vq->dev)->events;
 	unsigned int n;
 	struct event *e;
 
 	/* Other queues have their turn, whatever the guest does here. */
 	for (n = 0; n <= vq->ring.num; n++) {
-		e = event_pop(&dev->events);
-		if (!e && !vhost_scsi_events_get_missed(dev))
+		e = event_pop(ev);
+		if (!e && !vhost_scsi_events_get_missed(ev))
 			return;
 		if (vhost_scsi_vq_take(vq, w) <= 0) {
-			vhost_scsi_events_set_missed(dev, true);
-			vhost_scsi_events_clear(&dev->events);
+			vhost_scsi_events_set_missed(ev, true);
+			vhost_scsi_events_clear(ev);
 			kfree(e);
 			return;
 		}
 		if (!event_send(vq, w, e))
-			vhost_scsi_events_set_missed(dev, true);
+			vhost_scsi_events_set_missed(ev, true);
 		kfree(e);
 	}
 	vhost_scsi_worker_queue(w, &vq->work);
 }
+
+const struct vhost_scsi_vq_ops vhost_scsi_event_ops = {
+	.handle = event_handle,
+};

@@ -26,9 +26,9 @@
 #include <linux/kernel.h>
 #include <linux/virtio_byteorder.h>
 
-#include "vhost/queue/queue.h"
 #include "address.h"
 #include "request.h"
+#include "vhost-scsi.h"
 
 union control_req {
 	__virtio32 type;

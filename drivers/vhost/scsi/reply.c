@@ -9,10 +9,9 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "vhost/queue/queue.h"
 #include "request.h"
 
-static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
+static int seg_pin(struct vhost_scsi_pins *pins, struct vhost_scsi_seg *seg,
 		   struct vhost_scsi_cursor *in, size_t len)
 {
 	void __user *base;
@@ -27,7 +26,7 @@ static int seg_pin(struct vhost_scsi_vq *vq, struct vhost_scsi_seg *seg,
 	seg->off = offset_in_page(addr);
 	seg->len = min_t(size_t, n, PAGE_SIZE - seg->off);
 
-	ret = vhost_scsi_pin_get(&vq->reply_pins, addr, &seg->pin, &seg->page);
+	ret = vhost_scsi_pin_get(pins, addr, &seg->pin, &seg->page);
 	if (ret)
 		return ret;
 	vhost_scsi_cursor_skip(in, seg->len);
@@ -50,8 +49,8 @@ static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
 }
 
 /* Cut in any way. */
-static noinline int reply_pin_pieces(struct vhost_scsi_vq *vq,
-				     struct vhost_scsi_reply *reply,
+static noinline int reply_pin_pieces(struct vhost_scsi_reply *reply,
+				     struct vhost_scsi_pins *pins,
 				     struct vhost_scsi_cursor *in, size_t len)
 {
 	int ret;
@@ -62,7 +61,7 @@ static noinline int reply_pin_pieces(struct vhost_scsi_vq *vq,
 			if (ret)
 				return ret;
 		}
-		ret = seg_pin(vq, &reply->segs[reply->nr], in,
+		ret = seg_pin(pins, &reply->segs[reply->nr], in,
 			      len - reply->room);
 		if (ret)
 			return ret;
@@ -74,8 +73,8 @@ static noinline int reply_pin_pieces(struct vhost_scsi_vq *vq,
 
 /**
  * vhost_scsi_reply_pin - make ready for an answer
- * @vq: the queue
  * @reply: filled; to be given to vhost_scsi_reply_unpin() in any case
+ * @pins: remembers the pages
  * @head: of the chain
  * @in: at the response bytes; moved behind them
  * @len: of the response, not more than the chain has
@@ -84,8 +83,8 @@ static noinline int reply_pin_pieces(struct vhost_scsi_vq *vq,
  * Return: 0; or -EFAULT or -ENOMEM, and reply->room says how much of it can
  * be written all the same.
  */
-int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
-			 struct vhost_scsi_reply *reply, u16 head,
+int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
+			 struct vhost_scsi_pins *pins, u16 head,
 			 struct vhost_scsi_cursor *in, size_t len)
 {
 	const struct vhost_scsi_iov *iov = in->iov;
@@ -98,17 +97,17 @@ int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
 	reply->room = 0;
 	reply->segs = seg;
 
-	/* What drivers mostly do: a piece of its own, in one page. */
+	/* Drivers mostly give the response a piece of its own, in one page. */
 	if (!in->nr || in->off || !iov->base || iov->len != len)
-		return reply_pin_pieces(vq, reply, in, len);
+		return reply_pin_pieces(reply, pins, in, len);
 	off = offset_in_page((unsigned long)iov->base);
 	if (off + len > PAGE_SIZE)
-		return reply_pin_pieces(vq, reply, in, len);
+		return reply_pin_pieces(reply, pins, in, len);
 
 	seg->gpa = iov->gpa;
 	seg->off = off;
 	seg->len = len;
-	ret = vhost_scsi_pin_get(&vq->reply_pins, (unsigned long)iov->base, &seg->pin,
+	ret = vhost_scsi_pin_get(pins, (unsigned long)iov->base, &seg->pin,
 				 &seg->page);
 	if (ret)
 		return ret;

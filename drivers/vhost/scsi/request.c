@@ -8,8 +8,8 @@
 #include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
-#include "vhost/queue/queue.h"
 #include "request.h"
+#include "scsi.h"
 
 /* Requests at a time, before other queues of the worker have their turn... */
 #define WEIGHT		256
@@ -25,7 +25,7 @@
 
 /**
  * struct request_slot - a request under way
- * @free: first, for the queue's lists
+ * @slot: for the queue's lists
  * @vq: its queue
  * @epoch: task management functions seen when it began, see control.c
  * @reply: where the response goes
@@ -34,7 +34,7 @@
  * @cmd: last, for the target's part follows
  */
 struct request_slot {
-	struct vhost_scsi_free free;
+	struct vhost_scsi_slot slot;
 	struct vhost_scsi_vq *vq;
 	u64 epoch;
 	struct vhost_scsi_reply reply;
@@ -72,58 +72,57 @@ static size_t slot_size(void)
 		     SMP_CACHE_BYTES);
 }
 
-static struct request_slot *slot_nr(struct vhost_scsi_vq *vq, unsigned int i)
+static struct request_slot *slot_nr(const struct vhost_scsi_requests *rq,
+				    unsigned int i)
 {
-	return vq->slots + i * slot_size();
+	return rq->slots + i * slot_size();
 }
 
 static void request_work(struct work_struct *work);
 
-/**
- * vhost_scsi_slots_alloc - make room for the requests of a queue
- * @vq: about to start
- *
- * Return: 0 or -ENOMEM.
- */
-int vhost_scsi_slots_alloc(struct vhost_scsi_vq *vq)
+static int request_queue_start(struct vhost_scsi_vq *vq)
 {
 	unsigned int i, nr = min_t(unsigned int, vq->num, MAX_SLOTS);
+	struct vhost_scsi_requests *rq;
 
-	vq->slots = kvcalloc(nr, slot_size(), GFP_KERNEL_ACCOUNT);
-	if (!vq->slots)
+	rq = kzalloc(sizeof(*rq), GFP_KERNEL_ACCOUNT);
+	if (!rq)
 		return -ENOMEM;
-	vhost_scsi_pins_alloc(&vq->reply_pins, &vq->dev->watch,
-			      min_t(unsigned int, vq->num, MAX_REPLY_PINS));
-	/* Of these a command may have many. */
-	BUILD_BUG_ON(MAX_DATA_PINS < VHOST_SCSI_RUN_PAGES);
-	vhost_scsi_pins_alloc(&vq->data_pins, &vq->dev->watch, MAX_DATA_PINS);
-	vq->nr_slots = nr;
-	vq->ready = NULL;
-	vq->free = NULL;
+	rq->slots = kvcalloc(nr, slot_size(), GFP_KERNEL_ACCOUNT);
+	if (!rq->slots) {
+		kfree(rq);
+		return -ENOMEM;
+	}
+	rq->nr_slots = nr;
 	for (i = nr; i--;) {
-		struct request_slot *slot = slot_nr(vq, i);
+		struct request_slot *slot = slot_nr(rq, i);
 
 		slot->vq = vq;
 		INIT_WORK(&slot->work, request_work);
-		slot->free.next = vq->ready;
-		vq->ready = &slot->free;
+		slot->slot.next = rq->ready;
+		rq->ready = &slot->slot;
 	}
+
+	vhost_scsi_pins_alloc(&rq->reply_pins, &vq->dev->watch,
+			      min_t(unsigned int, vq->num, MAX_REPLY_PINS));
+	/* A command has one response, and may have many pages of data. */
+	BUILD_BUG_ON(MAX_DATA_PINS < VHOST_SCSI_RUN_PAGES);
+	vhost_scsi_pins_alloc(&rq->data_pins, &vq->dev->watch, MAX_DATA_PINS);
+	vq->private_data = rq;
 	return 0;
 }
 
-/**
- * vhost_scsi_slots_free - undo vhost_scsi_slots_alloc()
- * @vq: drained
- */
-void vhost_scsi_slots_free(struct vhost_scsi_vq *vq)
+static void request_queue_stop(struct vhost_scsi_vq *vq)
 {
-	vhost_scsi_pins_free(&vq->reply_pins);
-	vhost_scsi_pins_free(&vq->data_pins);
-	kvfree(vq->slots);
-	vq->slots = NULL;
-	vq->nr_slots = 0;
-	vq->ready = NULL;
-	vq->free = NULL;
+	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
+
+	if (!rq)
+		return;
+	vhost_scsi_pins_free(&rq->reply_pins);
+	vhost_scsi_pins_free(&rq->data_pins);
+	kvfree(rq->slots);
+	kfree(rq);
+	vq->private_data = NULL;
 }
 
 /**
@@ -143,16 +142,18 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 					 void *priv),
 			   void *priv, u64 epoch)
 {
+	const struct vhost_scsi_requests *rq;
 	bool busy = false;
 	unsigned int i;
 
 	if (!vhost_scsi_vq_tryget(vq))
 		return false;
-	for (i = 0; i < vq->nr_slots && !busy; i++) {
-		struct request_slot *slot = slot_nr(vq, i);
+	rq = vhost_scsi_requests(vq);
+	for (i = 0; i < rq->nr_slots && !busy; i++) {
+		struct request_slot *slot = slot_nr(rq, i);
 
-		/* Pairs with slot_fill(). */
-		busy = smp_load_acquire(&slot->free.busy) &&
+		/* Pairs with slot_fill(): its epoch and command are seen. */
+		busy = smp_load_acquire(&slot->slot.busy) &&
 		       READ_ONCE(slot->epoch) <= epoch &&
 		       match(&slot->cmd, priv);
 	}
@@ -162,27 +163,26 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 
 static struct request_slot *slot_get(struct vhost_scsi_vq *vq)
 {
-	struct vhost_scsi_free *free = vq->ready;
-	unsigned long flags;
+	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
+	struct vhost_scsi_slot *slot = rq->ready;
 
-	if (!free) {
-		spin_lock_irqsave(&vq->used_lock, flags);
-		free = vq->free;
-		vq->free = NULL;
-		spin_unlock_irqrestore(&vq->used_lock, flags);
-		if (!free)
+	if (!slot) {
+		slot = vhost_scsi_vq_free_slots(vq);
+		if (!slot)
 			return NULL;
 	}
-	vq->ready = free->next;
-	return container_of(free, struct request_slot, free);
+	rq->ready = slot->next;
+	return container_of(slot, struct request_slot, slot);
 }
 
 /* Before it was submitted. */
 static void slot_put(struct request_slot *slot)
 {
-	WRITE_ONCE(slot->free.busy, false);
-	slot->free.next = slot->vq->ready;
-	slot->vq->ready = &slot->free;
+	struct vhost_scsi_requests *rq = vhost_scsi_requests(slot->vq);
+
+	WRITE_ONCE(slot->slot.busy, false);
+	slot->slot.next = rq->ready;
+	rq->ready = &slot->slot;
 }
 
 static void resp_error(struct vhost_scsi_vq *vq,
@@ -248,7 +248,8 @@ static int request_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, req);
 	}
 	turn->nr++;
-	if (!*err && !vhost_scsi_endpoint_has(vq->dev->ep, req->target))
+	if (!*err &&
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, req->target))
 		*err = -ENODEV;
 	return 1;
 }
@@ -260,7 +261,9 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 	int ret;
 
-	ret = vhost_scsi_reply_pin(slot->vq, &slot->reply, req->head, &in,
+	ret = vhost_scsi_reply_pin(&slot->reply,
+				   &vhost_scsi_requests(slot->vq)->reply_pins,
+				   req->head, &in,
 				   sizeof(struct virtio_scsi_cmd_resp));
 	if (ret)
 		return ret;
@@ -291,7 +294,7 @@ static void slot_fill(struct request_slot *slot,
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 
-	slot->epoch = atomic64_read(&slot->vq->dev->tmf_epoch);
+	slot->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
 	cmd->tag = vhost_scsi_vq64(slot->vq, hdr->tag);
 	cmd->lun = req->lun;
 	cmd->target = req->target;
@@ -302,7 +305,7 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
 	/* Pairs with vhost_scsi_slots_busy(). */
-	smp_store_release(&slot->free.busy, true);
+	smp_store_release(&slot->slot.busy, true);
 }
 
 /*
@@ -344,7 +347,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 
 	slot_fill(slot, req);
-	if (vhost_scsi_target_prepare(vq->dev->ep, &slot->cmd))
+	if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
 		batch->slots[batch->nr++] = slot;
 }
 
@@ -357,6 +360,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	struct blk_plug plug;
 	int ret = 0, err;
 
+	vhost_scsi_vq_quiet(vq);
 	vhost_scsi_vq_pass_begin(vq, w);
 	blk_start_plug(&plug);
 	while (!READ_ONCE(vq->dev->closed)) {
@@ -380,15 +384,8 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return !ret && !READ_ONCE(vq->dev->closed);
 }
 
-/**
- * vhost_scsi_request_handle - take requests from a queue
- * @vq: running
- * @w: the worker that calls
- *
- * Context: vq->mutex is held.
- */
-void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
-			       struct vhost_scsi_worker *w)
+static void request_handle(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_worker *w)
 {
 	struct turn turn = { .nr = 0 };
 
@@ -402,6 +399,12 @@ void vhost_scsi_request_handle(struct vhost_scsi_vq *vq,
 		}
 	} while (!vhost_scsi_vq_ask(vq));
 }
+
+const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
+	.handle = request_handle,
+	.start = request_queue_start,
+	.stop = request_queue_stop,
+};
 
 static void resp_fill(struct virtio_scsi_cmd_resp *resp,
 		      const struct vhost_scsi_vq *vq,
@@ -456,7 +459,7 @@ static void request_answer(struct request_slot *slot)
 		len += cmd->data_len - cmd->resid;
 
 	slot_unpin(slot);
-	vhost_scsi_vq_give(vq, &slot->free, head, len);
+	vhost_scsi_vq_give(vq, &slot->slot, head, len);
 	vhost_scsi_vq_put(vq);
 }
 

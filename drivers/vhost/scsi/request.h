@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is made of a chain: what it asks for (parse.c), where its answer goes (reply.c)
- * and its data (data.c).
+ * and its data (data.c); and what a request queue has (request.c).
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -14,8 +14,29 @@
 
 #include "vhost/queue/queue.h"
 
-struct vhost_scsi_vq;
-struct vhost_scsi_worker;
+/* request.c */
+
+/**
+ * struct vhost_scsi_requests - what a request queue has from start to drain
+ * @slots: one for each request that can be under way
+ * @nr_slots: of them
+ * @ready: slots to take; under vq->mutex
+ * @reply_pins: pages of responses; under vq->mutex
+ * @data_pins: pages of data; likewise
+ */
+struct vhost_scsi_requests {
+	void *slots;
+	unsigned int nr_slots;
+	struct vhost_scsi_slot *ready;
+	struct vhost_scsi_pins reply_pins;
+	struct vhost_scsi_pins data_pins;
+};
+
+static inline struct vhost_scsi_requests *
+vhost_scsi_requests(const struct vhost_scsi_vq *vq)
+{
+	return vq->private_data;
+}
 
 /* reply.c */
 
@@ -48,8 +69,8 @@ struct vhost_scsi_reply {
 	struct vhost_scsi_seg inline_segs[VHOST_SCSI_REPLY_SEGS];
 };
 
-int vhost_scsi_reply_pin(struct vhost_scsi_vq *vq,
-			 struct vhost_scsi_reply *reply, u16 head,
+int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
+			 struct vhost_scsi_pins *pins, u16 head,
 			 struct vhost_scsi_cursor *in, size_t len);
 size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_reply *reply, const void *buf,

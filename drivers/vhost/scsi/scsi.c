@@ -8,10 +8,11 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "vhost/queue/queue.h"
 #include "request.h"
+#include "scsi.h"
 
 static unsigned int max_io_vqs = 128;
 module_param(max_io_vqs, uint, 0644);
@@ -23,107 +24,85 @@ module_param(inline_sg_cnt, uint, 0644);
 MODULE_PARM_DESC(inline_sg_cnt,
 		 "Accepted for the settings of other modules; no effect here.");
 
-static int start_rings(struct vhost_scsi_dev *dev)
+static void release_endpoint(struct vhost_scsi_host *host)
 {
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < dev->nvqs; i++) {
-		/* Firmware sets up fewer than there are. */
-		if (!vhost_scsi_vq_is_setup(&dev->vqs[i]))
-			continue;
-		ret = vhost_scsi_vq_start(&dev->vqs[i]);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/* As vhost_scsi_unbind(), but which rings the owner has set stays known. */
-static int stop_and_release(struct vhost_scsi_dev *dev)
-{
-	unsigned int i;
-	int ret;
-
-	for (i = 0; i < dev->nvqs; i++) {
-		ret = vhost_scsi_vq_halt(&dev->vqs[i]);
-		if (ret)
-			return ret;
-	}
-	for (i = 0; i < dev->nvqs; i++) {
-		ret = vhost_scsi_vq_drain(&dev->vqs[i]);
-		if (ret)
-			return ret;
-	}
-	if (!dev->ep)
-		return 0;
-	vhost_scsi_endpoint_put(dev->ep);
-	dev->ep = NULL;
-	vhost_scsi_mem_unpin(dev->mem);
+	if (!host->ep)
+		return;
+	vhost_scsi_endpoint_put(host->ep);
+	host->ep = NULL;
 	/* What waits is about this port, and for this run of the guest. */
-	vhost_scsi_events_clear(&dev->events);
-	return 0;
+	vhost_scsi_events_clear(&host->events);
 }
 
-/**
- * vhost_scsi_unbind - stop, wait for what is under way, give the endpoint back
- * @dev: with dev->mutex held
- *
- * Return: 0; -EINTR: killed meanwhile; nothing is taken from the rings any
- * more, the device stays bound, and this can be called again.
+/*
+ * Stop, wait for what is under way, and give the endpoint back. Return: as
+ * vhost_scsi_dev_stop().
  */
-int vhost_scsi_unbind(struct vhost_scsi_dev *dev)
+static int host_unbind(struct vhost_scsi_dev *dev)
 {
-	bool bound = dev->ep;
-	unsigned int i;
 	int ret;
 
-	ret = stop_and_release(dev);
-	if (ret || !bound)
-		return ret;
-	for (i = 0; i < dev->nvqs; i++)
-		dev->vqs[i].ring_set = false;
-	dev->rings_set = false;
-	return 0;
-}
-
-static int set_endpoint(struct vhost_scsi_dev *dev,
-			const struct vhost_scsi_target *t)
-{
-	struct vhost_scsi_endpoint *ep;
-	int ret = 0;
-
-	if (dev->ep)
-		return -EEXIST;
-	if (!dev->mem)
-		return -EFAULT;
-	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, dev);
-	if (IS_ERR(ep))
-		return PTR_ERR(ep);
-	dev->ep = ep;
-	dev->poll_us = vhost_scsi_endpoint_poll_us(ep);
-
-	if (vhost_scsi_endpoint_pins(ep))
-		ret = vhost_scsi_mem_pin(dev->mem, NULL, &dev->watch,
-					 vhost_scsi_dev_wq);
+	ret = vhost_scsi_dev_stop(dev);
 	if (!ret)
-		ret = start_rings(dev);
-	if (ret)
-		stop_and_release(dev);
+		release_endpoint(vhost_scsi_host(dev));
 	return ret;
 }
 
-static int clear_endpoint(struct vhost_scsi_dev *dev,
-			  const struct vhost_scsi_target *t)
+static void host_reset(struct vhost_scsi_dev *dev)
 {
-	if (!dev->ep)
-		return 0;
-	if (strcmp(vhost_scsi_endpoint_wwpn(dev->ep), t->vhost_wwpn))
-		return -EINVAL;
-	return vhost_scsi_unbind(dev);
+	struct vhost_scsi_host *host = vhost_scsi_host(dev);
+
+	release_endpoint(host);
+	vhost_scsi_events_clear(&host->events);
+	vhost_scsi_events_set_missed(&host->events, false);
 }
 
-static int ioctl_endpoint(struct vhost_scsi_dev *dev, unsigned int cmd,
+static void host_free(struct vhost_scsi_dev *dev)
+{
+	kvfree(vhost_scsi_host(dev));
+}
+
+static const struct vhost_scsi_dev_ops host_ops = {
+	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG),
+	.unbind = host_unbind,
+	.reset = host_reset,
+	.free = host_free,
+};
+
+static int set_endpoint(struct vhost_scsi_host *host,
+			const struct vhost_scsi_target *t)
+{
+	struct vhost_scsi_endpoint *ep;
+	int ret;
+
+	if (host->ep)
+		return -EEXIST;
+	if (!host->dev.mem)
+		return -EFAULT;
+	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev);
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
+	host->ep = ep;
+
+	ret = vhost_scsi_dev_start(&host->dev, vhost_scsi_endpoint_pins(ep),
+				   vhost_scsi_endpoint_poll_us(ep));
+	/* Killed while it stopped again, it stays bound. */
+	if (ret && !host->dev.bound)
+		release_endpoint(host);
+	return ret;
+}
+
+static int clear_endpoint(struct vhost_scsi_host *host,
+			  const struct vhost_scsi_target *t)
+{
+	if (!host->ep)
+		return 0;
+	if (strcmp(vhost_scsi_endpoint_wwpn(host->ep), t->vhost_wwpn))
+		return -EINVAL;
+	return host_unbind(&host->dev);
+}
+
+static int ioctl_endpoint(struct vhost_scsi_host *host, unsigned int cmd,
 			  const void __user *argp)
 {
 	struct vhost_scsi_target t;
@@ -136,30 +115,31 @@ static int ioctl_endpoint(struct vhost_scsi_dev *dev, unsigned int cmd,
 	/* No target has a name that fills the field. */
 	t.vhost_wwpn[sizeof(t.vhost_wwpn) - 1] = 0;
 
-	ret = vhost_scsi_dev_check_owner(dev);
+	ret = vhost_scsi_dev_check_owner(&host->dev);
 	if (ret)
 		return ret;
-	return cmd == VHOST_SCSI_SET_ENDPOINT ? set_endpoint(dev, &t) :
-						clear_endpoint(dev, &t);
+	return cmd == VHOST_SCSI_SET_ENDPOINT ? set_endpoint(host, &t) :
+						clear_endpoint(host, &t);
 }
 
-static int ioctl_events_missed(struct vhost_scsi_dev *dev, unsigned int cmd,
+static int ioctl_events_missed(struct vhost_scsi_host *host, unsigned int cmd,
 			       u32 __user *argp)
 {
 	u32 missed;
 
 	if (cmd == VHOST_SCSI_GET_EVENTS_MISSED)
-		return put_user(vhost_scsi_events_get_missed(dev), argp);
+		return put_user(vhost_scsi_events_get_missed(&host->events), argp);
 	if (get_user(missed, argp))
 		return -EFAULT;
-	vhost_scsi_events_set_missed(dev, missed);
+	vhost_scsi_events_set_missed(&host->events, missed);
 	return 0;
 }
 
 static long chardev_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
 {
-	struct vhost_scsi_dev *dev = file->private_data;
+	struct vhost_scsi_host *host = file->private_data;
+	struct vhost_scsi_dev *dev = &host->dev;
 	void __user *argp = (void __user *)arg;
 	long ret;
 
@@ -171,11 +151,11 @@ static long chardev_ioctl(struct file *file, unsigned int cmd,
 	switch (cmd) {
 	case VHOST_SCSI_SET_ENDPOINT:
 	case VHOST_SCSI_CLEAR_ENDPOINT:
-		ret = ioctl_endpoint(dev, cmd, argp);
+		ret = ioctl_endpoint(host, cmd, argp);
 		break;
 	case VHOST_SCSI_SET_EVENTS_MISSED:
 	case VHOST_SCSI_GET_EVENTS_MISSED:
-		ret = ioctl_events_missed(dev, cmd, argp);
+		ret = ioctl_events_missed(host, cmd, argp);
 		break;
 	default:
 		ret = vhost_scsi_dev_ioctl(dev, cmd, argp);
@@ -188,24 +168,28 @@ static int chardev_open(struct inode *inode, struct file *file)
 {
 	unsigned int nr = clamp(READ_ONCE(max_io_vqs), 1U,
 				(unsigned int)VHOST_SCSI_MAX_IO_VQ);
-	struct vhost_scsi_dev *dev;
-	unsigned int i;
+	unsigned int i, nvqs = nr + VHOST_SCSI_VQ_IO;
+	struct vhost_scsi_host *host;
 
-	dev = vhost_scsi_dev_new(nr + VHOST_SCSI_VQ_IO);
-	if (!dev)
+	host = kvzalloc(struct_size(host, dev.vqs, nvqs), GFP_KERNEL_ACCOUNT);
+	if (!host)
 		return -ENOMEM;
 
-	dev->vqs[VHOST_SCSI_VQ_CTL].handle = vhost_scsi_control_handle;
-	dev->vqs[VHOST_SCSI_VQ_EVT].handle = vhost_scsi_event_handle;
-	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
-		dev->vqs[i].handle = vhost_scsi_request_handle;
-	file->private_data = dev;
+	vhost_scsi_events_init(&host->events);
+	vhost_scsi_dev_init(&host->dev, nvqs, &host_ops);
+	host->dev.vqs[VHOST_SCSI_VQ_CTL].ops = &vhost_scsi_control_ops;
+	host->dev.vqs[VHOST_SCSI_VQ_EVT].ops = &vhost_scsi_event_ops;
+	for (i = VHOST_SCSI_VQ_IO; i < nvqs; i++)
+		host->dev.vqs[i].ops = &vhost_scsi_request_ops;
+	file->private_data = host;
 	return 0;
 }
 
 static int chardev_release(struct inode *inode, struct file *file)
 {
-	vhost_scsi_dev_close(file->private_data);
+	struct vhost_scsi_host *host = file->private_data;
+
+	vhost_scsi_dev_close(&host->dev);
 	return 0;
 }
 
@@ -228,17 +212,19 @@ int vhost_scsi_chardev_register(void)
 {
 	int ret;
 
-	ret = vhost_scsi_dev_init();
+	/* A target may ask for what queues allow. */
+	BUILD_BUG_ON(VHOST_SCSI_MAX_POLL_US > VHOST_SCSI_POLL_MAX_US);
+	ret = vhost_scsi_queue_setup();
 	if (ret)
 		return ret;
 	ret = misc_register(&chardev);
 	if (ret)
-		vhost_scsi_dev_exit();
+		vhost_scsi_queue_cleanup();
 	return ret;
 }
 
 void vhost_scsi_chardev_unregister(void)
 {
 	misc_deregister(&chardev);
-	vhost_scsi_dev_exit();
+	vhost_scsi_queue_cleanup();
 }

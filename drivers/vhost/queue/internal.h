@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What only the files of this wing, and the tests of it, call.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_QUEUE_INTERNAL_H
+#define _VHOST_SCSI_QUEUE_INTERNAL_H
+
+#include "queue.h"
+
+/* life.c */
+
+int vhost_scsi_life_setup(void);
+void vhost_scsi_life_cleanup(void);
+void vhost_scsi_life_init(struct vhost_scsi_life *life,
+			  void (*end)(struct vhost_scsi_life *life),
+			  void (*free)(struct vhost_scsi_life *life));
+void vhost_scsi_life_get(struct vhost_scsi_life *life);
+void vhost_scsi_life_put(struct vhost_scsi_life *life);
+void vhost_scsi_life_close(struct vhost_scsi_life *life);
+
+/* worker.c */
+
+struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
+						u32 id);
+void vhost_scsi_worker_stop(struct vhost_scsi_worker *w);
+void vhost_scsi_worker_free(struct vhost_scsi_worker *w);
+void vhost_scsi_work_init(struct vhost_scsi_work *work,
+			  void (*fn)(struct vhost_scsi_work *work,
+				     struct vhost_scsi_worker *w));
+
+/* notify.c */
+
+enum vhost_scsi_signal {
+	VHOST_SCSI_SIGNAL_NONE,
+	VHOST_SCSI_SIGNAL_NOW,
+	/* when the worker's pass ends, or a tick later */
+	VHOST_SCSI_SIGNAL_LATER,
+	/* after the work items that wait on this processor */
+	VHOST_SCSI_SIGNAL_AFTER,
+};
+
+int vhost_scsi_notify_setup(void);
+void vhost_scsi_notify_cleanup(void);
+void vhost_scsi_notify_init(struct vhost_scsi_vq *vq);
+void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq);
+void vhost_scsi_notify_reset(struct vhost_scsi_vq *vq);
+void vhost_scsi_kick_start(struct vhost_scsi_vq *vq);
+void vhost_scsi_kick_stop(struct vhost_scsi_vq *vq);
+void vhost_scsi_kick_set(struct vhost_scsi_vq *vq, struct file *file);
+int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd);
+void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot);
+enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq);
+void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when);
+
+/* vring.c */
+
+/**
+ * vhost_scsi_vq_log_used - the device area of a ring was written
+ * @vq: whose
+ * @off: from its start
+ * @len: bytes
+ *
+ * Context: any.
+ */
+static inline void vhost_scsi_vq_log_used(struct vhost_scsi_vq *vq, size_t off,
+					  size_t len)
+{
+	if (unlikely(rcu_access_pointer(vq->log)) && READ_ONCE(vq->log_used))
+		vhost_scsi_log_mark(&vq->log,
+				    READ_ONCE(vq->log_used_addr) + off, len);
+}
+
+/* Running, or stopped with chains still under way. */
+static inline bool vhost_scsi_vq_is_live(struct vhost_scsi_vq *vq)
+{
+	return !completion_done(&vq->drained);
+}
+
+void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
+			u32 index);
+void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq);
+bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_start(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq);
+void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
+		       const struct vhost_vring_addr *addr);
+
+/* vring_ioctl.c */
+
+long vhost_scsi_vq_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
+			 void __user *argp);
+
+/* worker_ioctl.c */
+
+int vhost_scsi_workers_start(struct vhost_scsi_dev *dev);
+int vhost_scsi_workers_stop(struct vhost_scsi_dev *dev);
+void vhost_scsi_workers_close(struct vhost_scsi_dev *dev);
+void vhost_scsi_workers_free(struct vhost_scsi_dev *dev);
+long vhost_scsi_worker_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
+			     void __user *argp);
+
+#endif /* _VHOST_SCSI_QUEUE_INTERNAL_H */

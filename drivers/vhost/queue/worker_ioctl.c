@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The workers of a device, and the ioctls that make them and give queues to them.
+ * Documentation/contract.rst has the errors of each.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+static struct vhost_scsi_worker *new_worker(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_worker *w;
+	u32 id;
+	int ret;
+
+	ret = xa_alloc(&dev->workers, &id, NULL, XA_LIMIT(0, dev->nvqs - 1),
+		       GFP_KERNEL);
+	if (ret)
+		return ERR_PTR(ret == -EBUSY ? -ENOSPC : ret);
+	w = vhost_scsi_worker_new(dev, id);
+	if (IS_ERR(w))
+		xa_erase(&dev->workers, id);
+	else
+		xa_store(&dev->workers, id, w, GFP_KERNEL);
+	return w;
+}
+
+static void attach(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_worker *old;
+
+	old = rcu_replace_pointer(vq->worker, w,
+				  lockdep_is_held(&vq->dev->mutex));
+	if (old)
+		old->attached--;
+	w->attached++;
+}
+
+/* Its thread has ended when this succeeds. */
+static int free_worker(struct vhost_scsi_dev *dev, struct vhost_scsi_worker *w)
+{
+	vhost_scsi_worker_stop(w);
+	if (wait_for_completion_killable(&w->exited))
+		return -EINTR;
+	xa_erase(&dev->workers, w->id);
+	vhost_scsi_worker_free(w);
+	return 0;
+}
+
+/**
+ * vhost_scsi_workers_start - make the first worker, which serves all queues
+ * @dev: has none; the owner, which is current, calls with dev->mutex held
+ *
+ * Return: 0 or a negative errno.
+ */
+int vhost_scsi_workers_start(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_worker *w;
+	unsigned int i;
+
+	w = new_worker(dev);
+	if (IS_ERR(w))
+		return PTR_ERR(w);
+	for (i = 0; i < dev->nvqs; i++)
+		attach(&dev->vqs[i], w);
+	return 0;
+}
+
+/**
+ * vhost_scsi_workers_stop - have all workers end, and wait for it
+ * @dev: no queue runs; dev->mutex is held
+ *
+ * Return: 0; -EINTR: killed meanwhile.
+ */
+int vhost_scsi_workers_stop(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_worker *w;
+	unsigned long id;
+
+	xa_for_each(&dev->workers, id, w) {
+		vhost_scsi_worker_stop(w);
+		if (wait_for_completion_killable(&w->exited))
+			return -EINTR;
+	}
+	return 0;
+}
+
+/**
+ * vhost_scsi_workers_close - the file was closed: stop the queues, and then end
+ * @dev: dev->closed is set
+ *
+ * Does not wait for anything.
+ */
+void vhost_scsi_workers_close(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_worker *w;
+	unsigned long id;
+	unsigned int i;
+
+	rcu_read_lock();
+	for (i = 0; i < dev->nvqs; i++) {
+		struct vhost_scsi_vq *vq = &dev->vqs[i];
+
+		w = rcu_dereference(vq->worker);
+		if (w && vq->running)
+			vhost_scsi_worker_queue(w, &vq->stop_work);
+	}
+	rcu_read_unlock();
+	xa_for_each(&dev->workers, id, w)
+		vhost_scsi_worker_stop(w);
+}
+
+/**
+ * vhost_scsi_workers_free - free all workers
+ * @dev: they have ended
+ */
+void vhost_scsi_workers_free(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_worker *w;
+	unsigned long id;
+	unsigned int i;
+
+	for (i = 0; i < dev->nvqs; i++)
+		rcu_assign_pointer(dev->vqs[i].worker, NULL);
+	xa_for_each(&dev->workers, id, w) {
+		xa_erase(&dev->workers, id);
+		vhost_scsi_worker_free(w);
+	}
+}
+
+static int ioctl_new_worker(struct vhost_scsi_dev *dev, void __user *argp)
+{
+	struct vhost_worker_state state;
+	struct vhost_scsi_worker *w;
+
+	w = new_worker(dev);
+	if (IS_ERR(w))
+		return PTR_ERR(w);
+	state.worker_id = w->id;
+	if (!copy_to_user(argp, &state, sizeof(state)))
+		return 0;
+	free_worker(dev, w);
+	return -EFAULT;
+}
+
+static int ioctl_free_worker(struct vhost_scsi_dev *dev, void __user *argp)
+{
+	struct vhost_worker_state state;
+	struct vhost_scsi_worker *w;
+
+	if (copy_from_user(&state, argp, sizeof(state)))
+		return -EFAULT;
+	w = xa_load(&dev->workers, state.worker_id);
+	if (!w)
+		return -ENODEV;
+	if (w->attached)
+		return -EBUSY;
+	/* Queues that it served before may still be about to queue to it. */
+	synchronize_rcu();
+	return free_worker(dev, w);
+}
+
+static int ioctl_vring_worker(struct vhost_scsi_dev *dev, unsigned int cmd,
+			      void __user *argp)
+{
+	struct vhost_vring_worker arg;
+	struct vhost_scsi_worker *w;
+	struct vhost_scsi_vq *vq;
+
+	if (copy_from_user(&arg, argp, sizeof(arg)))
+		return -EFAULT;
+	if (arg.index >= dev->nvqs)
+		return -ENOBUFS;
+	vq = &dev->vqs[arg.index];
+
+	if (cmd == VHOST_GET_VRING_WORKER) {
+		w = rcu_dereference_protected(vq->worker,
+					      lockdep_is_held(&dev->mutex));
+		arg.worker_id = w->id;
+		return copy_to_user(argp, &arg, sizeof(arg)) ? -EFAULT : 0;
+	}
+
+	w = xa_load(&dev->workers, arg.worker_id);
+	if (!w || READ_ONCE(w->stop))
+		return -ENODEV;
+	attach(vq, w);
+	return 0;
+}
+
+/**
+ * vhost_scsi_worker_ioctl - the ioctls about workers
+ * @dev: the device
+ * @cmd: which
+ * @argp: its argument
+ *
+ * Context: the owner's ioctl with dev->mutex held.
+ * Return: 0 or a negative errno, see Documentation/contract.rst;
+ * -ENOIOCTLCMD: none of these.
+ */
+long vhost_scsi_worker_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
+			     void __user *argp)
+{
+	switch (cmd) {
+	case VHOST_NEW_WORKER:
+		return ioctl_new_worker(dev, argp);
+	case VHOST_FREE_WORKER:
+		return ioctl_free_worker(dev, argp);
+	case VHOST_ATTACH_VRING_WORKER:
+	case VHOST_GET_VRING_WORKER:
+		return ioctl_vring_worker(dev, cmd, argp);
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
