@@ -49,7 +49,7 @@ int model_take(struct model *m)
 {
 	m->reads = 0;
 	m->read_bytes = 0;
-	return vhost_scsi_ring_take(&m->ring, &m->chain, model_read, m);
+	return vhost_scsi_ring_get_desc(&m->ring, &m->chain, model_read, m);
 }
 
 void model_set_desc(const struct model *m, struct vring_desc *desc, u64 addr,
@@ -277,10 +277,10 @@ static void step(struct model *m, struct input *in)
 		vhost_scsi_ring_want_signal(&m->ring);
 		break;
 	case 4:
-		vhost_scsi_ring_enable_kicks(&m->ring);
+		vhost_scsi_ring_enable_notify(&m->ring);
 		break;
 	case 5:
-		vhost_scsi_ring_disable_kicks(&m->ring);
+		vhost_scsi_ring_disable_notify(&m->ring);
 		break;
 	case 6:
 		scribble(m, in);

@@ -45,11 +45,11 @@ u16 model_avail_event(const struct model *m);
  */
 unsigned int ring_run(const u8 *data, size_t size);
 
-/* What vhost_scsi_vq_give() does: an entry, and at once the index. */
+/* What vhost_scsi_vq_add_used() does: an entry, and at once the index. */
 static inline void model_give(struct vhost_scsi_ring *ring, u16 head, u32 len)
 {
-	vhost_scsi_ring_fill(ring, head, len);
-	vhost_scsi_ring_publish(ring);
+	vhost_scsi_ring_add_used(ring, head, len);
+	vhost_scsi_ring_update_used_idx(ring);
 }
 
 #endif /* _UNIT_RING_MODEL_H */

@@ -168,7 +168,7 @@ TEST(ring, largest_queue)
 		EXPECT_EQ(i, m.chain.head);
 		model_give(&m.ring, i, 0);
 	}
-	vhost_scsi_ring_enable_kicks(&m.ring);
+	vhost_scsi_ring_enable_notify(&m.ring);
 	EXPECT_EQ(VHOST_SCSI_RING_MAX, model_avail_event(&m));
 	EXPECT_EQ(VHOST_SCSI_RING_MAX, model_used_idx(&m));
 	model_free(&m);
@@ -705,13 +705,13 @@ TEST(ring, kicks_by_flag)
 		struct model m;
 
 		model_init(&m, 8, le);
-		vhost_scsi_ring_disable_kicks(&m.ring);
+		vhost_scsi_ring_disable_notify(&m.ring);
 		EXPECT_EQ(VRING_USED_F_NO_NOTIFY,
 			  __virtio16_to_cpu(le, m.ring.used->flags));
-		EXPECT(!vhost_scsi_ring_enable_kicks(&m.ring));
+		EXPECT(!vhost_scsi_ring_enable_notify(&m.ring));
 		EXPECT_EQ(0, m.ring.used->flags);
 		model_offer(&m, 0);
-		EXPECT(vhost_scsi_ring_enable_kicks(&m.ring));
+		EXPECT(vhost_scsi_ring_enable_notify(&m.ring));
 		EXPECT_EQ(0, model_avail_event(&m));
 		model_free(&m);
 	}
@@ -728,12 +728,12 @@ TEST(ring, kicks_by_index)
 		m.ring.last_avail = 0x1234;
 		model_set_avail_idx(&m, 0x1234);
 		vhost_scsi_ring_start(&m.ring);
-		vhost_scsi_ring_disable_kicks(&m.ring);
+		vhost_scsi_ring_disable_notify(&m.ring);
 		EXPECT_EQ(0, m.ring.used->flags);
-		EXPECT(!vhost_scsi_ring_enable_kicks(&m.ring));
+		EXPECT(!vhost_scsi_ring_enable_notify(&m.ring));
 		EXPECT_EQ(0x1234, model_avail_event(&m));
 		model_offer(&m, 0);
-		EXPECT(vhost_scsi_ring_enable_kicks(&m.ring));
+		EXPECT(vhost_scsi_ring_enable_notify(&m.ring));
 		EXPECT_EQ(0x1234, model_avail_event(&m));
 		EXPECT_EQ(0, m.ring.used->flags);
 		model_free(&m);

@@ -85,8 +85,8 @@ static bool usual_is_taken(struct usual *u)
 
 	u->ring.last_avail = 4;
 	start(f);
-	EXPECT_EQ(0, vhost_scsi_ring_take(&u->ring, &f->chain, read_table,
-					  f->mem));
+	EXPECT_EQ(0, vhost_scsi_ring_get_desc(&u->ring, &f->chain, read_table,
+					      f->mem));
 	EXPECT_EQ(0, parse(f));
 	EXPECT_EQ(f->req.head, req.head);
 	EXPECT_EQ(f->req.target, req.target);

@@ -10,11 +10,11 @@
 
 #include "internal.h"
 
-/* Chains given while a worker takes others, before the guest is signalled. */
+/* Used chains of which the guest is told together, while a worker gets others. */
 #define SIGNAL_BATCH	16
 
-/* Its work items run where they are queued, after those that wait there. */
-static struct workqueue_struct *after_wq;
+/* Its work items run on the processor that queues them, after those before them. */
+static struct workqueue_struct *signal_wq;
 
 /*
  * Kick: the eventfd that the guest's driver or its hypervisor signals.
@@ -173,14 +173,15 @@ int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
 }
 
 /*
- * While the worker takes requests, those that complete meanwhile are signalled
- * together: a guest that is woken for each takes the processor from the worker
- * and finds one. Not while the worker sleeps in a submission.
+ * While the worker gets chains, the guest is told together of those that are used
+ * meanwhile. If it were woken for each, it would take the processor from the worker
+ * and find one chain. While the worker sleeps in a submission the guest is told at
+ * once.
  */
 
 /*
- * Where the target core completes by work items, one after the other on a
- * processor, and more of them may wait.
+ * Are there chains that the work items behind this one may use? A backend that
+ * completes by work items bound to a processor runs them one after the other.
  */
 static bool others_follow(const struct vhost_scsi_vq *vq)
 {
@@ -190,7 +191,7 @@ static bool others_follow(const struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_signal_decide - a chain was given: when is the guest told
+ * vhost_scsi_signal_decide - a chain was used: when is the guest told
  * @vq: the queue
  *
  * Context: @vq->used_lock is held.
@@ -201,18 +202,18 @@ enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 	lockdep_assert_held(&vq->used_lock);
 	if (++vq->unsignalled < SIGNAL_BATCH && vq->pass &&
 	    task_is_running(vq->pass->task))
-		/* The first one sees to it that the others are not forgotten. */
-		return vq->unsignalled == 1 ? VHOST_SCSI_SIGNAL_LATER :
+		/* The first one starts the timer for all that follow. */
+		return vq->unsignalled == 1 ? VHOST_SCSI_SIGNAL_DELAYED :
 					      VHOST_SCSI_SIGNAL_NONE;
 	if (vq->unsignalled < SIGNAL_BATCH && others_follow(vq))
-		return VHOST_SCSI_SIGNAL_AFTER;
+		return VHOST_SCSI_SIGNAL_QUEUED;
 	vq->unsignalled = 0;
 	return vhost_scsi_ring_want_signal(&vq->ring) ?
 	       VHOST_SCSI_SIGNAL_NOW : VHOST_SCSI_SIGNAL_NONE;
 }
 
 /**
- * vhost_scsi_signal - tell the guest of given chains
+ * vhost_scsi_signal - tell the guest of used chains
  * @vq: the queue
  * @when: what vhost_scsi_signal_decide() said
  *
@@ -222,10 +223,10 @@ void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when)
 {
 	if (when == VHOST_SCSI_SIGNAL_NOW)
 		vhost_scsi_call_signal(&vq->call);
-	else if (when == VHOST_SCSI_SIGNAL_LATER)
-		queue_delayed_work(vhost_scsi_dev_wq, &vq->late, 1);
-	else if (when == VHOST_SCSI_SIGNAL_AFTER)
-		queue_work(after_wq, &vq->after);
+	else if (when == VHOST_SCSI_SIGNAL_DELAYED)
+		queue_delayed_work(vhost_scsi_dev_wq, &vq->signal_delayed, 1);
+	else if (when == VHOST_SCSI_SIGNAL_QUEUED)
+		queue_work(signal_wq, &vq->signal_work);
 }
 
 static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
@@ -245,19 +246,20 @@ static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
 		vhost_scsi_call_signal(&vq->call);
 }
 
-/* The worker was found running and went to sleep then. */
-static void late_signal(struct work_struct *work)
+/* The worker was running when the chain was used, and went to sleep since. */
+static void delayed_signal(struct work_struct *work)
 {
-	signal_rest(container_of(work, struct vhost_scsi_vq, late.work), false);
+	signal_rest(container_of(work, struct vhost_scsi_vq,
+				 signal_delayed.work), false);
 }
 
-static void after_signal(struct work_struct *work)
+static void queued_signal(struct work_struct *work)
 {
-	signal_rest(container_of(work, struct vhost_scsi_vq, after), false);
+	signal_rest(container_of(work, struct vhost_scsi_vq, signal_work), false);
 }
 
 /**
- * vhost_scsi_vq_pass_begin - the worker begins to take requests
+ * vhost_scsi_vq_pass_begin - the worker begins to get chains
  * @vq: running
  * @w: the worker that calls
  *
@@ -274,7 +276,7 @@ void vhost_scsi_vq_pass_begin(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_vq_pass_end - it has, for now
+ * vhost_scsi_vq_pass_end - the worker gets no more chains for now
  * @vq: running
  *
  * Context: @vq->mutex is held.
@@ -294,24 +296,24 @@ void vhost_scsi_vq_pass_end(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_notify_init(struct vhost_scsi_vq *vq)
 {
-	INIT_DELAYED_WORK(&vq->late, late_signal);
-	INIT_WORK(&vq->after, after_signal);
+	INIT_DELAYED_WORK(&vq->signal_delayed, delayed_signal);
+	INIT_WORK(&vq->signal_work, queued_signal);
 	init_waitqueue_func_entry(&vq->kick.wait, kick_wake);
 	init_poll_funcptr(&vq->kick.table, kick_poll);
 }
 
 /**
- * vhost_scsi_notify_quiesce - no signal comes by itself any more
+ * vhost_scsi_notify_quiesce - wait until no work item will signal
  * @vq: drained
  *
  * Context: may sleep.
  */
 void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq)
 {
-	/* The pass has ended, and has signalled. */
-	cancel_delayed_work_sync(&vq->late);
-	/* The guest has not heard yet of what this is for. */
-	flush_work(&vq->after);
+	/* Nothing is left for it: the pass has ended, and signals at its end. */
+	cancel_delayed_work_sync(&vq->signal_delayed);
+	/* The guest was not told yet of what this one is for. */
+	flush_work(&vq->signal_work);
 }
 
 /**
@@ -329,12 +331,12 @@ void vhost_scsi_notify_reset(struct vhost_scsi_vq *vq)
 
 int vhost_scsi_notify_setup(void)
 {
-	after_wq = alloc_workqueue("vhost_scsi_after",
-				   WQ_PERCPU | WQ_MEM_RECLAIM, 0);
-	return after_wq ? 0 : -ENOMEM;
+	signal_wq = alloc_workqueue("vhost_scsi_signal",
+				    WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	return signal_wq ? 0 : -ENOMEM;
 }
 
 void vhost_scsi_notify_cleanup(void)
 {
-	destroy_workqueue(after_wq);
+	destroy_workqueue(signal_wq);
 }

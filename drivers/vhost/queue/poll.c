@@ -40,7 +40,7 @@ static void learn(struct vhost_scsi_poll *poll, u64 now, u32 limit)
 
 /**
  * vhost_scsi_vq_poll - look at an empty queue for a while
- * @vq: running; the guest was not asked to kick
+ * @vq: running, with notification disabled
  * @w: the worker that calls
  *
  * Not while another queue of the worker waits.

@@ -18,9 +18,9 @@
  *
  * Locks, in the order in which they nest:
  *   dev->mutex		all ioctls; which rings run; workers
- *   vq->mutex		the taking side of a ring: its worker, and whoever
+ *   vq->mutex		the avail side of a ring: its worker, and whoever
  *			changes or stops it
- *   vq->used_lock	the giving side of a ring: any context
+ *   vq->used_lock	the used side of a ring: any context
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -223,11 +223,11 @@ struct vhost_scsi_vq_ops {
  * @big_endian: VHOST_SET_VRING_ENDIAN; under @mutex
  * @busyloop: microseconds, 0: dev->poll_us; under @mutex
  * @poll: under @mutex
- * @running: chains may be taken; written under dev->mutex and @mutex
+ * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: ring.last_avail, when the chain before it was dealt with
  * @maps: descriptor table, driver area, device area; live from start to drain
- * @ring: the ring; taking side under @mutex, giving side under @used_lock
+ * @ring: the ring; avail side under @mutex, used side under @used_lock
  * @worker: who serves it
  * @work: handles the queue
  * @stop_work: stops it after the device was closed
@@ -241,15 +241,15 @@ struct vhost_scsi_vq_ops {
  * @log: dirty log, while VHOST_F_LOG_ALL is set; RCU
  * @log_used_addr: guest address of the device area
  * @log_used: the device area is logged
- * @pass: the worker that takes requests now; under @used_lock
- * @unsignalled: chains given meanwhile; under @used_lock
- * @late: signals, should @pass take long
- * @after: signals when what waits on a processor has completed
- * @inflight: chains taken and not given back, and one while @running
+ * @pass: the worker that gets chains now; under @used_lock
+ * @unsignalled: used chains of which the guest was not told; under @used_lock
+ * @signal_delayed: tells the guest of them if @pass sleeps in a submission
+ * @signal_work: tells the guest of them after the work items before it
+ * @inflight: chains that are not used yet, and one while @running
  * @drained: @inflight is zero: guest memory is not touched any more
  */
 struct vhost_scsi_vq {
-	struct mutex mutex;	/* the taking side */
+	struct mutex mutex;	/* the avail side */
 	struct vhost_scsi_dev *dev;
 	const struct vhost_scsi_vq_ops *ops;
 	void *private_data;
@@ -274,7 +274,7 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_call __rcu *call;
 	struct vhost_scsi_call __rcu *err;
 
-	/* the giving side */
+	/* the used side */
 	spinlock_t used_lock ____cacheline_aligned_in_smp;
 	struct vhost_scsi_slot *free;
 	struct vhost_scsi_log __rcu *log;
@@ -282,8 +282,8 @@ struct vhost_scsi_vq {
 	bool log_used;
 	struct vhost_scsi_worker *pass;
 	unsigned int unsignalled;
-	struct delayed_work late;
-	struct work_struct after;
+	struct delayed_work signal_delayed;
+	struct work_struct signal_work;
 	atomic_t inflight;
 	struct completion drained;
 };
@@ -305,12 +305,14 @@ static inline __virtio32 vhost_scsi_to32(const struct vhost_scsi_vq *vq, u32 v)
 
 u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx);
-void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq);
-int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
-bool vhost_scsi_vq_ask(struct vhost_scsi_vq *vq);
-int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
-void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
-			u16 head, u32 len);
+void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq);
+bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_worker *w);
+int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_worker *w);
+void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_slot *slot, u16 head, u32 len);
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
 
 static inline void vhost_scsi_vq_get(struct vhost_scsi_vq *vq)

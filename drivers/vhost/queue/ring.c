@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Split virtqueue: take a chain, give it back, decide on notifications.
+ * Split virtqueue: get a chain, add it to the used ring, decide on notifications.
  *
  * Everything the guest can write is read once and checked before use. The
- * caller serialises the taking functions among themselves and the giving
- * functions among themselves.
+ * caller serialises the functions of the avail ring among themselves and those of
+ * the used ring among themselves.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -149,19 +149,19 @@ static __always_inline bool walk_table(struct walk *walk, bool le,
 }
 
 /**
- * vhost_scsi_ring_take - take the next chain
+ * vhost_scsi_ring_get_desc - get the next chain
  * @ring: running; vhost_scsi_ring_pending() was positive
  * @chain: descs and max set; the rest is filled
  * @read: how to read indirect tables
  * @priv: for @read
  *
- * Return: 0 when the chain was taken: the caller owes it to the guest, also
- * when it is malformed. -EIO when the ring itself is corrupt (head or next
- * index out of range, a loop); nothing was taken then.
+ * Return: 0: the caller has to add the chain to the used ring, also when it is
+ * malformed. -EIO: the ring itself is corrupt (head or next index out of range, a
+ * loop), and stays where it is.
  */
-int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
-			 struct vhost_scsi_chain *chain,
-			 vhost_scsi_read_fn read, void *priv)
+int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
+			     struct vhost_scsi_chain *chain,
+			     vhost_scsi_read_fn read, void *priv)
 {
 	struct walk walk = { .nr_out = 0 };
 	u16 slot = ring->last_avail & (ring->num - 1);
@@ -208,13 +208,13 @@ int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
 }
 
 /**
- * vhost_scsi_ring_enable_kicks - ask the driver to notify of new chains
+ * vhost_scsi_ring_enable_notify - ask the driver to notify of new chains
  * @ring: running, seen empty
  *
  * Return: true when a chain came in the meantime: look again, the driver may
  * not have kicked for it (2.7.13.4.1).
  */
-bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring)
+bool vhost_scsi_ring_enable_notify(struct vhost_scsi_ring *ring)
 {
 	if (ring->event_idx)
 		set_avail_event(ring, ring->last_avail);
@@ -227,12 +227,12 @@ bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring)
 }
 
 /**
- * vhost_scsi_ring_disable_kicks - a worker looks at the ring, spare the kicks
+ * vhost_scsi_ring_disable_notify - have the driver not notify, a worker looks anyway
  * @ring: running
  *
  * With EVENT_IDX nothing is to be done: the old event index asks for nothing.
  */
-void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring)
+void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring)
 {
 	if (!ring->event_idx)
 		WRITE_ONCE(ring->used->flags,
@@ -241,7 +241,7 @@ void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring)
 
 /**
  * vhost_scsi_ring_want_signal - does the driver want to hear of used chains
- * @ring: running; chains were given since the last call
+ * @ring: running; chains were added to the used ring since the last call
  *
  * Return: true when the call eventfd is to be signalled (2.7.7).
  */

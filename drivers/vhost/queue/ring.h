@@ -21,7 +21,7 @@
 #define VHOST_SCSI_RING_MAX	32768
 /*
  * 2.7.5.3.1: a chain is no longer than the queue size. Drivers are known to
- * make longer indirect ones, so that many are taken whatever the queue size.
+ * make longer indirect ones, so that many are allowed whatever the queue size.
  */
 #define VHOST_SCSI_CHAIN_MIN	1024
 /* Descriptors of an indirect table that are fetched at a time. */
@@ -36,14 +36,14 @@
  * @le: the ring is little endian (VERSION_1, or so chosen)
  * @event_idx: VIRTIO_F_RING_EVENT_IDX was negotiated
  * @indirect: VIRTIO_F_RING_INDIRECT_DESC was negotiated
- * @last_avail: next entry of the avail ring to take
+ * @last_avail: next entry of the avail ring to get
  * @avail_idx: avail->idx as last seen
  * @used_idx: next entry of the used ring to write
  * @signalled_used: used_idx at the last decision to signal
  * @signalled_valid: @signalled_used means something
  *
- * The taking side (@last_avail, @avail_idx) and the giving side (@used_idx and
- * below) share no field, so the caller may guard them by locks of their own.
+ * The avail side (@last_avail, @avail_idx) and the used side (@used_idx and below)
+ * share no field, so the caller may guard them by locks of their own.
  */
 struct vhost_scsi_ring {
 	struct vring_desc *desc;
@@ -72,7 +72,7 @@ struct vhost_scsi_ring {
  * @out_len: their bytes
  * @in_len: their bytes
  * @max: room in @descs
- * @descs: filled by vhost_scsi_ring_take()
+ * @descs: filled by vhost_scsi_ring_get_desc()
  * @window: of it alone, a part of an indirect table; on its stack it would be
  *	    zeroed for each chain
  */
@@ -110,11 +110,11 @@ size_t vhost_scsi_ring_avail_bytes(u16 num);
 size_t vhost_scsi_ring_used_bytes(u16 num);
 
 void vhost_scsi_ring_start(struct vhost_scsi_ring *ring);
-int vhost_scsi_ring_take(struct vhost_scsi_ring *ring,
-			 struct vhost_scsi_chain *chain,
-			 vhost_scsi_read_fn read, void *priv);
-bool vhost_scsi_ring_enable_kicks(struct vhost_scsi_ring *ring);
-void vhost_scsi_ring_disable_kicks(struct vhost_scsi_ring *ring);
+int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
+			     struct vhost_scsi_chain *chain,
+			     vhost_scsi_read_fn read, void *priv);
+bool vhost_scsi_ring_enable_notify(struct vhost_scsi_ring *ring);
+void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring);
 
 bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring);
 
@@ -145,13 +145,13 @@ static inline int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
 }
 
 /**
- * vhost_scsi_ring_fill - write the next used entry
- * @ring: running; vhost_scsi_ring_publish() is owed
- * @head: of the chain that is given back
+ * vhost_scsi_ring_add_used - write the next used entry
+ * @ring: running; vhost_scsi_ring_update_used_idx() is owed
+ * @head: of the chain
  * @len: bytes written to its device-writable part (2.7.8.2)
  */
-static inline void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head,
-					u32 len)
+static inline void vhost_scsi_ring_add_used(struct vhost_scsi_ring *ring,
+					    u16 head, u32 len)
 {
 	struct vring_used_elem *elem;
 
@@ -161,10 +161,10 @@ static inline void vhost_scsi_ring_fill(struct vhost_scsi_ring *ring, u16 head,
 }
 
 /**
- * vhost_scsi_ring_publish - let the driver see the entry
- * @ring: running, after vhost_scsi_ring_fill()
+ * vhost_scsi_ring_update_used_idx - let the driver see the entry
+ * @ring: running, after vhost_scsi_ring_add_used()
  */
-static inline void vhost_scsi_ring_publish(struct vhost_scsi_ring *ring)
+static inline void vhost_scsi_ring_update_used_idx(struct vhost_scsi_ring *ring)
 {
 	/* The entry, and what was written to the buffer, before the index. */
 	virt_wmb();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A virtqueue of an open device: how it starts, moves, stops and drains, and
- * how chains are taken from it and given back.
+ * how chains get from its avail ring to its used ring.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -14,7 +14,7 @@ enum { MAP_DESC, MAP_AVAIL, MAP_USED };
  */
 
 /**
- * vhost_scsi_vq_put - a chain was given back, the caller is done with @vq
+ * vhost_scsi_vq_put - a chain was used, and the caller does not touch @vq any more
  * @vq: the queue
  *
  * Context: any.
@@ -29,7 +29,7 @@ void vhost_scsi_vq_put(struct vhost_scsi_vq *vq)
 	vhost_scsi_life_put(&dev->life);
 }
 
-/* Take no more chains. Context: @vq->mutex is held, @vq is running. */
+/* Get no more chains. Context: @vq->mutex is held, @vq is running. */
 static void vq_stop(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_kick_stop(vq);
@@ -51,7 +51,7 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 	mutex_unlock(&vq->mutex);
 }
 
-/* The file was closed: nobody but this worker touches the taking side now. */
+/* The file was closed: nobody but this worker touches the avail side now. */
 static void vq_stop_work(struct vhost_scsi_work *work,
 			 struct vhost_scsi_worker *w)
 {
@@ -353,7 +353,7 @@ u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
  * If not, the worker is told to go on.
  *
  * Context: process.
- * Return: true also when the queue takes no more.
+ * Return: true also when the worker gets no more from the queue.
  */
 bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
 {
@@ -374,29 +374,30 @@ bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
 }
 
 /**
- * vhost_scsi_vq_quiet - a worker looks at the queue, spare the kicks
+ * vhost_scsi_vq_disable_notify - have the guest not kick, for a worker looks anyway
  * @vq: running
  *
  * Context: @vq->mutex is held.
  */
-void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq)
+void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
 {
-	vhost_scsi_ring_disable_kicks(&vq->ring);
+	vhost_scsi_ring_disable_notify(&vq->ring);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
-			    sizeof(vq->ring.used->flags));
+			       sizeof(vq->ring.used->flags));
 }
 
 /**
- * vhost_scsi_vq_pull - take the next chain into w->chain, if there is one
+ * vhost_scsi_vq_get_desc - get the next chain into w->chain, if there is one
  * @vq: running
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: 1: taken, vhost_scsi_vq_give() and vhost_scsi_vq_put() are owed;
- * 0: there is none, which the guest is not to kick for yet; -EIO: the ring is
- * corrupt and the queue stopped.
+ * Return: 1: there is, and vhost_scsi_vq_add_used() and vhost_scsi_vq_put() are
+ * owed; 0: there is none, and the guest may not kick for the next; -EIO: the ring
+ * is corrupt and the queue stopped.
  */
-int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	int ret;
@@ -405,10 +406,10 @@ int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	if (!ret)
 		return 0;
 	if (ret > 0)
-		ret = vhost_scsi_ring_take(ring, &w->chain, read_guest,
-					   vq->mem);
+		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
+					       vq->mem);
 	if (ret < 0) {
-		/* No more is taken, and the owner is told. */
+		/* The worker gets no more, and the owner is told. */
 		vq->broken = true;
 		vhost_scsi_call_signal(&vq->err);
 		return ret;
@@ -418,44 +419,46 @@ int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 }
 
 /**
- * vhost_scsi_vq_ask - have the guest kick for the next chain
+ * vhost_scsi_vq_enable_notify - have the guest kick for the next chain
  * @vq: running, seen empty
  *
  * Context: @vq->mutex is held.
- * Return: true; or false: one came meanwhile, and it will not kick.
+ * Return: true: one came meanwhile, for which the guest may not have kicked. Look
+ * again; it does not kick for the next either.
  */
-bool vhost_scsi_vq_ask(struct vhost_scsi_vq *vq)
+bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 
-	if (vhost_scsi_ring_enable_kicks(ring)) {
-		vhost_scsi_ring_disable_kicks(ring);
-		return false;
+	if (vhost_scsi_ring_enable_notify(ring)) {
+		vhost_scsi_ring_disable_notify(ring);
+		return true;
 	}
 	vhost_scsi_vq_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
-	return true;
+	return false;
 }
 
 /**
- * vhost_scsi_vq_take - take the next chain into w->chain
+ * vhost_scsi_vq_next_desc - get the next chain into w->chain, or have the guest kick
  * @vq: running
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: as vhost_scsi_vq_pull(), but with 0 the guest kicks for the next.
+ * Return: as vhost_scsi_vq_get_desc(), but with 0 the guest kicks for the next.
  */
-int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_worker *w)
 {
 	int ret;
 
 	do {
-		ret = vhost_scsi_vq_pull(vq, w);
-	} while (!ret && !vhost_scsi_vq_ask(vq));
+		ret = vhost_scsi_vq_get_desc(vq, w);
+	} while (!ret && vhost_scsi_vq_enable_notify(vq));
 	return ret;
 }
 
 /**
- * vhost_scsi_vq_give - give a chain back and tell the guest
+ * vhost_scsi_vq_add_used - add a chain to the used ring and tell the guest
  * @vq: the queue
  * @slot: free for the next request from now on, or NULL
  * @head: of the chain
@@ -463,8 +466,8 @@ int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
  *
  * Context: any.
  */
-void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
-			u16 head, u32 len)
+void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	unsigned long flags;
@@ -474,11 +477,11 @@ void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
 	spin_lock_irqsave(&vq->used_lock, flags);
 	off = offsetof(struct vring_used, ring) +
 	      sizeof(struct vring_used_elem) * (ring->used_idx & (ring->num - 1));
-	vhost_scsi_ring_fill(ring, head, len);
+	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
-	vhost_scsi_ring_publish(ring);
+	vhost_scsi_ring_update_used_idx(ring);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
-			    sizeof(ring->used->idx));
+			       sizeof(ring->used->idx));
 	signal = vhost_scsi_signal_decide(vq);
 	if (slot) {
 		WRITE_ONCE(slot->busy, false);

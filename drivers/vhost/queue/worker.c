@@ -59,7 +59,10 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 {
 	if (test_and_set_bit(WORK_QUEUED, &work->flags))
 		return;
-	/* Orders, too: who does not see killed is seen by worker_killed(). */
+	/*
+	 * A full barrier, which pairs with worker_killed(): if @killed is not seen
+	 * here, the work item that worker_killed() queues sees @work.
+	 */
 	llist_add(&work->node, &w->works);
 	worker_wake(w);
 }
@@ -157,7 +160,7 @@ static void worker_killed(void *data)
 {
 	struct vhost_scsi_worker *w = data;
 
-	/* Pairs with worker_wake(). */
+	/* Pairs with vhost_scsi_worker_queue() and vhost_scsi_worker_stop(). */
 	smp_store_mb(w->killed, true);
 	queue_work(vhost_scsi_dev_wq, &w->orphan);
 }

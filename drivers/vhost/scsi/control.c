@@ -54,7 +54,7 @@ static void answer_now(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
 {
 	u32 n = vhost_scsi_reply_now(vq, &c->in, resp, len);
 
-	vhost_scsi_vq_give(vq, NULL, c->head, n);
+	vhost_scsi_vq_add_used(vq, NULL, c->head, n);
 	vhost_scsi_vq_put(vq);
 }
 
@@ -103,7 +103,7 @@ static void tmf_answer(struct control_tmf *ct)
 	vhost_scsi_reply_set_dirty(reply);
 	n = vhost_scsi_reply_write(vq, reply, &resp, sizeof(resp));
 	vhost_scsi_reply_unpin(reply);
-	vhost_scsi_vq_give(vq, NULL, reply->head, n);
+	vhost_scsi_vq_add_used(vq, NULL, reply->head, n);
 	vhost_scsi_vq_put(vq);
 	kvfree(ct);
 }
@@ -280,10 +280,10 @@ static void control_handle(struct vhost_scsi_vq *vq,
 {
 	unsigned int n;
 
-	vhost_scsi_vq_quiet(vq);
+	vhost_scsi_vq_disable_notify(vq);
 	for (n = 0; n < WEIGHT; n++) {
 		if (READ_ONCE(vq->dev->closed) ||
-		    vhost_scsi_vq_take(vq, w) <= 0)
+		    vhost_scsi_vq_next_desc(vq, w) <= 0)
 			break;
 		control_start(vq, w);
 	}

@@ -190,7 +190,7 @@ static __always_inline void cursor_at(struct vhost_scsi_cursor *cur,
  *
  * What drivers mostly make: an indirect table of the request, the response and a
  * piece of data, nothing of it wrong. It is found out and read at once, which is
- * less than vhost_scsi_ring_take() and vhost_scsi_request_parse() take; they give
+ * less than vhost_scsi_ring_get_desc() and vhost_scsi_request_parse() take; they give
  * the same for it.
  *
  * Context: a worker; may sleep.

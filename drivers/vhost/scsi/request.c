@@ -213,7 +213,7 @@ static void request_fail(struct vhost_scsi_vq *vq,
 
 	resp_error(vq, req, &resp, err);
 	len = vhost_scsi_reply_now(vq, &req->in, &resp, sizeof(resp));
-	vhost_scsi_vq_give(vq, NULL, req->head, len);
+	vhost_scsi_vq_add_used(vq, NULL, req->head, len);
 	vhost_scsi_vq_put(vq);
 }
 
@@ -224,12 +224,12 @@ struct turn {
 };
 
 /*
- * The next request of the ring, if there is one. Return: as vhost_scsi_vq_pull();
+ * The next request of the ring, if there is one. Return: as vhost_scsi_vq_get_desc();
  * @err: what is wrong with it.
  */
-static int request_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			struct turn *turn, struct vhost_scsi_request *req,
-			int *err)
+static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+		       struct turn *turn, struct vhost_scsi_request *req,
+		       int *err)
 {
 	struct vhost_scsi_chain *chain = &w->chain;
 	int ret;
@@ -241,7 +241,7 @@ static int request_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		vhost_scsi_vq_get(vq);
 		turn->bytes += req->data_in + req->data_out;
 	} else {
-		ret = vhost_scsi_vq_pull(vq, w);
+		ret = vhost_scsi_vq_get_desc(vq, w);
 		if (ret <= 0)
 			return ret;
 		turn->bytes += chain->out_len + chain->in_len;
@@ -360,11 +360,11 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	struct blk_plug plug;
 	int ret = 0, err;
 
-	vhost_scsi_vq_quiet(vq);
+	vhost_scsi_vq_disable_notify(vq);
 	vhost_scsi_vq_pass_begin(vq, w);
 	blk_start_plug(&plug);
 	while (!READ_ONCE(vq->dev->closed)) {
-		ret = request_pull(vq, w, turn, &req, &err);
+		ret = request_get(vq, w, turn, &req, &err);
 		if (ret <= 0)
 			break;
 		if (err)
@@ -397,7 +397,7 @@ static void request_handle(struct vhost_scsi_vq *vq,
 			vhost_scsi_worker_queue(w, &vq->work);
 			return;
 		}
-	} while (!vhost_scsi_vq_ask(vq));
+	} while (vhost_scsi_vq_enable_notify(vq));
 }
 
 const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
@@ -459,7 +459,7 @@ static void request_answer(struct request_slot *slot)
 		len += cmd->data_len - cmd->resid;
 
 	slot_unpin(slot);
-	vhost_scsi_vq_give(vq, &slot->slot, head, len);
+	vhost_scsi_vq_add_used(vq, &slot->slot, head, len);
 	vhost_scsi_vq_put(vq);
 }
 
