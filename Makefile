@@ -24,7 +24,7 @@ help:
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: a part of them, within 15 minutes'
 	@echo 'make coverage       which lines of the module the tests execute'
-	@echo 'make style          warnings, sparse, checkpatch, shellcheck only'
+	@echo 'make style          warnings, sparse, layers, checkpatch, shellcheck only'
 	@echo 'make soak T=S       tests by chance for S seconds, on the debug kernel if it was built;'
 	@echo '                    SEED=N repeats what N did, DEBUG=1 builds that kernel'
 	@echo 'make fuzz T=S       the fuzzers of tests/unit for S seconds; needs clang'
