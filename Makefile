@@ -20,9 +20,11 @@ help:
 	@echo 'make setup          install the Debian packages that building and testing need'
 	@echo 'make demo           a guest uses LUNs through the module, in a virtual machine'
 	@echo 'make check          tests and style; the last line counts them'
-	@echo 'make check-debug    the tests on a kernel that looks for faults; KERNEL=6.1, 7.3, ...'
+	@echo 'make check-debug    the tests on a kernel that looks for faults; KERNEL=6.1, 7.3, ...;'
+	@echo '                    TURN=N: a third of the guest tests'
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
-	@echo '                    SHORT=1: a part of them, within 15 minutes'
+	@echo '                    SHORT=1: of the guest tests a part, and nothing that make check does'
+	@echo 'make check-all      all of these, every part, and package-trial; hours'
 	@echo 'make coverage       which lines of the module the tests execute'
 	@echo 'make style          warnings, sparse, layers, checkpatch, shellcheck only'
 	@echo 'make soak T=S       tests by chance for S seconds, on the debug kernel if it was built;'
@@ -64,12 +66,15 @@ setup deb demo check style:
 
 KERNEL ?= 6.1
 check-debug:
-	KERNEL='$(KERNEL)' tools/check debug
+	KERNEL='$(KERNEL)' TURN='$(TURN)' tools/check debug
+
+check-all:
+	.ci/run all
 
 coverage:
 	tests/debug-kernel/check --coverage --kernel '$(KERNEL)'
 
-# MATRIX: which suites or series; all without. SHORT=1: a part of the tests
+# MATRIX: which suites or series; all without. SHORT=1: as .ci/run has it
 matrix:
 	tools/matrix $(if $(filter-out 0,$(SHORT)),--short) $(MATRIX)
 
@@ -88,4 +93,4 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check style check-debug coverage matrix soak fuzz bench bench-guest
+	demo check check-all style check-debug coverage matrix soak fuzz bench bench-guest

@@ -93,3 +93,32 @@ first_fault() {
 		[[ -z $line ]] || { echo "$line" && break; }
 	done
 }
+
+# explain NAME LOG [DIR]: the first case of LOG that failed, and what DIR, the directory of
+# its VM, has of it; at most 160 lines. Continuous integration shows no more of a run than
+# its end: so each run ends with this for what failed first.
+explain() {
+	local name=$1 log=$2 dir=${3:-} what='' fault
+	what=$(grep -m 1 -oP '^(# to be judged: )?\Knot ok .*' "$log" 2>/dev/null)
+	printf '\n==== what failed first: %s: %s\n' "$name" "${what:-it ended without a case that failed}"
+	{
+		if [[ $what ]]; then
+			# Selftests say why before the result, parts of the guest test after it.
+			grep -m 1 -B 12 -A 40 -F -- "$what" "$log"
+		else
+			tail -n 50 "$log"
+		fi
+		if [[ -s $dir/kmsg.log ]]; then
+			echo '---- the kernel log before and after it:'
+			fault=$(first_fault "$dir")
+			if ! grep -m 1 -B 30 -A 30 -F -- "${fault:-test: ${what:-not ok}}" "$dir/kmsg.log"; then
+				tail -n 30 "$dir/kmsg.log"
+			fi
+		fi
+		if [[ -s $dir/console.log ]]; then
+			echo '---- the end of the console:'
+			tail -n 15 "$dir/console.log"
+		fi
+	} 2>/dev/null | tr -d '\r' | cut -c 1-160 | sed 's/^/  /' | head -n 155
+	echo '==== end of what failed first'
+}

@@ -3,10 +3,19 @@
 # Systems of other suites, to build modules for their kernels in, and with another QEMU.
 # After lib.sh.
 
+# What such a system has besides: the compiler of its kernel, a checker that knows what this
+# compiler knows, and a QEMU.
+root_packages='make gcc libc6-dev kmod sparse qemu-system-x86 seabios'
+
 # root_of SUITE RELEASE [SECONDS]: a system of that suite with what building a
 # module takes, made within SECONDS
 root_of() {
-	local suite=$1 release=$2 base=${1%-backports} root=$cache/root-$1-$2 work
+	local suite=$1 release=$2 base=${1%-backports} root work lock
+	root=$cache/root-$suite-$release-$(sha256sum <<<"$root_packages" | cut -c 1-8)
+	mkdir -p "$cache"
+	# Who comes second waits, and finds it.
+	exec {lock}>"$cache/root-$suite.lock"
+	flock "$lock"
 	if [[ ! -e $root/.complete ]]; then
 		echo "${0##*/}: making a system of $suite to build in" >&2
 		work=$(mktemp -d "$cache/tmp.XXXXXX")
@@ -15,10 +24,11 @@ root_of() {
 			"$top/tools/kernels" --apt "$base" && { [[ $base == "$suite" ]] || "$top/tools/kernels" --apt "$suite"; }
 		} >"$work/sources" ||
 			! INITRD=No timeout -k 5 "${3:-1800}" mmdebstrap --quiet --variant=apt --aptopt="APT::Default-Release \"$suite\"" \
-				--include="make gcc libc6-dev kmod linux-headers-$release qemu-system-x86 seabios" \
+				--include="$root_packages linux-headers-$release" \
 				"$base" "$work/root" "$work/sources" </dev/null >"$work/log" 2>&1; then
 			tail -n 20 "$work/log" >&2
 			rm -rf "$work"
+			exec {lock}>&-
 			return 1
 		fi
 		touch "$work/root/.complete"
@@ -26,6 +36,7 @@ root_of() {
 		mv "$work/root" "$root"
 		rm -rf "$work"
 	fi
+	exec {lock}>&-
 	touch "$root"
 	# What nothing has used for a month goes.
 	find "$cache" -maxdepth 1 -name 'root-*' ! -path "$root" -mtime +30 -exec rm -rf {} +
