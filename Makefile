@@ -35,22 +35,32 @@ help:
 	@echo 'make bench-guest    fio in a guest, with the stock module, this one, and QEMU'"'"'s own virtio-scsi'
 	@echo 'make clean          remove what was built'
 
-modules:
+# Each of these ends with one sentence that says what to do.
+headers:
 	@test -n '$(KDIR)' || { echo "no kernel headers found: 'make setup' installs Debian's, or say KDIR=..."; exit 1; }
+	@test -e '$(KDIR)/include/generated/utsrelease.h' || { \
+		echo "KDIR=$(KDIR) has no kernel headers: say where they are, or leave KDIR out for those of this machine"; exit 1; }
+
+installer: headers
+	@test -n '$(INSTALL_MOD_PATH)' || test "$$(id -u)" = 0 || { \
+		echo "this changes /lib/modules, which needs root: sudo make $(MAKECMDGOALS)"; exit 1; }
+
+modules: headers
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
-install: modules
+install: installer
+	$(MAKE) --no-print-directory modules
 	@! ls '$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/dkms/vhost_scsi.ko'* 2>/dev/null || \
 		{ echo 'DKMS has put it there: remove the package vhost-lio-dkms, or make dkms-uninstall'; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) KERNELRELEASE=$(RELEASE) INSTALL_MOD_DIR=updates modules_install
 	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
 
-uninstall:
+uninstall: installer
 	rm -f '$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/vhost_scsi.ko'*
 	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
 
 clean:
-	test -z '$(KDIR)' || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	test ! -e '$(KDIR)/Makefile' || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 	for dir in tests/lib tests/unit tests/selftests tools/bench; do \
 		test ! -e $$dir/Makefile || $(MAKE) -C $$dir clean; done
 	rm -rf out
@@ -92,5 +102,5 @@ soak:
 fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
-.PHONY: all help modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
+.PHONY: all help headers installer modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
 	demo check check-all style check-debug coverage matrix soak fuzz bench bench-guest

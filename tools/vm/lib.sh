@@ -11,6 +11,33 @@ die() {
 	exit 1
 }
 
+# room MB DIR: end unless the disk of DIR, which is made, has so much left
+room() {
+	local free
+	mkdir -p "$2" || die "$2 cannot be made"
+	free=$(($(df --output=avail -m "$2" | tail -n 1)))
+	((free < $1)) || return 0
+	[[ $2 != "$cache" ]] || die "the disk is full: $2 has $free MB left, and this needs $1; make room there, or say VHOST_LIO_CACHE=DIRECTORY on another disk"
+	die "the disk is full: $2 has $free MB left, and this needs $1; make room there"
+}
+
+# guest_image: make what a guest boots, and export where it is
+guest_image() {
+	local made
+	made=$("$top/tests/guest/image") || die 'there is nothing that a guest could boot; the reason stands above'
+	export VHOST_GUEST_KERNEL=${made%%$'\n'*} VHOST_GUEST_INITRAMFS=${made#*$'\n'}
+}
+
+# tree_files: the files of the tree that belong to it, each ended by a NUL. git would refuse
+# a clone of another user's; whoever runs this runs that user's programs already.
+tree_files() {
+	if [[ -e $top/.git ]]; then
+		git -C "$top" -c safe.directory='*' ls-files -z --cached --others --exclude-standard
+	else
+		(cd "$top" && find . -path ./out -prune -o -type f ! -name '*.o' ! -name '*.ko' ! -name '.*.cmd' -print0)
+	fi
+}
+
 # The newest release that has both an image and modules: newest_kernel [ROOT]
 newest_kernel() {
 	local root=${1:-} image release
@@ -46,7 +73,7 @@ kernel_unpacked() {
 	key=$(stat -Lc '%n %s %Y' "$kernel_image" | sha256sum | cut -c 1-16)
 	unpacked=$cache/vmlinux-$kernel_release-$key
 	if [[ ! -e $unpacked ]]; then
-		mkdir -p "$cache"
+		room 150 "$cache"
 		tmp=$(mktemp "$cache/tmp.XXXXXX")
 		# The x86 boot protocol: setup_sects, payload_offset, payload_length.
 		base=$((($(od -An -tu1 -j $((0x1f1)) -N 1 "$kernel_image") + 1) * 512))

@@ -18,6 +18,7 @@ root_of() {
 	flock "$lock"
 	if [[ ! -e $root/.complete ]]; then
 		echo "${0##*/}: making a system of $suite to build in" >&2
+		room 4000 "$cache"
 		work=$(mktemp -d "$cache/tmp.XXXXXX")
 		# Newer headers come with the kernel, which is not booted from there.
 		if ! {
