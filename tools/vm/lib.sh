@@ -121,6 +121,24 @@ first_fault() {
 	done
 }
 
+# timed FILE COMMAND...: its status; FILE gets its seconds, and those of the processors that it
+# took, which are the same on a busy machine
+timed() {
+	local file=$1 status=0 TIMEFORMAT='%0R %0U %0S' out err
+	shift
+	exec {out}>&1 {err}>&2
+	{ time "$@" >&"$out" 2>&"$err" {out}>&- {err}>&- || status=$?; } 2>"$file"
+	exec {out}>&- {err}>&-
+	return "$status"
+}
+
+# took FILE: what timed wrote, to be read
+took() {
+	local real user system
+	read -r real user system <"$1"
+	echo "$real s, $((user + system)) s of processor"
+}
+
 # explain NAME LOG [DIR]: the first case of LOG that failed, and what DIR, the directory of
 # its VM, has of it; at most 160 lines. Continuous integration shows no more of a run than
 # its end: so each run ends with this for what failed first.
