@@ -35,10 +35,10 @@ void vhost_scsi_work_init(struct vhost_scsi_work *work,
 enum vhost_scsi_signal {
 	VHOST_SCSI_SIGNAL_NONE,
 	VHOST_SCSI_SIGNAL_NOW,
-	/* when the worker's pass ends, or a tick later */
-	VHOST_SCSI_SIGNAL_LATER,
-	/* after the work items that wait on this processor */
-	VHOST_SCSI_SIGNAL_AFTER,
+	/* when the worker's pass ends, or a tick later: vq->signal_delayed */
+	VHOST_SCSI_SIGNAL_DELAYED,
+	/* after the work items that wait on this processor: vq->signal_work */
+	VHOST_SCSI_SIGNAL_QUEUED,
 };
 
 int vhost_scsi_notify_setup(void);

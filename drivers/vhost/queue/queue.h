@@ -241,11 +241,11 @@ struct vhost_scsi_vq_ops {
  * @log: dirty log, while VHOST_F_LOG_ALL is set; RCU
  * @log_used_addr: guest address of the device area
  * @log_used: the device area is logged
- * @pass: the worker that takes requests now; under @used_lock
- * @unsignalled: chains given meanwhile; under @used_lock
- * @late: signals, should @pass take long
- * @after: signals when what waits on a processor has completed
- * @inflight: chains taken and not given back, and one while @running
+ * @pass: the worker that gets chains now; under @used_lock
+ * @unsignalled: used chains of which the guest was not told; under @used_lock
+ * @signal_delayed: tells the guest of them if @pass sleeps in a submission
+ * @signal_work: tells the guest of them after the work items before it
+ * @inflight: chains that are not used yet, and one while @running
  * @drained: @inflight is zero: guest memory is not touched any more
  */
 struct vhost_scsi_vq {
@@ -305,12 +305,14 @@ static inline __virtio32 vhost_scsi_to32(const struct vhost_scsi_vq *vq, u32 v)
 
 u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx);
-void vhost_scsi_vq_quiet(struct vhost_scsi_vq *vq);
-int vhost_scsi_vq_pull(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
-bool vhost_scsi_vq_ask(struct vhost_scsi_vq *vq);
-int vhost_scsi_vq_take(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
-void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
-			u16 head, u32 len);
+void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq);
+bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_worker *w);
+int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_worker *w);
+void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_slot *slot, u16 head, u32 len);
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
 
 static inline void vhost_scsi_vq_get(struct vhost_scsi_vq *vq)

@@ -14,7 +14,7 @@ enum { MAP_DESC, MAP_AVAIL, MAP_USED };
  */
 
 /**
- * vhost_scsi_vq_put - a chain was given back, the caller is done with @vq
+ * vhost_scsi_vq_put - a chain was used, and the caller does not touch @vq any more
  * @vq: the queue
  *
  * Context: any.
@@ -29,7 +29,7 @@ void vhost_scsi_vq_put(struct vhost_scsi_vq *vq)
 	vhost_scsi_life_put(&dev->life);
 }
 
-/* Take no more chains. Context: @vq->mutex is held, @vq is running. */
+/* Get no more chains. Context: @vq->mutex is held, @vq is running. */
 static void vq_stop(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_kick_stop(vq);
@@ -381,9 +381,9 @@ bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
  */
 void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
 {
-	vhost_scsi_ring_disable_kicks(&vq->ring);
+	vhost_scsi_ring_disable_notify(&vq->ring);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
-			    sizeof(vq->ring.used->flags));
+			       sizeof(vq->ring.used->flags));
 }
 
 /**
@@ -409,7 +409,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
 					       vq->mem);
 	if (ret < 0) {
-		/* No more is taken, and the owner is told. */
+		/* The worker gets no more, and the owner is told. */
 		vq->broken = true;
 		vhost_scsi_call_signal(&vq->err);
 		return ret;
@@ -435,7 +435,7 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 		return true;
 	}
 	vhost_scsi_vq_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
-	return true;
+	return false;
 }
 
 /**
@@ -466,8 +466,8 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
  *
  * Context: any.
  */
-void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
-			u16 head, u32 len)
+void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	unsigned long flags;
@@ -477,11 +477,11 @@ void vhost_scsi_vq_give(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
 	spin_lock_irqsave(&vq->used_lock, flags);
 	off = offsetof(struct vring_used, ring) +
 	      sizeof(struct vring_used_elem) * (ring->used_idx & (ring->num - 1));
-	vhost_scsi_ring_fill(ring, head, len);
+	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
-	vhost_scsi_ring_publish(ring);
+	vhost_scsi_ring_update_used_idx(ring);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
-			    sizeof(ring->used->idx));
+			       sizeof(ring->used->idx));
 	signal = vhost_scsi_signal_decide(vq);
 	if (slot) {
 		WRITE_ONCE(slot->busy, false);

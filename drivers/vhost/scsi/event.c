@@ -154,7 +154,7 @@ static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 		e = event_pop(ev);
 		if (!e && !vhost_scsi_events_get_missed(ev))
 			return;
-		if (vhost_scsi_vq_take(vq, w) <= 0) {
+		if (vhost_scsi_vq_next_desc(vq, w) <= 0) {
 			vhost_scsi_events_set_missed(ev, true);
 			vhost_scsi_events_clear(ev);
 			kfree(e);

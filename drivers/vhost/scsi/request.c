@@ -228,8 +228,8 @@ struct turn {
  * @err: what is wrong with it.
  */
 static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-		       struct turn *turn, struct vhost_scsi_request *req,
-		       int *err)
+			struct turn *turn, struct vhost_scsi_request *req,
+			int *err)
 {
 	struct vhost_scsi_chain *chain = &w->chain;
 	int ret;
@@ -360,7 +360,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	struct blk_plug plug;
 	int ret = 0, err;
 
-	vhost_scsi_vq_quiet(vq);
+	vhost_scsi_vq_disable_notify(vq);
 	vhost_scsi_vq_pass_begin(vq, w);
 	blk_start_plug(&plug);
 	while (!READ_ONCE(vq->dev->closed)) {
@@ -459,7 +459,7 @@ static void request_answer(struct request_slot *slot)
 		len += cmd->data_len - cmd->resid;
 
 	slot_unpin(slot);
-	vhost_scsi_vq_give(vq, &slot->slot, head, len);
+	vhost_scsi_vq_add_used(vq, &slot->slot, head, len);
 	vhost_scsi_vq_put(vq);
 }
 

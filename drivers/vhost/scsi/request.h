@@ -20,7 +20,7 @@
  * struct vhost_scsi_requests - what a request queue has from start to drain
  * @slots: one for each request that can be under way
  * @nr_slots: of them
- * @ready: slots to take; under vq->mutex
+ * @ready: slots for the next requests; under vq->mutex
  * @reply_pins: pages of responses; under vq->mutex
  * @data_pins: pages of data; likewise
  */
