@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# Persistent reservations work from a guest, PREEMPT AND ABORT included, and none of them hangs.
+# Persistent reservations work from a guest, including PREEMPT AND ABORT, and no command hangs.
 
 guest_main
 disk=/dev/$(guest_disk main 1 5)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# A LOGICAL UNIT RESET under load is answered, and what is written afterwards is right.
+# A LOGICAL UNIT RESET under load is answered, and data that is written afterwards is correct.
 
 guest_main
 disk=$(guest_disk main 1 0)

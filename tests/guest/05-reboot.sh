@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# A guest that reboots by itself finds its disks again, with what it wrote.
+# A guest that reboots by itself finds its disks again, with the data that it wrote.
 
 guest_main
 disk=$(guest_disk main 1 2)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# A guest that is reset with I/O in flight comes up again and its disks work.
+# A guest that is reset with I/O in flight boots again, and its disks work.
 
 guest_main
 check 'load runs' guest_load main "$(guest_disk main 1 0)"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# QEMU is killed under load; its threads and its hold on the target go with it, and a new QEMU gets the target at once.
+# QEMU is killed under load: its threads and its binding end with it, and a new QEMU can bind to the target at once.
 
 guest_main
 check 'load runs' guest_load main "$(guest_disk main 1 0)"

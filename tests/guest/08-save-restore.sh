@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# targetcli's saveconfig and restoreconfig clear_existing bring a target back as it was.
+# targetcli's saveconfig and restoreconfig clear_existing restore a target as it was.
 
 guest_stop main
 shape() { # what of a target a guest or an administrator would notice

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016,SC2034
-# A guest that reads is moved to another QEMU while it does: each byte that the module wrote is there.
+# A guest is migrated to another QEMU while it reads: every byte that the module wrote arrives.
 
 from=naa.5001405000000011 to=naa.5001405000000012
 guest_kill main

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# A backend that stalls: the guest waits past its time-outs, its LUN RESET waits too, and nothing that it wrote is lost.
+# A backend stalls beyond the guest's time-outs: the guest and its LUN RESET wait, and no data that it wrote is lost.
 
 guest_main
 stall_create iblock_6/stall 32

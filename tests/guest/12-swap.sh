@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# A LUN is a guest's swap space while it is short of memory: what comes back is what went out.
+# A guest that is short of memory swaps to a LUN: every page comes back as it was written.
 
 guest_main
 ramdisk_create rd_mcp_6/swap 192

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# What a guest's sg3_utils are answered is, byte for byte, what the host's are about the same backstore, but for what belongs to the port.
+# sg3_utils get the same answers, byte for byte, in a guest and on the host from the same backstore, except for fields that describe the port.
 
 # The same backstores with the same LUNs behind a port of the host itself.
 loop=$configfs/loopback/naa.5001405000000021/tpgt_1

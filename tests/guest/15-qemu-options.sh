@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034,SC2154
-# What newer QEMUs can do with the device, and one that may not open it.
+# The device options of newer QEMUs work, and a QEMU without the right to open the device fails.
 
 has_property() {
 	"$qemu" -nodefaults -device vhost-scsi-pci,help 2>&1 | grep -q "^ *$1="

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2154,SC2016
-# After all of that the module goes away and leaves no thread, no pinned page and no reference behind.
+# After all other parts the module unloads, and leaves no thread, no pinned page and no reference behind.
 
 guest_stop main
 target_clear

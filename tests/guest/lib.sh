@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034,SC2016
-# What the guest tests and the demonstration share, inside the host VM: the
-# module, the target, guests to start and to talk to, and checks.
+# Functions for the guest tests and the demonstration, inside the host VM: they load
+# the module, configure the target, start guests, talk to them, and check.
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 configfs=/sys/kernel/config/target

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of user space as the unit tests use, in the kernel; the counterpart
- * of the file of this name in tests/unit/include.
+ * The functions of user space that the unit tests use, for the kernel. The file of
+ * the same name in tests/unit/include is its counterpart.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

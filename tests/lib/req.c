@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SCSI requests: header, response and data, and how they are cut. */
+/* SCSI requests: header, response and data, and how they are split into descriptors. */
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A split virtqueue, driver's side (virtio 1.2, 2.7), that trusts the device in
- * nothing: every used entry must be a chain that is outstanding.
+ * The driver's side of a split virtqueue (virtio 1.2, 2.7). It does not trust the
+ * device: every used entry must be an outstanding chain.
  */
 
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the library's own files share about rings. */
+/* The part of the rings that only the files of the library use. */
 #ifndef VSG_RING_H
 #define VSG_RING_H
 

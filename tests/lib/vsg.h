@@ -2,7 +2,7 @@
 /*
  * vsg - a vhost-scsi guest in user space.
  *
- * This library does to /dev/vhost-scsi what QEMU and the guest's virtio-scsi
+ * This library does with /dev/vhost-scsi what QEMU and the guest's virtio-scsi
  * driver do together: it owns the memory that the kernel sees as guest memory,
  * drives split virtqueues in it, and speaks the virtio-scsi request formats
  * (virtio 1.2, 2.7 "Split Virtqueues" and 5.6 "SCSI Host Device").  It is made

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: the guest gets the data, the answers and the errors of the device behind the LUN. */
+/* Proves: the guest gets the data, the status and the errors of the device behind the LUN. */
 
 #include <fcntl.h>
 #include <stdio.h>

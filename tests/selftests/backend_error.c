@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: a backend that fails in the middle of the work is never told as a success. */
+/* Proves: a command whose backend fails half-way is never reported as a success. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: a bad request is given back exactly once, does nothing, and harms nothing after it. */
+/* Proves: a malformed request is returned once, has no effect, and harms no later request. */
 
 #include <stdio.h>
 #include <stdlib.h>

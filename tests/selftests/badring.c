@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: a corrupt ring stops its own queue, says so, and harms no other. */
+/* Proves: a corrupt ring stops its own queue, signals the error eventfd, and harms no other. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tests by chance, which can be repeated.
+ * Random tests that can be repeated.
  *
- * VHOST_TEST_SEED=N chooses what happens, VHOST_TEST_SECONDS=N how long; the
- * time limits grow with it.
+ * VHOST_TEST_SEED=N is the seed, VHOST_TEST_SECONDS=N the time for which they run.
+ * The time limits grow with it.
  */
 #ifndef CHANCE_H
 #define CHANCE_H

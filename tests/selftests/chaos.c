@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: whatever is done to guests and around them, they are told the truth; nothing is left. */
+/* Proves: guests get correct answers whatever changes around them, and nothing is left behind. */
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Guests whose devices are disturbed all the time, and what they know. */
+/* Guests whose devices are disturbed all the time, and the model of their data. */
 #ifndef CHAOS_H
 #define CHAOS_H
 

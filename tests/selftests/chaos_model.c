@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a guest knows of its data, and which answers fit what was done to it. */
+/* Which data a guest may find, and which answers fit the disturbances at that time. */
 #include <stdio.h>
 
 #include "chaos.h"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Proves: names, port groups, nexus and attributes in configfs are taken and
-# refused as targetcli and its saved configurations know it.
+# Proves: configfs accepts and refuses names, port groups, nexus and attributes as
+# targetcli and its saved configurations expect.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=tests/selftests/tap.sh

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: data arrives byte for byte, and answers (residual, sense, LUNs, pages) are exact. */
+/* Proves: data arrives byte for byte, and residual, sense, LUN list and VPD pages are exact. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: a stopped device leaves guest memory alone and its indices right, and goes on later. */
+/* Proves: a stopped device writes no guest memory, keeps its ring indices, and can go on later. */
 
 #include <poll.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: LUNs that come and go reach the guest as events, or as "events missed". */
+/* Proves: the guest gets an event for each LUN that comes or goes, or "events missed". */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves: a system call that fails for want of memory changes nothing, and works the next time.
- * Here with a guest that runs; fault_alone.c has those without.
+ * Proves: a system call that fails without memory changes nothing, and works when repeated.
+ * These tests have a running guest; those of fault_alone.c have none.
  */
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Calls that fail at each chance there is for it, in turn. */
+/* Makes a call fail at each place where it can fail, one after the other. */
 #ifndef FAULT_H
 #define FAULT_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Of fault.c: without a guest that runs. */
+/* The tests of fault.c that have no running guest. */
 
 #include <errno.h>
 #include <fcntl.h>

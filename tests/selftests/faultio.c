@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: whatever fails while a request is served, it is answered once, and truly. */
+/* Proves: a request is answered once and correctly, whatever fails while it is served. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The parts of fuzz_ring: requests by chance, and the log's known lines. */
+/* The parts of fuzz_ring: random requests, and the kernel log lines that are expected. */
 #ifndef FUZZ_H
 #define FUZZ_H
 

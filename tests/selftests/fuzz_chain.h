@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Batches of chains made by chance. */
+/* Batches of random chains. */
 #ifndef FUZZ_CHAIN_H
 #define FUZZ_CHAIN_H
 

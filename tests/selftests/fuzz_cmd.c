@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SCSI requests by chance: forms that LIO knows, and what can be wrong with them. */
+/* Random SCSI requests: forms that LIO knows, and malformed ones. */
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A second reading of the specification and of Documentation/errors.rst, by which the
- * device's is judged: it has nothing of the module's.
+ * A second implementation of the specification and of Documentation/errors.rst, which
+ * the device is compared with. It shares no code with the module.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What must become of a chain that was made by chance, and whether it did. */
+/* The expected answer to a random chain, and the comparison with the device's. */
 #ifndef FUZZ_EXPECT_H
 #define FUZZ_EXPECT_H
 

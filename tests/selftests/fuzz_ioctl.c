@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: any ioctls from anybody return, as documented, leave nothing, disturb nobody else. */
+/* Proves: any ioctl of any process returns a documented value, leaks nothing, disturbs no other. */
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,11 +2,12 @@
 #include "fuzz.h"
 
 /*
- * The target core says something about nearly each command that it refuses,
- * without a limit, and so it does with every fabric. A fabric could prevent that
- * only by refusing such commands in its place, for each operation and backend.
- * Lines of the kinds that vhost_scsi does prevent (a LUN that is not there, a
- * write to a read-only one, a CDB that is too long), and all others, count.
+ * The target core prints a line for nearly each command that it refuses, without a
+ * limit and for every fabric. A fabric could prevent these lines only by refusing
+ * such commands itself, for each operation and backend. So known lines of this kind
+ * do not count as a failure. All other lines do, and so do lines about commands that
+ * vhost_scsi refuses itself: to a LUN that does not exist, a write to a read-only
+ * LUN, a CDB that is too long.
  */
 struct klog_known fuzz_known_lines[] = {
 	/* drivers/target/target_core_transport.c: rate limited by itself */

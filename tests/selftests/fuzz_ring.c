@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves: whatever a guest writes into its rings, tables and requests, each chain
- * is answered once, nothing else is written, and others do not notice.
+ * Proves: whatever a guest writes into its rings, tables and requests, the device
+ * answers each chain once, writes nothing else, and disturbs no other guest.
  *
  * VHOST_TEST_SEED=N	another seed
- * VHOST_TEST_CHAINS=N	so many chains on the request queues altogether
- * VHOST_TEST_SECONDS=N	as many as are done in that time
+ * VHOST_TEST_CHAINS=N	the number of chains on all request queues together
+ * VHOST_TEST_SECONDS=N	as many chains as are answered in that time
  */
 
 #include <glob.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A small test harness in the manner of kselftest_harness.h: every test runs
- * in a process of its own with a time limit, so that a test that hangs, or
- * whose process the kernel does not let go, fails alone.  Prints TAP 13.
+ * in a process of its own with a time limit. A test that hangs, even in the kernel,
+ * fails without stopping the others.  Prints TAP 13.
  *
  *	TEST(name) { ... }
  *	TEST_TIMEOUT(name, seconds) { ... }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* ioctls of /dev/vhost-scsi by chance, and which answers are documented. */
+/* Random ioctls of /dev/vhost-scsi, and the results that are documented. */
 #ifndef IOCTL_CALLS_H
 #define IOCTL_CALLS_H
 

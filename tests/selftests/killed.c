@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: an ioctl that is killed while it waits ends at once, and leaves what was promised. */
+/* Proves: a fatal signal ends an ioctl at once, in the state that contract.rst promises. */
 
 #include <errno.h>
 #include <sched.h>

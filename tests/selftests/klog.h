@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counts what a test adds to the kernel log. */
+/* Counts the lines that a test adds to the kernel log. */
 #ifndef KLOG_H
 #define KLOG_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What devices that are gone could have left behind. */
+/* What closed devices could have left behind: threads, address spaces, eventfds. */
 #ifndef LEFT_H
 #define LEFT_H
 

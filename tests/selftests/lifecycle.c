@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: devices that come, go, die and lose their LUNs leave nothing behind and block nobody. */
+/* Proves: devices that are opened, closed, killed or lose LUNs leak nothing and block nobody. */
 
 #include <errno.h>
 #include <signal.h>

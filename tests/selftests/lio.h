@@ -3,9 +3,9 @@
  * Targets and backstores for the tests, by configfs and device-mapper ioctls:
  * no program is started but modprobe, so that it is fast on slow machines too.
  *
- * Everything that is made carries a name of ours: backstores lie on HBAs number
- * LIO_HBA, ports have names that begin with LIO_WWN, block devices with vsg.
- * The command "cleanup" removes all that does, whoever made it.
+ * Everything that is made has a name of its own kind: backstores are on the HBAs
+ * with number LIO_HBA, names of ports begin with LIO_WWN, names of block devices
+ * with vsg. The command "cleanup" removes everything with such a name.
  */
 #ifndef LIO_H
 #define LIO_H

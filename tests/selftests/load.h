@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Verified I/O on one ring, by a thread of its own, for as long as wanted. */
+/* Verified I/O on one ring by a thread of its own, until it is stopped. */
 #ifndef LOAD_H
 #define LOAD_H
 

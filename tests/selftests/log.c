@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: the dirty log has what the device writes to guest memory, and nothing else. */
+/* Proves: the dirty log has every page that the device writes in guest memory, and no other. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: the number of a LUN leads to what is linked there now, and LIO counts it. */
+/* Proves: a LUN number leads to the backstore that is linked there now; LIO counts its commands. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: with pin_memory all guest memory is pinned and counted, and what changes in it counts. */
+/* Proves: with pin_memory all guest memory is pinned and accounted, and replaced pages are used. */
 
 #include <errno.h>
 #include <linux/capability.h>

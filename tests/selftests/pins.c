@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: a page that was used before is not used for the one that came in its place. */
+/* Proves: a remembered page is not used after another page has replaced it. */
 
 #include <stdio.h>
 #include <sys/mman.h>

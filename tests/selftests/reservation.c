@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Proves: persistent reservations hold between two nexuses, PREEMPT AND ABORT included,
- * and those that would make LIO harm the host are refused.
+ * and commands by which LIO would corrupt host memory are refused.
  */
 
 #include <sched.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Random numbers that follow from a seed. */
+/* Random numbers from a seed. */
 #ifndef RNG_H
 #define RNG_H
 

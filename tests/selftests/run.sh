@@ -5,8 +5,8 @@
 #
 #   run.sh [TEST...]      names as in the Makefile; all without
 #
-# VHOST_TEST_TIMEOUT_FACTOR=N multiplies all time limits; VHOST_TEST_SECONDS=N,
-# which tests by chance go on for, and VHOST_TEST_CHAINS=N of fuzz_ring add to them.
+# VHOST_TEST_TIMEOUT_FACTOR=N multiplies all time limits. VHOST_TEST_SECONDS=N, the
+# time of random tests, and VHOST_TEST_CHAINS=N of fuzz_ring add to them.
 
 cd "$(dirname "$0")" || exit 1
 

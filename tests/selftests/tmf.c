@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: what a task management function ended is never GOOD, and is answered before it. */
+/* Proves: a command that a TMF ended is never GOOD, and is answered before the TMF. */
 
 #include <stdio.h>
 #include <stdlib.h>

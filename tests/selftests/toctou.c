@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves: a guest that rewrites its descriptors, tables and headers while the
- * device reads them gets what one of the versions asks for, and nothing else.
+ * Proves: when a guest rewrites descriptors, tables and headers while the device
+ * reads them, the device carries out one of the versions, and no mixture.
  */
 
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Proves: the module can be removed after use, not during use, and leaves no
-# thread, pin or memory behind.
+# Proves: the module can be unloaded after use and not during use, and leaves no
+# thread, pinned page or memory behind.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=tests/selftests/tap.sh

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: rows of Documentation/errors.rst that no other test is about. */
+/* Proves: the rows of Documentation/errors.rst that no other test covers. */
 
 #include <unistd.h>
 

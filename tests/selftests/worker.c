@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: queues can be served by workers of their own, and move between them under load. */
+/* Proves: queues can have workers of their own, and change their worker under load. */
 
 #include <stdio.h>
 #include <stdlib.h>

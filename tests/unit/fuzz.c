@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What libFuzzer calls; compiled once for each model, RUN is its function.
+ * The entry of libFuzzer. It is compiled once for each model; RUN is the model's function.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

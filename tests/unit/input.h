@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Any bytes, read one after the other; zeroes follow. What the models are
- * driven by, from a fuzzer or from a random generator.
+ * The input of a model: bytes of a fuzzer or of a random generator, read one after
+ * the other. Behind the last byte follow zeroes.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guest memory by plain search, and mem.c against it.
+ * Looks guest memory up by a linear search, and compares mem.c with it.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

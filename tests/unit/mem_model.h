@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Guest memory, looked up in the plainest way: what mem.c must find.
+ * A model of mem.c: guest memory, looked up by a linear search.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

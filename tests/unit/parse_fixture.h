@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Chains for the tests of parse.c, and the guest memory that they are about.
+ * Chains for the tests of parse.c, and the guest memory that they point to.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests and control requests of any kind, byte by byte.
+ * Random requests and control requests, parsed byte by byte and compared with parse.c.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

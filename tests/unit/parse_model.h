@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * parse.c against the plainest reading of the format.
+ * A model of parse.c: the simplest parser of the format.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

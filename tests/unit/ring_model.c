@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver for ring.c, well-behaved or not.
+ * A driver of the ring that ring.c reads, correct or malicious.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver for ring.c: a ring in memory of exactly its size, and guest memory
- * beside it for indirect tables.
+ * A model of ring.c: a driver with a ring in memory of exactly its size, and with
+ * guest memory for indirect tables.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

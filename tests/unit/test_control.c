@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parse.c: control requests in every layout that is right, and in each that is wrong.
+ * parse.c: control requests in every correct layout, and in each wrong one.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

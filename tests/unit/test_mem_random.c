@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mem.c by chance, with a fixed seed: any bytes as a table and as look-ups,
- * against a plain search.
+ * mem.c with random tables and look-ups from a fixed seed, compared with a linear
+ * search.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parse.c: requests in every layout that is right, and in each that is wrong; and
- * whatever bytes there may be.
+ * parse.c: requests in every correct layout, in each wrong one, and made of random
+ * bytes.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

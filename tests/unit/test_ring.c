@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ring.c: what each function does with correct rings and with each kind of
- * wrong one. Sections are those of virtio 1.2.
+ * ring.c: each function with correct rings and with each kind of corrupt ring.
+ * Section numbers are those of virtio 1.2.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

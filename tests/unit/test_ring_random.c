@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ring.c by chance, with fixed seeds: correct rings against a model, and any
- * bytes as a ring under the sanitizers.
+ * ring.c with random input from fixed seeds: correct rings compared with a model,
+ * and random bytes as a ring under the sanitizers.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

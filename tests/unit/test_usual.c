@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parse.c: what vhost_scsi_request_usual() takes at once, against ring.c and
+ * parse.c: vhost_scsi_request_usual(), the fast path, compared with ring.c and
  * vhost_scsi_request_parse().
  *
  * Copyright (C) 2026 vhost-lio developers

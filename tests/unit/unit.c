@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the tests and prints TAP. Arguments name tests: all that begin so.
+ * Runs the tests and prints TAP. Arguments are prefixes of the names of tests.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

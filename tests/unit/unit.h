@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A test is a function. In user space each runs in a process of its own, so
- * that one that crashes, hangs or leaks fails alone; in the debug kernel they
- * are KUnit's, see tests/kunit.
+ * A test is a function. In user space each test runs in a process of its own, so
+ * that a test that crashes, hangs or leaks fails alone. In the debug kernel the
+ * tests are KUnit cases, see tests/kunit.
  *
  *	TEST(ring, empty)
  *	{
