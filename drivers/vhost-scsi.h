@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The door between the guest's side (drivers/vhost, which knows virtio and no
- * LIO type) and the host's side (drivers/target, which knows LIO and no ring):
- * one request object and a handful of calls.
+ * The interface between the guest's side (drivers/vhost, which knows virtio and no
+ * type of LIO) and the host's side (drivers/target, which knows LIO and no ring):
+ * one struct for a command, one for a task management function, and the calls in
+ * both directions.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -23,35 +24,34 @@ struct vhost_scsi_endpoint;
 #define VHOST_SCSI_CDB_SIZE	32
 /* More is no polling, but a processor that does nothing else. */
 #define VHOST_SCSI_MAX_POLL_US	10000
-/* Largest data buffer of one command; see Documentation/errors.rst. */
+/* Largest data buffer of a command, see Documentation/errors.rst. */
 #define VHOST_SCSI_MAX_DATA	(64U << 20)
 
 /**
  * struct vhost_scsi_cmd - one SCSI command on its way to LIO and back
  *
- * Lives in the slot of a virtqueue, which owns it. The upper half is written
- * by the guest's side before vhost_scsi_target_prepare() and is constant until
- * vhost_scsi_cmd_done(); the lower half is written by the host's side before
- * it calls vhost_scsi_cmd_done(). The target's own part follows the struct
- * (vhost_scsi_target_cmd_size bytes, zeroed when the slot is made).
+ * It is part of the slot of a virtqueue, which owns it. The guest's side writes the
+ * upper half before it calls vhost_scsi_target_prepare(), and does not change it
+ * until vhost_scsi_cmd_done(). The host's side writes the lower half before it calls
+ * vhost_scsi_cmd_done(). The private part of the host's side follows the struct:
+ * vhost_scsi_target_cmd_size bytes, zeroed when the slot is allocated.
  *
  * @tag: the guest's identifier, which ABORT TASK names
  * @lun: 0 to VHOST_SCSI_MAX_LUN
  * @target: the TPG of the endpoint
  * @task_attr: VIRTIO_SCSI_S_SIMPLE and so on, as the guest wrote it
- * @cdb: zero padded
+ * @cdb: padded with zeros
  * @dir: DMA_TO_DEVICE carries data from the guest
  * @data_len: bytes in @sgl
- * @sgl: pinned guest pages, neighbours merged; the entries are not to be
- *	 changed
- * @sgl_nents: entries in use
- * @sgl_align: the page offsets and lengths of the guest's buffers, by OR: a power of
- *	       two, up to a page, that divides it divides each border in @sgl
+ * @sgl: pinned guest pages, neighbours merged; the host's side must not change the
+ *	 entries
+ * @sgl_nents: entries of @sgl in use
+ * @sgl_misaligned: an entry starts or ends within a 512-byte sector
  *
- * @response: VIRTIO_SCSI_S_*; unless it is S_OK the rest is not for the guest
+ * @response: VIRTIO_SCSI_S_*; if it is not S_OK, the guest does not get the rest
  * @status: SAM status
  * @resid: bytes of the guest's buffer that were not transferred
- * @sense: valid until vhost_scsi_cmd_done() returns; sense_len bytes
+ * @sense: @sense_len bytes, valid until vhost_scsi_cmd_done() returns
  * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
  */
 struct vhost_scsi_cmd {
@@ -77,7 +77,7 @@ struct vhost_scsi_cmd {
 
 /**
  * struct vhost_scsi_tmf - one task management function
- * @function: VIRTIO_SCSI_T_TMF_*, one that vhost_scsi_target_has_tmf() knows
+ * @function: VIRTIO_SCSI_T_TMF_*, accepted by vhost_scsi_target_has_tmf()
  * @target: the TPG of the endpoint
  * @lun: 0 to VHOST_SCSI_MAX_LUN
  * @tag: the command that ABORT TASK names
@@ -92,10 +92,10 @@ struct vhost_scsi_tmf {
 };
 
 /*
- * Down: what the guest's side asks of the host's side (drivers/target).
+ * Down: functions of the host's side (drivers/target), for the guest's side.
  */
 
-/* Bytes of vhost_scsi_cmd.target_priv. */
+/* Size of vhost_scsi_cmd.target_priv in bytes. */
 extern const size_t vhost_scsi_target_cmd_size;
 
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
@@ -119,7 +119,7 @@ int vhost_scsi_target_register(void);
 void vhost_scsi_target_unregister(void);
 
 /*
- * Up: what the host's side tells the guest's side (drivers/vhost).
+ * Up: functions of the guest's side (drivers/vhost), for the host's side.
  */
 
 void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd);

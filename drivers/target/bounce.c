@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bounce buffers: pages of our own where LIO or a backend cannot be given the
- * guest's.
+ * Bounce buffers: pages of the module, for commands whose guest pages LIO or a
+ * backend cannot take.
  *
- * - Parameter data (all but reads and writes of the medium): LIO maps it in
- *   one piece, reads lengths from it more than once, and writes to it whatever
- *   the direction.
- * - Buffers that are cut within a block: virtio lets the driver cut them anywhere
- *   (virtio 1.3, 2.7.4). Block devices take each piece for whole blocks: depending on
- *   kernel and driver they fail, BUG(), or transfer a block to where only a part of
- *   it is the guest's.
- * - Reads of less than the buffer holds: a backend transfers the whole list.
- * - WRITE SAME and COMPARE AND WRITE: LIO expects whole pages, or one piece.
+ * - Parameter data, which is all data but that of reads and writes of the medium.
+ *   LIO maps it in one piece, reads lengths from it more than once, and writes to
+ *   it whatever the direction.
+ * - Buffers that are split within a sector. Backends warn or fail.
+ * - Reads of less data than the buffer holds. A backend transfers as much as the
+ *   scatterlist holds.
+ * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -19,7 +17,7 @@
 
 #include "target.h"
 
-/* Of a TPG at a time; beyond it a command is answered TASK SET FULL. */
+/* Limit for all bounce buffers of a TPG. Beyond it a command gets TASK SET FULL. */
 #define MAX_BYTES	(2L * VHOST_SCSI_MAX_DATA)
 
 static atomic_long_t *bounced(const struct vhost_scsi_tcmd *t)
@@ -28,7 +26,7 @@ static atomic_long_t *bounced(const struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_bounce_wanted - must the command have a bounce buffer
+ * vhost_scsi_bounce_wanted - does the command need a bounce buffer
  * @t: after target_submit_prep()
  * @cmd: with data
  */
@@ -45,7 +43,7 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 
 	switch (cmd->cdb[0]) {
 	case COMPARE_AND_WRITE:
-		/* LIO takes the second half of it for page-sized entries. */
+		/* LIO assumes that the entries of the second half are pages. */
 		return true;
 	case WRITE_SAME:
 	case WRITE_SAME_16:
@@ -57,8 +55,9 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 }
 
 /*
- * Between the guest's pages and ours. One walk over both: skipping from the
- * start for each page would be quadratic.
+ * Copies between the guest's pages and the bounce buffer. This walks over both lists
+ * at once, because sg_pcopy_from_buffer() for each page would start at the beginning
+ * of the list each time, which is quadratic.
  */
 static void copy(struct scatterlist *dst, unsigned int dst_nents,
 		 struct scatterlist *src, unsigned int src_nents, size_t len)
@@ -104,8 +103,8 @@ static unsigned int block_order(const struct se_device *dev)
 }
 
 /**
- * vhost_scsi_bounce_get - allocate it, and fill it with data-out
- * @t: given back by vhost_scsi_bounce_put()
+ * vhost_scsi_bounce_get - allocate a bounce buffer, and copy data-out into it
+ * @t: vhost_scsi_bounce_put() frees the buffer
  * @cmd: with data
  *
  * Context: may sleep.
@@ -135,7 +134,7 @@ err:
 }
 
 /**
- * vhost_scsi_bounce_copy_back - give the guest what was transferred
+ * vhost_scsi_bounce_copy_back - copy data-in to the guest's pages
  * @t: with a bounce buffer
  * @cmd: with its result
  *
@@ -150,7 +149,7 @@ void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
 }
 
 /**
- * vhost_scsi_bounce_put - free it
+ * vhost_scsi_bounce_put - free the bounce buffer
  * @t: with a bounce buffer
  *
  * Context: any.
@@ -169,11 +168,11 @@ void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_split_get - the guest's pages, one to an entry
- * @t: t->split is to be freed with the command
+ * vhost_scsi_split_get - make a scatterlist with one page in each entry
+ * @t: gets the list in t->split, which finish() frees
  * @cmd: with data
  *
- * pscsi takes no entry that goes beyond a page.
+ * pscsi does not take entries that are larger than a page.
  *
  * Context: may sleep.
  * Return: 0 or -ENOMEM.

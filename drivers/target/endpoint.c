@@ -10,11 +10,11 @@
 
 #include "target.h"
 
-/* Guards the list; a leaf. */
+/* Protects tpgs. No other lock is taken under it. */
 static DEFINE_MUTEX(tpgs_mutex);
 static LIST_HEAD(tpgs);
 
-/* A TPG can be found from now on. */
+/* From now on vhost_scsi_endpoint_get() finds the TPG. */
 void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg)
 {
 	mutex_lock(&tpgs_mutex);
@@ -22,7 +22,10 @@ void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg)
 	mutex_unlock(&tpgs_mutex);
 }
 
-/* It is not bound, for a bound one cannot be removed. */
+/*
+ * The TPG is about to be removed. No device is bound to it, because configfs does
+ * not remove an item that target_depend_item() was called for.
+ */
 void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg)
 {
 	mutex_lock(&tpgs_mutex);
@@ -32,20 +35,20 @@ void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg)
 
 static bool is_called(const struct vhost_scsi_tpg *tpg, const char *wwpn)
 {
-	/* LIO wants the name of an FC port without it; both are understood. */
+	/* LIO stores the name of an FC port without "fc."; accept both forms. */
 	if (tpg->tport->proto == SCSI_PROTOCOL_FCP && !strncmp(wwpn, "fc.", 3))
 		wwpn += 3;
 	return !strcmp(tpg->tport->name, wwpn);
 }
 
-/* Finds the port's TPGs; each keeps its configfs item, and so its memory. */
+/* Finds the TPGs of the port, and takes a reference to the configfs item of each. */
 static void find_tpgs(struct vhost_scsi_endpoint *ep)
 {
 	struct vhost_scsi_tpg *tpg;
 
 	mutex_lock(&tpgs_mutex);
 	list_for_each_entry(tpg, &tpgs, node)
-		/* fc.naa.X and naa.X are both called naa.X: the first one. */
+		/* "naa.X" is the name of fc.naa.X and of naa.X. Take the first. */
 		if (is_called(tpg, ep->wwpn) && !ep->tpgs[tpg->tpgt] &&
 		    config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
 			ep->tpgs[tpg->tpgt] = tpg;
@@ -53,9 +56,10 @@ static void find_tpgs(struct vhost_scsi_endpoint *ep)
 }
 
 /*
- * All of them or none: a guest that silently lacks the disks of one TPG is worse
- * off than one that does not start. The caller is asked, not who opened the file:
- * libvirt opens it as root and hands it to QEMU.
+ * The caller must be allowed to bind to all TPGs of the port, or it binds to none: a
+ * guest that silently lacks the disks of one TPG is worse off than a guest that does
+ * not start. The credentials are those of the caller and not of the opener, because
+ * libvirt opens the file as root and passes it to QEMU.
  */
 static bool may_bind(const struct vhost_scsi_endpoint *ep)
 {
@@ -97,15 +101,16 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 }
 
 /*
- * Takes over the reference that find_tpgs() got. No mutex of ours is held while
- * configfs takes locks that it also holds when it calls us.
+ * Consumes the reference of find_tpgs(). Must not be called with a mutex of the module
+ * held: target_depend_item() takes locks of configfs, and configfs holds these locks
+ * when it calls the module.
  */
 static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 {
 	struct config_item *item = &tpg->tpg.tpg_group.cg_item;
 	int ret;
 
-	/* The directory, and those above, cannot be removed from now on. */
+	/* From now on the directory and its parents cannot be removed. */
 	ret = target_depend_item(item);
 	config_item_put(item);
 	if (ret)
@@ -119,7 +124,10 @@ static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	return ret;
 }
 
-/* They count from now on; a TPG that is bound may be given others. */
+/*
+ * Reads the attributes once. Later changes of them do not concern the device that is
+ * being bound.
+ */
 static void read_attributes(struct vhost_scsi_endpoint *ep)
 {
 	unsigned int i;
@@ -133,8 +141,9 @@ static void read_attributes(struct vhost_scsi_endpoint *ep)
 }
 
 /*
- * A TPG that is going, has no nexus or is another's is not for this guest. All
- * others it must see, or it would take a LUN that it has for gone.
+ * A TPG that is being removed, has no nexus or is bound to another device is left
+ * out. Any other error fails the whole call: with a TPG missing, the guest would take
+ * LUNs that it has for removed.
  */
 static bool is_fatal(int err)
 {
@@ -144,12 +153,12 @@ static bool is_fatal(int err)
 /**
  * vhost_scsi_endpoint_get - bind a device to all free TPGs of a port
  * @wwpn: the port
- * @dev: told of LUNs that come and go until the endpoint is put
+ * @dev: gets vhost_scsi_lun_changed() until the endpoint is put
  *
  * Context: may sleep.
- * Return: the endpoint; or an ERR_PTR: -EACCES: one of its TPGs is for another
- * user; -ENODEV: there is no such port, or none of its TPGs has a nexus; -EBUSY:
- * others are bound to them; -ENOMEM.
+ * Return: the endpoint, or an ERR_PTR. -EACCES: bind_uid of one of the TPGs is
+ * another user. -ENODEV: there is no such port, or none of its TPGs has a nexus.
+ * -EBUSY: other devices are bound to all TPGs. -ENOMEM.
  */
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 						    struct vhost_scsi_dev *dev)
@@ -195,8 +204,8 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 }
 
 /**
- * vhost_scsi_endpoint_put - give the TPGs back
- * @ep: no command or function of it is under way
+ * vhost_scsi_endpoint_put - release the TPGs
+ * @ep: has no command and no task management function under way
  *
  * Context: may sleep.
  */
@@ -228,10 +237,10 @@ bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target)
 }
 
 /**
- * vhost_scsi_endpoint_pins - is guest memory to be pinned as a whole
- * @ep: what a device is bound to
+ * vhost_scsi_endpoint_pins - must all guest memory be pinned
+ * @ep: the endpoint
  *
- * Return: true if one of its TPGs was so when the device was bound.
+ * Return: true if pin_memory of one of the TPGs was set when the device was bound.
  */
 bool vhost_scsi_endpoint_pins(const struct vhost_scsi_endpoint *ep)
 {
@@ -239,11 +248,11 @@ bool vhost_scsi_endpoint_pins(const struct vhost_scsi_endpoint *ep)
 }
 
 /**
- * vhost_scsi_endpoint_poll_us - how long a queue may be polled
- * @ep: what a device is bound to
+ * vhost_scsi_endpoint_poll_us - how long a worker may poll an empty queue
+ * @ep: the endpoint
  *
- * Return: microseconds, the most that one of its TPGs had when the device was bound;
- * 0: not at all.
+ * Return: microseconds, the largest poll_us of the TPGs when the device was bound.
+ * 0: do not poll.
  */
 u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep)
 {
