@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What only the files of this wing, and the tests of it, call.
+ * Functions that only the files of this wing and its tests call.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -25,7 +25,8 @@ int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
  * @node: in watch->tables
  * @start: the owner's address of the first page
  * @nr: pages
- * @pages: each with a mark or not; marks are set and taken off under watch->lock
+ * @pages: the pages; a marked entry may be another page by now. Marks are set and
+ *	   cleared under watch->lock
  */
 struct vhost_scsi_watched {
 	struct list_head node;
@@ -41,7 +42,7 @@ void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
 void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 				 unsigned long start, unsigned long end);
 
-/* The address behind the last page. */
+/* The first address behind the last page. */
 static inline unsigned long
 vhost_scsi_watched_end(const struct vhost_scsi_watched *table)
 {

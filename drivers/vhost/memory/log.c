@@ -3,10 +3,10 @@
  * Dirty logging for live migration: a bit for each 4 KiB page of guest memory
  * that the module wrote, in a bitmap of the owner's.
  *
- * The bitmap is pinned and mapped when it is set, so that any context can
- * write it. What is written to guest memory is logged afterwards and before
- * the used index that tells the guest of it; the index itself, and the other
- * fields of the device area, right after they are written.
+ * The bitmap is pinned and mapped when it is set, so that it can be written in any
+ * context. A page of data is marked after it was written, and before the used index
+ * that tells the guest of it is published. The used index and the other fields of the
+ * device area are marked right after they are written.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -27,13 +27,13 @@ struct vhost_scsi_log {
 };
 
 /**
- * vhost_scsi_log_create - make a bitmap of the owner's usable
- * @base: the owner's address
- * @mem: what the bitmap covers
- * @ctx: signalled after writes, or NULL; to outlive the log
+ * vhost_scsi_log_create - pin and map the owner's bitmap
+ * @base: the owner's address of the bitmap
+ * @mem: the memory table that the bitmap covers
+ * @ctx: signalled after the bitmap was written, or NULL; must outlive the log
  *
  * Context: the owner's ioctl; may sleep.
- * Return: the log, or an ERR_PTR (-EFAULT: the bitmap is not all there).
+ * Return: the log, or an ERR_PTR (-EFAULT: a part of the bitmap is not in memory).
  */
 struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
 					     const struct vhost_scsi_mem *mem,
@@ -55,7 +55,7 @@ struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
 		kfree(log);
 		return ERR_PTR(ret);
 	}
-	/* Bit operations want an aligned start. */
+	/* Bit operations need an aligned start address. */
 	log->first = 8 * (u64)offset_in_page(base);
 	log->pages = pages;
 	log->ctx = ctx;
@@ -63,8 +63,8 @@ struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
 }
 
 /**
- * vhost_scsi_log_free - let go of the bitmap
- * @log: seen by nobody any more, or NULL
+ * vhost_scsi_log_free - unmap and unpin the bitmap
+ * @log: no reader under RCU is left; or NULL
  */
 void vhost_scsi_log_free(struct vhost_scsi_log *log)
 {
@@ -74,7 +74,7 @@ void vhost_scsi_log_free(struct vhost_scsi_log *log)
 	kfree(log);
 }
 
-/* set_bit_le() takes an int. */
+/* set_bit_le() takes an int, and the bitmap may have more bits. */
 static void log_set(struct vhost_scsi_log *log, u64 bit)
 {
 	set_bit_le(bit % BITS_PER_LONG,
@@ -82,12 +82,12 @@ static void log_set(struct vhost_scsi_log *log, u64 bit)
 }
 
 /**
- * vhost_scsi_log_mark - guest memory was written, and there was a log
- * @slot: where the log is, if there still is one
+ * vhost_scsi_log_mark - mark pages of guest memory as written
+ * @slot: pointer to the log, which may have become NULL
  * @gpa: guest physical address
  * @len: bytes
  *
- * For vhost_scsi_log_write().
+ * The slow path of vhost_scsi_log_write().
  *
  * Context: any.
  */
@@ -102,7 +102,10 @@ void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len)
 	rcu_read_lock();
 	log = rcu_dereference(*slot);
 	if (log) {
-		/* The memory before the bit. */
+		/*
+		 * Orders the write of the memory before the bit: the owner
+		 * copies the page after it has seen and cleared the bit.
+		 */
 		smp_wmb();
 		last = (gpa + len - 1) / VHOST_PAGE_SIZE;
 		for (page = gpa / VHOST_PAGE_SIZE;

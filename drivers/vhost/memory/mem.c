@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guest memory: from guest addresses to the owner's, and pinned mappings.
+ * Guest memory: translates guest addresses to the owner's, and maps memory that is
+ * pinned for long.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -12,7 +13,7 @@
 
 #include "internal.h"
 
-/* QEMU counts on 509, KVM's memory slots; more costs only a longer search. */
+/* QEMU expects at least 509, KVM's memory slots. More only make the search longer. */
 #define MAX_REGIONS	4096
 
 static int region_cmp(const void *a, const void *b)
@@ -68,8 +69,8 @@ static int mem_fill(struct vhost_scsi_mem *mem,
  * vhost_scsi_mem_create - read the argument of VHOST_SET_MEM_TABLE
  * @m: the owner's table
  *
- * Return: a table to be freed by vhost_scsi_mem_free(), or an ERR_PTR:
- * -EFAULT (unreadable, a region that is empty, wraps or is no user memory),
+ * Return: a table to be freed by vhost_scsi_mem_free(), or an ERR_PTR: -EFAULT (the
+ * table is unreadable, or a region is empty, wraps around or is not user memory),
  * -EINVAL (regions overlap), -E2BIG, -EOPNOTSUPP (padding in use), -ENOMEM.
  */
 struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m)
@@ -101,8 +102,8 @@ struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m)
 }
 
 /**
- * vhost_scsi_mem_free - free a table and what it keeps
- * @mem: not pinned, used by nobody, or NULL
+ * vhost_scsi_mem_free - free a table and the older tables that it keeps
+ * @mem: not pinned and without users; or NULL
  */
 void vhost_scsi_mem_free(struct vhost_scsi_mem *mem)
 {
@@ -115,7 +116,7 @@ void vhost_scsi_mem_free(struct vhost_scsi_mem *mem)
 }
 
 /**
- * vhost_scsi_mem_keep - keep an old table as long as a new one
+ * vhost_scsi_mem_keep - free an old table not before a new one
  * @mem: the new one
  * @old: the old one, or NULL
  */
@@ -166,14 +167,14 @@ vhost_scsi_mem_region(const struct vhost_scsi_mem *mem, u64 gpa)
 	return NULL;
 }
 
-/* vhost_scsi_mem_find(), for what is called for each descriptor. */
+/* The inline part of vhost_scsi_mem_find(), for callers with many descriptors. */
 static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 				   size_t len, struct vhost_scsi_iov *piece,
 				   const struct vhost_scsi_region **last)
 {
 	const struct vhost_scsi_region *r = *last;
 
-	/* What a chain consists of mostly lies in one region. */
+	/* Most chains lie in one region: try the region of the last range first. */
 	if (!r || gpa - r->gpa >= r->size) {
 		r = vhost_scsi_mem_region(mem, gpa);
 		if (!r)
@@ -185,13 +186,13 @@ static __always_inline size_t find(const struct vhost_scsi_mem *mem, u64 gpa,
 }
 
 /**
- * vhost_scsi_mem_find - where guest memory lies in the owner's
+ * vhost_scsi_mem_find - find the owner's address of guest memory
  * @mem: the table, or NULL
  * @gpa: guest physical address
  * @len: bytes wanted
  * @base: the owner's address
  *
- * Return: bytes that follow @base in one piece, at most @len; 0 when @gpa is
+ * Return: the bytes from @base on that are contiguous, at most @len; 0 if @gpa is
  * not guest memory.
  */
 size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
@@ -210,11 +211,11 @@ size_t vhost_scsi_mem_find(const struct vhost_scsi_mem *mem, u64 gpa,
  * vhost_scsi_mem_map - turn ranges into pieces of the owner's memory
  * @mem: the table, or NULL
  * @ranges: of guest memory
- * @nr: of them
- * @iov: filled; what is not guest memory becomes a piece without a base
- * @max: room in @iov
+ * @nr: number of @ranges
+ * @iov: gets the pieces; a part that is not guest memory becomes a piece without base
+ * @max: number of elements of @iov
  *
- * Return: pieces used, or -E2BIG.
+ * Return: number of pieces, or -E2BIG.
  */
 int vhost_scsi_mem_map(const struct vhost_scsi_mem *mem,
 		       const struct vhost_scsi_range *ranges, unsigned int nr,
@@ -262,7 +263,7 @@ int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 		n = find(mem, gpa, len, &piece, &last);
 		if (!n)
 			return -EFAULT;
-		/* Tables in one piece, as they mostly are: words, no tail. */
+		/* Most indirect tables are in one piece and aligned: copy words. */
 		if (n == len && !((n | (unsigned long)buf) % sizeof(u64)) ?
 		    !vhost_scsi_copy_few(buf, piece.base,
 					 round_down(n, sizeof(u64))) :
@@ -272,7 +273,7 @@ int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 	return 0;
 }
 
-/* vhost_scsi_cursor_read(), when it crosses pieces or meets no memory. */
+/* vhost_scsi_cursor_read(), if the bytes are in several pieces or not in memory. */
 size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 				size_t len)
 {
@@ -291,13 +292,14 @@ size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 }
 
 /**
- * vhost_scsi_pin_long - pin pages of the owner for long, to be written
- * @addr: the owner's address, of a page
+ * vhost_scsi_pin_long - pin pages of the owner for long and for writing
+ * @addr: the owner's address, page aligned
  * @nr: pages, not 0
  * @pages: filled
  *
- * Old kernels' long pin does not wait for a page that userfaultfd is to bring, as
- * for the target of a post-copy migration. A short one does.
+ * On old kernels a long-term pin does not wait for a page that userfaultfd has yet to
+ * bring, as on the destination of a post-copy migration. A short-term pin does wait,
+ * so it comes first.
  *
  * Context: the owner's mm is in use; may sleep.
  * Return: pages pinned, at least one; or a negative errno.
@@ -322,12 +324,13 @@ int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
  * @uaddr: the owner's address
  * @len: bytes, not 0
  *
- * Pages are pinned writable also where the device only reads: a page that was
- * not written yet would be replaced when the guest writes it.
+ * The pages are pinned for writing, even if the device only reads them. A page that
+ * was never written is a shared zero page, or shared by copy on write. The guest's
+ * first write would replace it, and the mapping would keep the old page.
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0, -EFAULT, -ENOMEM, or what pinning says (-EOPNOTSUPP: the memory
- * is of a kind that cannot be pinned for long, a file system with DAX).
+ * Return: 0, -EFAULT, -ENOMEM, or another error of pin_user_pages() (-EOPNOTSUPP: the
+ * memory cannot be pinned for long, such as a file on a file system with DAX).
  */
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len)
 {
@@ -366,7 +369,7 @@ err:
 
 /**
  * vhost_scsi_map_destroy - undo vhost_scsi_map_create()
- * @map: may be empty
+ * @map: the mapping, or an empty one
  *
  * Context: may sleep.
  */

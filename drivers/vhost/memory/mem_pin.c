@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All of guest memory pinned, for as long as the device is bound: what the target's
- * attribute pin_memory asks for. A command then finds its pages in a table.
+ * All of guest memory pinned while the device is bound, for the target's attribute
+ * pin_memory. A command then finds its pages in a table.
  *
- * The pages count as locked memory of the owner (RLIMIT_MEMLOCK), and a region that
- * a new table has like the old one is not pinned twice. Requests under way keep the
- * table that they began with.
+ * The pages count as locked memory of the owner (RLIMIT_MEMLOCK). A region that is
+ * the same in a new table and in the old one is pinned and counted once. A request
+ * under way holds a reference to the table that it began with.
  *
- * The owner may still put another page at an address. The watch marks the pages
- * for which that may have happened, and a command that meets a mark pins for itself,
- * as if nothing were pinned; if it finds the same page, it takes the mark off.
+ * The owner may still put another page at an address. The watch marks the pages for
+ * which this may have happened. A command that meets a mark pins for itself, as
+ * without pin_memory. If it finds the same page there, it clears the mark.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -21,14 +21,14 @@
 
 #include "internal.h"
 
-/* Pages that are pinned at a time, before somebody else has the processor. */
+/* Pages that are pinned between two calls of cond_resched(). */
 #define CHUNK		512
 
 /**
  * struct vhost_scsi_pinned - the pages of a region
- * @users: tables that have the region
- * @watch: the owner's
- * @mm: whose locked memory it counts as
+ * @users: number of tables that have the region
+ * @watch: of the owner's address space
+ * @mm: the owner's, whose locked memory the pages count as
  * @base: the owner's address
  * @size: bytes
  * @table: the pages, for @watch
@@ -56,7 +56,7 @@ static int pin_range(struct vhost_scsi_pinned *p, unsigned long *done)
 					  t->pages + *done);
 		if (got < 0)
 			return got;
-		/* Here, because the completion of a command must not sleep. */
+		/* set_page_dirty_lock() sleeps, and a completion must not. */
 		for (; got; got--, (*done)++)
 			if (!PageDirty(compound_head(t->pages[*done])))
 				set_page_dirty_lock(t->pages[*done]);
@@ -104,7 +104,7 @@ pinned_create(const struct vhost_scsi_region *r, struct vhost_scsi_watch *watch)
 	t->start = r->base & PAGE_MASK;
 	t->nr = DIV_ROUND_UP(offset_in_page(r->base) + r->size, PAGE_SIZE);
 
-	/* Before anything is allocated: the owner names the size. */
+	/* The owner chooses the size: check it before anything is allocated. */
 	ret = t->nr > totalram_pages() ? -ENOMEM :
 	      account_locked_vm(current->mm, t->nr, true);
 	if (ret) {
@@ -154,7 +154,7 @@ static int pin_region(struct vhost_scsi_region *r,
 		if (IS_ERR(p))
 			return PTR_ERR(p);
 		vhost_scsi_watch_add(watch, &p->table);
-		/* What was invalidated before it was in the list has no mark. */
+		/* Pages that were invalidated before watch_add() have no mark. */
 		if (!begun || vhost_scsi_watch_retry(watch, seq))
 			vhost_scsi_watch_invalidate(watch, p->table.start,
 						    vhost_scsi_watched_end(&p->table));
@@ -164,7 +164,7 @@ static int pin_region(struct vhost_scsi_region *r,
 	return 0;
 }
 
-/* Return: that was the last user of the pages, and they may be freed. */
+/* Return: true if this was the last user of the pages, which may now be freed. */
 static bool let_go_region(struct vhost_scsi_region *r)
 {
 	if (!r->pinned || !refcount_dec_and_test(&r->pinned->users))
@@ -186,7 +186,7 @@ static void mem_free_work(struct work_struct *work)
 	vhost_scsi_mem_free(mem);
 }
 
-/* Nobody uses it any more. */
+/* The last user is gone. */
 static void mem_end(struct vhost_scsi_mem *mem)
 {
 	unsigned int i;
@@ -195,7 +195,7 @@ static void mem_end(struct vhost_scsi_mem *mem)
 		vhost_scsi_mem_free(mem);
 		return;
 	}
-	/* Here and not in the work item: the watch may be gone before it runs. */
+	/* Not in the work item: the watch may be freed before that runs. */
 	for (i = 0; i < mem->nr; i++)
 		if (!let_go_region(&mem->regions[i]))
 			mem->regions[i].pinned = NULL;
@@ -204,15 +204,16 @@ static void mem_end(struct vhost_scsi_mem *mem)
 
 /**
  * vhost_scsi_mem_pin - pin all of a table's memory
- * @mem: a new table, or one that no request can use
- * @old: a pinned one, whose regions may be the same; or NULL
+ * @mem: a table that no request can use yet
+ * @old: a pinned table, some of whose regions may be the same; or NULL
  * @watch: registered or not
- * @wq: to free the pages in, should the last user go in an interrupt
+ * @wq: frees the pages, because the last user may go in an interrupt
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0; -ENOMEM: RLIMIT_MEMLOCK does not allow it, or the host is short of
- * memory; -EFAULT: some of it is not there or not writable; -EINTR: killed; or what
- * pinning says (-EOPNOTSUPP: a file system with DAX). Nothing is pinned then.
+ * Return: 0, or an error, and then nothing is pinned. -ENOMEM: the pages would exceed
+ * RLIMIT_MEMLOCK, or the host is short of memory. -EFAULT: a part does not exist or is
+ * not writable. -EINTR: a fatal signal arrived. Or another error of pin_user_pages()
+ * (-EOPNOTSUPP: a file system with DAX).
  */
 int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
 		       const struct vhost_scsi_mem *old,
@@ -222,7 +223,7 @@ int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
 	unsigned int i;
 	int ret;
 
-	/* There was no memory to register it. */
+	/* Registering failed when the device got its owner. */
 	if (!watch->watched)
 		return -ENOMEM;
 	INIT_WORK(&mem->free, mem_free_work);
@@ -239,8 +240,8 @@ int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
 }
 
 /**
- * vhost_scsi_mem_unpin - undo vhost_scsi_mem_pin(), the table stays
- * @mem: no request uses it or can begin to; pinned in part or not at all is fine
+ * vhost_scsi_mem_unpin - undo vhost_scsi_mem_pin(), and keep the table
+ * @mem: no request uses it or can begin to. It may be pinned in part, or not at all
  *
  * Context: may sleep.
  */
@@ -260,11 +261,11 @@ void vhost_scsi_mem_unpin(struct vhost_scsi_mem *mem)
 }
 
 /**
- * vhost_scsi_mem_get - keep a table for a request that uses its pages
+ * vhost_scsi_mem_get - take a reference to a table for a request that uses its pages
  * @mem: pinned
  *
  * Context: a worker.
- * Return: @mem, to be given to vhost_scsi_mem_put().
+ * Return: @mem; the caller owes vhost_scsi_mem_put().
  */
 struct vhost_scsi_mem *vhost_scsi_mem_get(struct vhost_scsi_mem *mem)
 {
@@ -273,8 +274,8 @@ struct vhost_scsi_mem *vhost_scsi_mem_get(struct vhost_scsi_mem *mem)
 }
 
 /**
- * vhost_scsi_mem_put - a user of a table ends
- * @mem: freed with the last one, or NULL
+ * vhost_scsi_mem_put - drop a reference to a table
+ * @mem: freed with the last reference; or NULL
  *
  * Context: any.
  */

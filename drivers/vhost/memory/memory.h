@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The lowest wing of the guest's side: guest memory. What the wings above may call.
+ * The lowest wing of the guest's side: guest memory. This header has everything that
+ * the wings above may call.
  *
- *   mem.c	where the owner has it, and how it is read
- *   mem_pin.c	all of it pinned while the device is bound
- *   pins.c	single pages that stay pinned for the next command
- *   watch.c	the MMU notifier that says which of them may have been replaced
- *   log.c	the dirty log
+ *   mem.c	translates guest addresses, and reads guest memory
+ *   mem_pin.c	pins all guest memory while the device is bound
+ *   pins.c	keeps single pages pinned for the next command
+ *   watch.c	is the MMU notifier, which says which of these may have been replaced
+ *   log.c	writes the dirty log
  *
- * Nothing here knows what a queue, a device or a SCSI command is.
+ * This wing does not know what a queue, a device or a SCSI command is.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -26,15 +27,16 @@
 
 struct eventfd_ctx;
 
-/* A range of guest memory; the guest names it, so it may be anywhere. */
+/* A range of guest addresses. The guest chooses it, so it may lie outside of memory. */
 struct vhost_scsi_range {
 	u64 gpa;
 	u32 len;
 };
 
 /*
- * A piece of guest memory in the owner's address space; no base: not memory. If
- * its region is pinned, @pages begins with the page of @base.
+ * A contiguous piece of guest memory in the owner's address space. If @base is NULL,
+ * the guest addresses are not memory. If the region is pinned, @pages points to the
+ * entry of the page of @base.
  */
 struct vhost_scsi_iov {
 	void __user *base;
@@ -43,7 +45,7 @@ struct vhost_scsi_iov {
 	size_t len;
 };
 
-/* A place in a list of pieces; the functions that use it move it on. */
+/* A position in a list of pieces. Functions that read or write there advance it. */
 struct vhost_scsi_cursor {
 	const struct vhost_scsi_iov *iov;
 	unsigned int nr;
@@ -56,11 +58,11 @@ struct vhost_scsi_pinned;
 
 /**
  * struct vhost_scsi_region - a piece of guest memory
- * @gpa: where the guest has it
+ * @gpa: address in the guest
  * @size: bytes
- * @base: where the owner has it
- * @pages: from the page of @base on, if all of it is pinned; see mem_pin.c
- * @pinned: who keeps @pages
+ * @base: address in the owner
+ * @pages: if the region is pinned, its pages from that of @base on; see mem_pin.c
+ * @pinned: keeps @pages; NULL: the region is not pinned
  */
 struct vhost_scsi_region {
 	u64 gpa;
@@ -71,14 +73,14 @@ struct vhost_scsi_region {
 };
 
 /**
- * struct vhost_scsi_mem - a table that VHOST_SET_MEM_TABLE made
- * @users: who set it, and requests that use pages of it
- * @pinned: regions have pages; changed only while no request can begin
- * @free: frees a pinned table, whose last user may go in an interrupt
+ * struct vhost_scsi_mem - a memory table of VHOST_SET_MEM_TABLE
+ * @users: the device, and the requests that use pages of the table
+ * @pinned: the regions have @pages; changed only while no request can begin
+ * @free: frees a pinned table, because the last user may go in an interrupt
  * @wq: runs @free
- * @stale: an older one that some queue may still use; freed with this one
- * @nr: of @regions
- * @regions: by guest address, not overlapping
+ * @stale: an older table that some queue may still use; freed with this one
+ * @nr: number of @regions
+ * @regions: sorted by guest address, without overlaps
  */
 struct vhost_scsi_mem {
 	refcount_t users;
@@ -103,7 +105,7 @@ int vhost_scsi_mem_read(const struct vhost_scsi_mem *mem, u64 gpa, void *buf,
 size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 				size_t len);
 
-/* Are these bytes, not 0, all in the region? */
+/* Returns true if @len is not 0 and all bytes are in the region. */
 static inline bool vhost_scsi_region_has(const struct vhost_scsi_region *r,
 					 u64 gpa, u32 len)
 {
@@ -112,7 +114,7 @@ static inline bool vhost_scsi_region_has(const struct vhost_scsi_region *r,
 	return len && off < r->size && len <= r->size - off;
 }
 
-/* Where @gpa, which is in the region, lies in the owner's memory. */
+/* Sets base and pages of @piece for @gpa, which is in the region. */
 static __always_inline void
 vhost_scsi_region_piece(const struct vhost_scsi_region *r, u64 gpa,
 			struct vhost_scsi_iov *piece)
@@ -127,14 +129,13 @@ vhost_scsi_region_piece(const struct vhost_scsi_region *r, u64 gpa,
 }
 
 /**
- * vhost_scsi_cursor_piece - what lies at the cursor in one piece
- * @cur: not moved
+ * vhost_scsi_cursor_piece - get the contiguous piece at the cursor
+ * @cur: the cursor, which is not advanced
  * @max: bytes wanted, not 0
- * @len: bytes that there are, at most @max
- * @gpa: their guest address
+ * @len: gets the bytes that are contiguous, at most @max
+ * @gpa: gets their guest address
  *
- * Return: the owner's address, or NULL: the pieces are used up or what lies
- * here is no memory.
+ * Return: the owner's address; or NULL: no piece is left, or the piece is not memory.
  */
 static inline void __user *
 vhost_scsi_cursor_piece(const struct vhost_scsi_cursor *cur, size_t max,
@@ -148,9 +149,9 @@ vhost_scsi_cursor_piece(const struct vhost_scsi_cursor *cur, size_t max,
 }
 
 /**
- * vhost_scsi_cursor_skip - move on
+ * vhost_scsi_cursor_skip - advance the cursor
  * @cur: the cursor
- * @len: bytes, at most what is left
+ * @len: bytes, at most as many as are left
  */
 static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
 					  size_t len)
@@ -166,8 +167,8 @@ static inline void vhost_scsi_cursor_skip(struct vhost_scsi_cursor *cur,
 }
 
 /*
- * copy_from_user() of few bytes. Of a constant @len up to eight words are copied
- * without a loop, and a tail that cannot be there is compiled out.
+ * copy_from_user() of few bytes. If @len is a constant, up to eight words are copied
+ * without a loop, and the compiler drops the tails that @len does not have.
  */
 static __always_inline bool vhost_scsi_copy_few(void *buf,
 						const void __user *from,
@@ -203,10 +204,10 @@ fault:
 }
 
 /**
- * vhost_scsi_cursor_read - copy from the pieces and move on
+ * vhost_scsi_cursor_read - copy from the pieces, and advance the cursor
  * @cur: the cursor
- * @buf: where to
- * @len: bytes; inline for the sake of a constant
+ * @buf: gets the bytes
+ * @len: bytes; the function is inline because this is mostly a constant
  *
  * Context: a worker; may sleep.
  * Return: bytes copied.
@@ -247,11 +248,12 @@ void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
 /**
  * struct vhost_scsi_watch - invalidations of the owner's address space
  * @mn: registered while @watched
- * @watched: they are counted
- * @in_progress: invalidations under way
- * @seq: invalidations that began
- * @lock: guards @tables and the marks in their pages; a leaf, interrupts may be off
- * @tables: of pages that are pinned for long; struct vhost_scsi_watched
+ * @watched: @mn is registered
+ * @in_progress: number of invalidations under way
+ * @seq: number of invalidations that have begun
+ * @lock: protects @tables and the marks in them; taken in any context, and no other
+ *	  lock is taken under it
+ * @tables: tables of pages that are pinned for long, struct vhost_scsi_watched
  */
 struct vhost_scsi_watch {
 	struct mmu_notifier mn;
@@ -275,7 +277,7 @@ void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
 				 unsigned int seq, struct page **pages,
 				 struct page *const *now, unsigned int nr);
 
-/* An entry of a table of pages that are pinned for long, without its mark. */
+/* Returns the page of an entry of struct vhost_scsi_watched, without the mark. */
 static inline struct page *vhost_scsi_page(struct page *const *entry)
 {
 	return (struct page *)((unsigned long)READ_ONCE(*entry) & ~1UL);
@@ -293,17 +295,17 @@ void vhost_scsi_mem_put(struct vhost_scsi_mem *mem);
 
 /* pins.c */
 
-/* The most pages of a run: 1 MiB, wherever it begins in a page. */
+/* Pages of a run, at most: 1 MiB that may begin anywhere in a page. */
 #define VHOST_SCSI_RUN_PAGES	257
 
 /**
  * struct vhost_scsi_pin - a page that is kept pinned
- * @addr: the owner's address of it
- * @page: NULL: none
- * @missed: the address that was looked for here last and not found, with
- *	    PIN_REFUSED or not
- * @seq: of the watch, when the page was pinned
- * @users: requests that use it
+ * @addr: the owner's address
+ * @page: the page, or NULL
+ * @missed: the last address that was looked for here and not found; with the bit
+ *	    PIN_REFUSED if its page cannot be pinned for long
+ * @seq: watch->seq when the page was pinned
+ * @users: number of requests that use the page
  */
 struct vhost_scsi_pin {
 	unsigned long addr;
@@ -315,11 +317,12 @@ struct vhost_scsi_pin {
 
 /**
  * struct vhost_scsi_pins - pages that are remembered by the owner's address
- * @pins: a place for each address modulo @nr; NULL: nothing is remembered
- * @nr: of them, a power of two
+ * @pins: the page number modulo @nr is the index; NULL: nothing is remembered
+ * @nr: number of @pins, a power of two
  * @watch: says whether a page may have been replaced
  *
- * The caller serialises all functions but those that put.
+ * The caller serialises all functions except vhost_scsi_pin_put() and
+ * vhost_scsi_pin_put_run().
  */
 struct vhost_scsi_pins {
 	struct vhost_scsi_pin *pins;
@@ -345,8 +348,9 @@ void vhost_scsi_pin_put_run(const struct vhost_scsi_pins *pins,
 			    struct vhost_scsi_pin *pin, unsigned int nr);
 
 /**
- * vhost_scsi_pin_put - the page is not used any more
- * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_get_repeated()
+ * vhost_scsi_pin_put - end the use of a page
+ * @in: from vhost_scsi_pin_get() or vhost_scsi_pin_get_repeated(); NULL: the page is
+ *	not remembered, and is unpinned
  * @page: likewise
  *
  * Context: any.
@@ -358,7 +362,7 @@ static inline void vhost_scsi_pin_put(struct vhost_scsi_pin *in,
 		unpin_user_page(page);
 		return;
 	}
-	/* Pairs with pin_new(), which replaces a page after its last use. */
+	/* Release: pairs with the acquire of pin_new(), which replaces an unused page. */
 	atomic_dec_return_release(&in->users);
 }
 
@@ -373,8 +377,8 @@ void vhost_scsi_log_free(struct vhost_scsi_log *log);
 void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len);
 
 /**
- * vhost_scsi_log_write - guest memory was written
- * @slot: where the log is, if there is one
+ * vhost_scsi_log_write - mark guest memory as written
+ * @slot: pointer to the log; NULL: there is no log
  * @gpa: guest physical address
  * @len: bytes
  *

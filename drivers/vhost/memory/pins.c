@@ -2,15 +2,16 @@
 /*
  * Single pages, pinned once for many commands.
  *
- * A driver keeps its buffers, so that the same few pages come again and again,
- * while to pin one costs as much as all else that is done for a response. A table
- * remembers the pages that it met last, by the owner's address. Some callers have
- * each page remembered at once. Others only have those that come twice in a row at
- * their place in the table, because most do not come again.
+ * A guest's driver uses the same few buffers again and again, and pinning a page
+ * costs as much as everything else that is done for a response. So a table remembers
+ * pages by the owner's address, and keeps them pinned. The pages of responses are
+ * remembered at once (vhost_scsi_pin_get()). Most pages of data do not come again, so
+ * they are remembered when they come twice in a row at their place in the table
+ * (vhost_scsi_pin_get_repeated()).
  *
- * What was remembered before the last invalidation of the owner's memory does not
- * count any more, see watch.c. As with every pin, an invalidation between the
- * look-up and the use comes too late for that command.
+ * A page that was remembered before the last invalidation of the owner's memory is
+ * pinned anew, see watch.c. As with every pin, an invalidation between the look-up
+ * and the use comes too late for that command.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -19,17 +20,17 @@
 
 #include "internal.h"
 
-/* In vhost_scsi_pin.missed: the page cannot be pinned for long. */
+/* In vhost_scsi_pin.missed: the page of that address cannot be pinned for long. */
 #define PIN_REFUSED	1UL
 
 /**
- * vhost_scsi_pins_alloc - make room for pages to remember
+ * vhost_scsi_pins_alloc - allocate a table of remembered pages
  * @pins: empty
- * @watch: without it nothing can be remembered
- * @nr: pages, a power of two; not less than VHOST_SCSI_RUN_PAGES if there will be
- *	runs, for two pages of a run must not have the same place
+ * @watch: if it is not registered, nothing is remembered
+ * @nr: number of pages, a power of two. For runs it must be VHOST_SCSI_RUN_PAGES or
+ *	more, because two pages of a run must not have the same place
  *
- * Without memory @pins stays empty, and each page is pinned for itself.
+ * If there is no memory, @pins stays empty, and each page is pinned for one use.
  */
 void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 			   struct vhost_scsi_watch *watch, unsigned int nr)
@@ -43,7 +44,7 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 }
 
 /**
- * vhost_scsi_pins_free - let go of the pages
+ * vhost_scsi_pins_free - unpin the pages and free the table
  * @pins: without users
  *
  * Context: may sleep.
@@ -59,14 +60,14 @@ void vhost_scsi_pins_free(struct vhost_scsi_pins *pins)
 	pins->pins = NULL;
 }
 
-/* Here, because the completion of a command must not sleep. */
+/* Called when a page is pinned: the completion of a command must not sleep. */
 static void set_dirty(struct page *page)
 {
 	if (!PageDirty(compound_head(page)))
 		set_page_dirty_lock(page);
 }
 
-/* For one use. */
+/* Pins a page for one use. */
 static int pin_once(unsigned long addr, struct page **page)
 {
 	int ret;
@@ -78,7 +79,7 @@ static int pin_once(unsigned long addr, struct page **page)
 	return 0;
 }
 
-/* The place of an address in the table; NULL: there is no table. */
+/* Returns the place of an address in the table, or NULL if there is no table. */
 static __always_inline struct vhost_scsi_pin *
 pin_at(const struct vhost_scsi_pins *pins, unsigned long addr)
 {
@@ -86,7 +87,7 @@ pin_at(const struct vhost_scsi_pins *pins, unsigned long addr)
 	       &pins->pins[(addr >> PAGE_SHIFT) & (pins->nr - 1)] : NULL;
 }
 
-/* Does the place have the page of @addr, and is it still that page? */
+/* Returns true if the place has the page of @addr and no invalidation has begun since. */
 static __always_inline bool pin_holds(const struct vhost_scsi_pins *pins,
 				      const struct vhost_scsi_pin *pin,
 				      unsigned long addr)
@@ -96,9 +97,11 @@ static __always_inline bool pin_holds(const struct vhost_scsi_pins *pins,
 }
 
 /*
- * Pin another page for a place, with one user. Return: 0; -EBUSY: not now; or another
- * negative errno: the page cannot be pinned for long, as that of a file on a file
- * system that does not allow it.
+ * Replaces the page of a place by that of @addr, with one user.
+ *
+ * Return: 0; -EBUSY: the old page is in use, or an invalidation is under way; another
+ * negative errno: the page cannot be pinned for long, because its file system does
+ * not allow it, for example.
  */
 static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 		   unsigned long addr)
@@ -106,14 +109,14 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 	struct page *page;
 	int ret;
 
-	/* Pairs with vhost_scsi_pin_put(): the page was used before it goes. */
+	/* Acquire: pairs with the release of vhost_scsi_pin_put() after the last use. */
 	if (atomic_read_acquire(&pin->users))
 		return -EBUSY;
 	if (pin->page)
 		unpin_user_page(pin->page);
 	pin->page = NULL;
 
-	/* An invalidation that begins after this is seen at the next look-up. */
+	/* pin_holds() sees an invalidation that begins after this. */
 	if (!vhost_scsi_watch_begin(pins->watch, &pin->seq))
 		return -EBUSY;
 	ret = vhost_scsi_pin_long(addr & PAGE_MASK, 1, &page);
@@ -132,7 +135,7 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
  * @pins: the table, empty or not
  * @addr: the owner's address
  * @in: for vhost_scsi_pin_put()
- * @page: the page, dirty
+ * @page: gets the page, which is marked dirty
  *
  * Context: a worker; may sleep.
  * Return: 0 or what pinning says.
@@ -154,13 +157,13 @@ int vhost_scsi_pin_get(struct vhost_scsi_pins *pins, unsigned long addr,
 	return 0;
 }
 
-/* Was @addr the last one that was not found here, and can it be remembered? */
+/* Returns true if @addr was the last miss at this place, and can be remembered. */
 static bool pin_missed(const struct vhost_scsi_pin *pin, unsigned long addr)
 {
 	return pin->missed == (addr & PAGE_MASK);
 }
 
-/* As pin_missed(); if not, @addr is the last one that was not found from now on. */
+/* As pin_missed(). If it returns false, @addr becomes the last miss of this place. */
 static bool pin_again(struct vhost_scsi_pin *pin, unsigned long addr)
 {
 	if ((pin->missed & PAGE_MASK) == (addr & PAGE_MASK))
@@ -169,7 +172,7 @@ static bool pin_again(struct vhost_scsi_pin *pin, unsigned long addr)
 	return false;
 }
 
-/* Remember a page, with one user; or note that it cannot be remembered. */
+/* Remembers a page, with one user; or notes that it cannot be remembered. */
 static bool pin_learn(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 		      unsigned long addr)
 {
@@ -184,12 +187,12 @@ static bool pin_learn(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
  * vhost_scsi_pin_get_repeated - pin a page, and remember it if it comes twice
  * @pins: the table, empty or not
  * @addr: the owner's address
- * @write: it will be written
+ * @write: the page will be written
  * @in: for vhost_scsi_pin_put()
- * @page: the page, which may be dirty or not
+ * @page: gets the page, which may be dirty or not
  *
- * A page that is remembered is always pinned for writing. So it is neither shared
- * by copy on write nor part of a read-only mapping of a file.
+ * A remembered page is always pinned for writing, so that it is neither shared by copy
+ * on write nor part of a read-only mapping of a file.
  *
  * Context: a worker; may sleep.
  * Return: 0 or what pinning says.
@@ -220,7 +223,7 @@ int vhost_scsi_pin_get_repeated(struct vhost_scsi_pins *pins,
 	return 0;
 }
 
-/* The place of the next page: that of the first follows the last. */
+/* Returns the place of the next page. The first place follows the last. */
 static struct vhost_scsi_pin *pin_next(const struct vhost_scsi_pins *pins,
 				       struct vhost_scsi_pin *pin)
 {
@@ -229,8 +232,9 @@ static struct vhost_scsi_pin *pin_next(const struct vhost_scsi_pins *pins,
 }
 
 /*
- * Remember the pages that vhost_scsi_pin_get_run() did not find, from @pin and @addr
- * on, if all of them came before. It is all or nothing: a run is let go of as a whole.
+ * Remembers the pages from @pin and @addr on, which vhost_scsi_pin_get_run() did not
+ * find, if each of them was the last miss of its place. It remembers all of them or
+ * none, because vhost_scsi_pin_put_run() puts the whole run.
  */
 static noinline bool run_learn(struct vhost_scsi_pins *pins,
 			       struct vhost_scsi_pin *pin, unsigned long addr,
@@ -259,12 +263,12 @@ static noinline bool run_learn(struct vhost_scsi_pins *pins,
 }
 
 /**
- * vhost_scsi_pin_get_run - get pages that lie side by side, if they are remembered
+ * vhost_scsi_pin_get_run - get pages with successive addresses, if all are remembered
  * @pins: the table, empty or not
- * @addr: the owner's address of the first
- * @nr: of pages, not more than VHOST_SCSI_RUN_PAGES
- * @in: the first one's place, for vhost_scsi_pin_put_run()
- * @pages: the pages, as vhost_scsi_pin_get_repeated() has them
+ * @addr: the owner's address of the first page
+ * @nr: number of pages, at most VHOST_SCSI_RUN_PAGES
+ * @in: gets the place of the first page, for vhost_scsi_pin_put_run()
+ * @pages: gets the pages, pinned as by vhost_scsi_pin_get_repeated()
  *
  * Context: a worker; may sleep.
  * Return: true; or false: nothing is pinned.
@@ -293,10 +297,10 @@ bool vhost_scsi_pin_get_run(struct vhost_scsi_pins *pins, unsigned long addr,
 }
 
 /**
- * vhost_scsi_pin_miss_run - have pages remembered if they come again
+ * vhost_scsi_pin_miss_run - note a run, so that it is remembered if it comes again
  * @pins: the table, empty or not
- * @addr: the owner's address of the first
- * @nr: of pages, not more than VHOST_SCSI_RUN_PAGES
+ * @addr: the owner's address of the first page
+ * @nr: number of pages, at most VHOST_SCSI_RUN_PAGES
  *
  * Context: a worker.
  */
@@ -313,10 +317,10 @@ void vhost_scsi_pin_miss_run(struct vhost_scsi_pins *pins, unsigned long addr,
 }
 
 /**
- * vhost_scsi_pin_put_run - pages are not used any more
+ * vhost_scsi_pin_put_run - end the use of a run
  * @pins: the table
- * @pin: the first one's place, from vhost_scsi_pin_get_run()
- * @nr: of pages
+ * @pin: the place of the first page, from vhost_scsi_pin_get_run()
+ * @nr: number of pages
  *
  * Context: any.
  */

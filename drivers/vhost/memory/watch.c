@@ -2,13 +2,13 @@
 /*
  * Watching the owner's address space by an MMU notifier.
  *
- * A page that stays pinned may stop being the page at its address: the owner
- * unmaps it, or a balloon, KSM or the kernel's own page migration replaces it. The
- * notifier counts such invalidations, so that whoever remembers a page can tell
- * whether one began since. In a table of pages it also marks those that are
- * affected. A mark says that the page may be another one: much of what is
- * invalidated stays as it is, for KSM looks at pages and a huge page is split into
- * mappings of small ones.
+ * Another page may come to the address of a page that stays pinned: the owner unmaps
+ * the page, or a balloon, KSM or the kernel's page migration replaces it. The notifier
+ * counts such invalidations, so that pins.c can tell whether one began since a page
+ * was remembered. In the tables of mem_pin.c it also marks the pages that are
+ * affected. A mark says that the page may have been replaced, and often it has not:
+ * KSM invalidates a page to look at it, and splitting a huge page into mappings of
+ * small ones invalidates all of them.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -17,9 +17,9 @@
 
 #include "internal.h"
 
-/* The mark, in the lowest bit of an entry of a table. */
+/* The mark, the lowest bit of an entry of a table. */
 #define INVALID		1UL
-/* Bytes of the owner's addresses that are marked at a time. */
+/* Bytes of the owner's addresses that are marked with the lock held once. */
 #define STRETCH		(32UL << 20)
 
 static int invalidate_start(struct mmu_notifier *mn,
@@ -29,12 +29,13 @@ static int invalidate_start(struct mmu_notifier *mn,
 
 	watch = container_of(mn, struct vhost_scsi_watch, mn);
 	/*
-	 * Full barriers: both counts are raised in this order, and before the
-	 * mapping changes. vhost_scsi_watch_begin() reads them the other way round.
+	 * Full barriers. Both counts are raised in this order, and before the
+	 * mapping changes. vhost_scsi_watch_begin() reads them in the opposite
+	 * order, seq first.
 	 */
 	atomic_inc_return(&watch->in_progress);
 	atomic_inc_return(&watch->seq);
-	/* A change of access rights leaves the page where it is, as does a fork. */
+	/* A change of access rights and a fork leave the page at its address. */
 	if (range->event == MMU_NOTIFY_UNMAP ||
 	    range->event == MMU_NOTIFY_CLEAR ||
 	    range->event == MMU_NOTIFY_MIGRATE ||
@@ -49,7 +50,7 @@ static void invalidate_end(struct mmu_notifier *mn,
 	struct vhost_scsi_watch *watch;
 
 	watch = container_of(mn, struct vhost_scsi_watch, mn);
-	/* A full barrier: the mapping has changed before the count falls. */
+	/* A full barrier: the change of the mapping is visible before the count falls. */
 	atomic_dec_return(&watch->in_progress);
 }
 
@@ -70,10 +71,10 @@ void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
 
 /**
  * vhost_scsi_watch_register - begin to watch the owner's address space
- * @watch: vhost_scsi_watch_unregister() is owed if this succeeds
+ * @watch: if this succeeds, the caller owes vhost_scsi_watch_unregister()
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0 or a negative errno, with which no page is remembered.
+ * Return: 0 or a negative errno. After an error no page can be remembered.
  */
 int vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
 {
@@ -101,13 +102,13 @@ void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch,
 }
 
 /**
- * vhost_scsi_watch_begin - before pages are looked up that are to be remembered
+ * vhost_scsi_watch_begin - begin to look up pages that will be remembered
  * @watch: registered
  * @seq: for vhost_scsi_watch_retry()
  *
  * Context: any.
- * Return: true if no invalidation is under way. One that began before is seen
- * here or in vhost_scsi_watch_retry().
+ * Return: true if no invalidation is under way. An invalidation that affects the
+ * look-up is seen here or by vhost_scsi_watch_retry().
  */
 bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
 			    unsigned int *seq)
@@ -122,7 +123,7 @@ bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
  * @seq: from vhost_scsi_watch_begin()
  *
  * Context: any.
- * Return: true if so: the pages have to be looked up again.
+ * Return: true if one began. The pages then have to be looked up again.
  */
 bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
 			    unsigned int seq)
@@ -152,7 +153,7 @@ static void mark_range(struct vhost_scsi_watched *table, unsigned long from,
 /**
  * vhost_scsi_watch_add - have the pages of a table marked
  * @watch: registered
- * @table: to be removed by vhost_scsi_watch_del() before @watch ends
+ * @table: the caller owes vhost_scsi_watch_del() before @watch ends
  */
 void vhost_scsi_watch_add(struct vhost_scsi_watch *watch,
 			  struct vhost_scsi_watched *table)
@@ -167,7 +168,7 @@ void vhost_scsi_watch_add(struct vhost_scsi_watch *watch,
 /**
  * vhost_scsi_watch_del - undo vhost_scsi_watch_add()
  * @watch: registered or not
- * @table: not marked any more afterwards
+ * @table: no mark is set in it after this returns
  *
  * Context: any.
  */
@@ -185,7 +186,7 @@ void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
  * vhost_scsi_watch_invalidate - mark the pages that may be replaced
  * @watch: registered
  * @start: the owner's address
- * @end: likewise, behind the last byte
+ * @end: the first address behind the last byte
  *
  * Context: any.
  */
@@ -203,7 +204,7 @@ void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 	}
 	spin_unlock_irqrestore(&watch->lock, flags);
 
-	/* In parts: to mark all of a large guest keeps interrupts off for long. */
+	/* Marking all of a large guest at once would keep interrupts off for long. */
 	for (start = max(start, first); start < min(end, last); start = to) {
 		to = ALIGN(start + 1, STRETCH);
 		spin_lock_irqsave(&watch->lock, flags);
@@ -215,8 +216,8 @@ void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 
 /**
  * vhost_scsi_pages_valid - is none of these pages marked
- * @pages: of a table
- * @nr: of them
+ * @pages: entries of a table
+ * @nr: number of @pages
  *
  * Context: any.
  */
@@ -231,12 +232,12 @@ bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr)
 }
 
 /**
- * vhost_scsi_pages_revalidate - take the marks off pages that are the same
+ * vhost_scsi_pages_revalidate - clear the marks of pages that were not replaced
  * @watch: registered
  * @seq: of vhost_scsi_watch_begin(), before @now was pinned
- * @pages: of a table
+ * @pages: entries of a table
  * @now: the pages that are at these addresses now, pinned
- * @nr: of both
+ * @nr: number of entries of both
  *
  * Context: a worker.
  */
@@ -249,8 +250,8 @@ void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
 
 	spin_lock_irqsave(&watch->lock, flags);
 	/*
-	 * An invalidation that begins later is counted before it takes the lock:
-	 * either the count is seen here, or it marks after this.
+	 * invalidate_start() counts an invalidation before it takes the lock to set
+	 * marks. Either its count is seen here, or it sets its marks after this.
 	 */
 	if (!vhost_scsi_watch_retry(watch, seq))
 		for (i = 0; i < nr; i++)
