@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device: its owner, features, guest memory and dirty log, and to run its rings
- * while it is bound.
+ * A device: its owner, features, guest memory and dirty log. While the device is
+ * bound, this file runs its rings.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -14,7 +14,7 @@
 #define DEFAULT_FORK_OWNER (VHOST_SCSI_HAS_TASKS ?		\
 			    VHOST_FORK_OWNER_TASK : VHOST_FORK_OWNER_KTHREAD)
 
-/* Of the rings; dev->ops has those of what the device is for. */
+/* Features of the rings. dev->ops->features has those of the SCSI host. */
 #define RING_FEATURES (BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
 		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
 		       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |		\
@@ -41,7 +41,7 @@ static void use_log(struct vhost_scsi_dev *dev, struct vhost_scsi_log *log)
 	}
 }
 
-/* Everything that an owner set up; nothing is under way any more. */
+/* Undoes everything that an owner set up. Nothing is under way any more. */
 static void forget_owner(struct vhost_scsi_dev *dev)
 {
 	unsigned int i;
@@ -94,12 +94,12 @@ static void dev_free(struct vhost_scsi_life *life)
 }
 
 /**
- * vhost_scsi_dev_init - a device for an open file
- * @dev: zeroed, with room for @nvqs
- * @nvqs: queues, each of which the caller gives its ops
- * @ops: what the device is for
+ * vhost_scsi_dev_init - initialise the device of an open file
+ * @dev: zeroed, with room for @nvqs queues
+ * @nvqs: number of queues; the caller sets the ops of each
+ * @ops: operations of the device
  *
- * vhost_scsi_dev_close() is owed.
+ * The caller owes vhost_scsi_dev_close().
  */
 void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
 			 const struct vhost_scsi_dev_ops *ops)
@@ -121,8 +121,8 @@ void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
  * vhost_scsi_dev_close - the file was closed
  * @dev: not to be touched afterwards
  *
- * Returns when the device is gone, or soon: commands that a backend keeps
- * finish on their own, and what the device is bound to stays taken until then.
+ * This waits a short time for the device to end, and not for a backend. Commands that
+ * a backend keeps finish by themselves. Until then the device stays bound.
  */
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev)
 {
@@ -141,7 +141,7 @@ static int start_rings(struct vhost_scsi_dev *dev)
 	int ret;
 
 	for (i = 0; i < dev->nvqs; i++) {
-		/* Firmware sets up fewer than there are. */
+		/* Firmware may set up fewer queues than the device has. */
 		if (!vhost_scsi_vq_is_setup(&dev->vqs[i]))
 			continue;
 		ret = vhost_scsi_vq_start(&dev->vqs[i]);
@@ -174,14 +174,15 @@ static int stop_rings(struct vhost_scsi_dev *dev)
 }
 
 /**
- * vhost_scsi_dev_start - the device is bound: run the rings that are set up
- * @dev: with memory, not bound; dev->mutex is held
- * @pin_memory: pin all of guest memory as long as the device is bound
+ * vhost_scsi_dev_start - bind the device: run the rings that are set up
+ * @dev: has a memory table and is not bound; dev->mutex is held
+ * @pin_memory: pin all guest memory while the device is bound
  * @poll_us: how long a queue may be polled
  *
- * Return: 0, and vhost_scsi_dev_stop() is owed; or what vhost_scsi_mem_pin() or
- * vhost_scsi_vq_start() say, and the rings are stopped again: dev->bound is still
- * true if the caller was killed meanwhile, and vhost_scsi_dev_stop() is owed then.
+ * Return: 0, and the caller owes vhost_scsi_dev_stop(). Otherwise an error of
+ * vhost_scsi_mem_pin() or vhost_scsi_vq_start(), and the rings are stopped again. If
+ * a fatal signal interrupted that, dev->bound is still true, and the caller owes
+ * vhost_scsi_dev_stop().
  */
 int vhost_scsi_dev_start(struct vhost_scsi_dev *dev, bool pin_memory,
 			 u32 poll_us)
@@ -202,13 +203,13 @@ int vhost_scsi_dev_start(struct vhost_scsi_dev *dev, bool pin_memory,
 }
 
 /**
- * vhost_scsi_dev_stop - the binding ends: wait for what is under way
+ * vhost_scsi_dev_stop - end the binding: stop the rings, and wait for their chains
  * @dev: bound or not; dev->mutex is held
  *
- * Which rings the owner has set is forgotten.
+ * This also clears vq->ring_set of all queues.
  *
- * Return: 0; -EINTR: killed meanwhile; nothing is taken from the rings any
- * more, the device stays bound, and this can be called again.
+ * Return: 0. -EINTR: a fatal signal arrived; the rings are stopped, the device stays
+ * bound, and this can be called again.
  */
 int vhost_scsi_dev_stop(struct vhost_scsi_dev *dev)
 {
@@ -252,12 +253,12 @@ static int set_owner(struct vhost_scsi_dev *dev)
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
-	/* If it fails each command pins its pages, which only costs more. */
+	/* If this fails, each command pins its own pages, which only costs more. */
 	vhost_scsi_watch_register(&dev->watch);
 	return 0;
 }
 
-/* Kernels that have no vhost tasks take both and use kernel threads. */
+/* Kernels without vhost tasks accept both values and use kernel threads. */
 static int set_fork_owner(struct vhost_scsi_dev *dev, const void __user *argp)
 {
 	u8 fork_owner;
@@ -343,7 +344,7 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 	}
 	use_log(dev, log);
 
-	/* What is under way has its own pins; this is for the next chains. */
+	/* Chains under way have their own pins; the next ones use the new table. */
 	dev->mem = mem;
 	for (i = 0; i < dev->nvqs; i++) {
 		struct vhost_scsi_vq *vq = &dev->vqs[i];
@@ -428,7 +429,7 @@ static int ioctl_set_features(struct vhost_scsi_dev *dev,
 	return set_features(dev, features);
 }
 
-/* The array's first word is all that there is. */
+/* All features are in the first word of the array. */
 static int get_features_array(const struct vhost_scsi_dev *dev,
 			      void __user *argp)
 {
@@ -470,13 +471,13 @@ static int set_features_array(struct vhost_scsi_dev *dev,
 }
 
 /**
- * vhost_scsi_dev_ioctl - the ioctls of every vhost device
+ * vhost_scsi_dev_ioctl - handle the ioctls of every vhost device
  * @dev: with dev->mutex held
- * @cmd: which
+ * @cmd: number of the ioctl
  * @argp: its argument
  *
- * Return: 0 or a negative errno, see Documentation/contract.rst;
- * -ENOIOCTLCMD: none of these.
+ * Return: 0 or a negative errno, see Documentation/contract.rst. -ENOIOCTLCMD: @cmd
+ * is not one of these ioctls.
  */
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp)

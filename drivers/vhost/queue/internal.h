@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What only the files of this wing, and the tests of it, call.
+ * Functions that only the files of this wing and its tests call.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -57,9 +57,9 @@ void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when);
 /* vring.c */
 
 /**
- * vhost_scsi_vq_log_used - the device area of a ring was written
- * @vq: whose
- * @off: from its start
+ * vhost_scsi_vq_log_used - mark a part of the device area of a ring as written
+ * @vq: the queue
+ * @off: offset in the device area
  * @len: bytes
  *
  * Context: any.
@@ -72,7 +72,7 @@ static inline void vhost_scsi_vq_log_used(struct vhost_scsi_vq *vq, size_t off,
 				    READ_ONCE(vq->log_used_addr) + off, len);
 }
 
-/* Running, or stopped with chains still under way. */
+/* Returns true if the queue runs, or is stopped and has chains under way. */
 static inline bool vhost_scsi_vq_is_live(struct vhost_scsi_vq *vq)
 {
 	return !completion_done(&vq->drained);

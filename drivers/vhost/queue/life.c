@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long a device lives: until the last of its users is gone.
+ * The life of a device: it ends with the last of its users.
  *
- * A file that is closed waits a little for that and no longer, for a backend may
- * keep a command for as long as it likes, and the process has to end.
+ * Closing the file waits a short time for that end, and no longer: a backend may keep
+ * a command for any time, and the process must be able to exit.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-/* What a closing process waits for a device that has nothing to wait for. */
+/* How long closing the file waits at most for the device to end. */
 #define CLOSE_TIMEOUT	(HZ / 4)
 
 struct workqueue_struct *vhost_scsi_dev_wq;
@@ -36,12 +36,12 @@ static void end_work(struct work_struct *work)
 }
 
 /**
- * vhost_scsi_life_init - begin with one user, the file
+ * vhost_scsi_life_init - initialise with one user, the file
  * @life: zeroed
  * @end: see struct vhost_scsi_life
  * @free: likewise
  *
- * vhost_scsi_life_close() is owed.
+ * The caller owes vhost_scsi_life_close().
  */
 void vhost_scsi_life_init(struct vhost_scsi_life *life,
 			  void (*end)(struct vhost_scsi_life *life),
@@ -55,8 +55,8 @@ void vhost_scsi_life_init(struct vhost_scsi_life *life,
 }
 
 /**
- * vhost_scsi_life_get - a use of the device begins
- * @life: the caller knows of another user
+ * vhost_scsi_life_get - add a user
+ * @life: has a user that stays during the call
  */
 void vhost_scsi_life_get(struct vhost_scsi_life *life)
 {
@@ -64,7 +64,7 @@ void vhost_scsi_life_get(struct vhost_scsi_life *life)
 }
 
 /**
- * vhost_scsi_life_put - a use of the device ends
+ * vhost_scsi_life_put - remove a user
  * @life: not to be touched afterwards
  *
  * Context: any.
@@ -76,11 +76,11 @@ void vhost_scsi_life_put(struct vhost_scsi_life *life)
 }
 
 /**
- * vhost_scsi_life_close - the use by the file ends
+ * vhost_scsi_life_close - remove the file as a user
  * @life: not to be touched afterwards
  *
- * Returns when the device has ended, or soon: commands that a backend keeps finish
- * on their own.
+ * This returns when the device has ended, or after CLOSE_TIMEOUT. Commands that a
+ * backend keeps finish by themselves.
  *
  * Context: may sleep.
  */
@@ -103,8 +103,9 @@ int vhost_scsi_life_setup(void)
 void vhost_scsi_life_cleanup(void)
 {
 	/*
-	 * Devices that end leave workers and eventfds to RCU, and workers come
-	 * back to the queue from there.
+	 * A device that ends frees its workers by queue_rcu_work(), and its
+	 * eventfds by call_rcu(). So first run the work items that end devices,
+	 * then wait for RCU, which queues the work items that free workers.
 	 */
 	flush_workqueue(vhost_scsi_dev_wq);
 	rcu_barrier();

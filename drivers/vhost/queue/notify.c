@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The eventfds of a queue: the kick that wakes its worker, the call and the
- * error that we signal, and when the call is.
+ * The eventfds of a queue: the kick wakes the worker; the call and the error are
+ * signalled to the guest and its owner. This file decides when the call is signalled.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -70,12 +70,12 @@ void vhost_scsi_kick_start(struct vhost_scsi_vq *vq)
 
 	if (!kick->file || kick->wqh)
 		return;
-	/* The ring is looked at once in any case, so the mask is no news. */
+	/* Ignore the mask: the caller has the worker look at the ring once anyway. */
 	vfs_poll(kick->file, &kick->table);
 }
 
 /**
- * vhost_scsi_kick_stop - listen no more
+ * vhost_scsi_kick_stop - stop listening to the kick
  * @vq: the queue
  *
  * Context: @vq->mutex is held.
@@ -91,9 +91,9 @@ void vhost_scsi_kick_stop(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_kick_set - another eventfd for the kick
- * @vq: the queue; it does not listen to the new one yet
- * @file: referenced, which becomes the queue's; or NULL
+ * vhost_scsi_kick_set - replace the eventfd of the kick
+ * @vq: the queue; vhost_scsi_kick_start() listens to the new eventfd
+ * @file: the eventfd, whose reference the queue takes over; or NULL
  *
  * Context: @vq->mutex is held.
  */
@@ -106,7 +106,7 @@ void vhost_scsi_kick_set(struct vhost_scsi_vq *vq, struct file *file)
 }
 
 /*
- * Call and error: the eventfds that we signal.
+ * Call and error: the eventfds that the module signals.
  */
 
 static void call_free_rcu(struct rcu_head *rcu)
@@ -121,7 +121,7 @@ static void call_free_rcu(struct rcu_head *rcu)
 static void call_replace(struct vhost_scsi_call __rcu **slot,
 			 struct vhost_scsi_call *call)
 {
-	/* Only ioctls replace, and they hold the queue's mutex. */
+	/* Only ioctls replace an eventfd, and they hold vq->mutex. */
 	call = rcu_replace_pointer(*slot, call, true);
 	if (call)
 		call_rcu(&call->rcu, call_free_rcu);
@@ -145,12 +145,12 @@ void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot)
 }
 
 /**
- * vhost_scsi_call_set - another eventfd to signal
+ * vhost_scsi_call_set - replace an eventfd of a queue
  * @slot: &vq->call or &vq->err
- * @fd: the owner's, or VHOST_FILE_UNBIND
+ * @fd: file descriptor of the owner, or VHOST_FILE_UNBIND
  *
  * Context: vq->mutex is held; may sleep.
- * Return: 0; -EBADF or -EINVAL: no eventfd; -ENOMEM.
+ * Return: 0. -EBADF, -EINVAL: @fd is not an eventfd. -ENOMEM.
  */
 int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
 {
@@ -173,36 +173,36 @@ int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
 }
 
 /*
- * While the worker gets chains, the guest is told together of those that are used
- * meanwhile. If it were woken for each, it would take the processor from the worker
- * and find one chain. While the worker sleeps in a submission the guest is told at
- * once.
+ * While the worker gets chains, chains that are used are signalled together. A guest
+ * that is woken for each takes the processor from the worker, and finds one chain
+ * each time. While the worker sleeps in a submission, chains are signalled at once.
  */
 
 /*
- * Are there chains that the work items behind this one may use? A backend that
- * completes by work items bound to a processor runs them one after the other.
+ * Returns true if work items behind the current one may use further chains. LIO may
+ * complete commands by work items that are bound to a processor; these run one after
+ * the other.
  */
 static bool others_follow(const struct vhost_scsi_vq *vq)
 {
-	/* The queue's own count, this chain, and others. */
+	/* More than the count of the running queue and this chain. */
 	return in_task() && current->flags & PF_WQ_WORKER &&
 	       current->nr_cpus_allowed == 1 && atomic_read(&vq->inflight) > 2;
 }
 
 /**
- * vhost_scsi_signal_decide - a chain was used: when is the guest told
+ * vhost_scsi_signal_decide - decide when to signal a chain that was just used
  * @vq: the queue
  *
  * Context: @vq->used_lock is held.
- * Return: for vhost_scsi_signal(), which needs no lock.
+ * Return: the argument of vhost_scsi_signal(), which needs no lock.
  */
 enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 {
 	lockdep_assert_held(&vq->used_lock);
 	if (++vq->unsignalled < SIGNAL_BATCH && vq->pass &&
 	    task_is_running(vq->pass->task))
-		/* The first one starts the timer for all that follow. */
+		/* The first chain starts the timer, which signals for all of them. */
 		return vq->unsignalled == 1 ? VHOST_SCSI_SIGNAL_DELAYED :
 					      VHOST_SCSI_SIGNAL_NONE;
 	if (vq->unsignalled < SIGNAL_BATCH && others_follow(vq))
@@ -213,9 +213,9 @@ enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_signal - tell the guest of used chains
+ * vhost_scsi_signal - signal used chains to the guest
  * @vq: the queue
- * @when: what vhost_scsi_signal_decide() said
+ * @when: return value of vhost_scsi_signal_decide()
  *
  * Context: any.
  */
@@ -246,7 +246,7 @@ static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
 		vhost_scsi_call_signal(&vq->call);
 }
 
-/* The worker was running when the chain was used, and went to sleep since. */
+/* The worker ran when the chain was used, and has slept since. */
 static void delayed_signal(struct work_struct *work)
 {
 	signal_rest(container_of(work, struct vhost_scsi_vq,
@@ -310,14 +310,14 @@ void vhost_scsi_notify_init(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_notify_quiesce(struct vhost_scsi_vq *vq)
 {
-	/* Nothing is left for it: the pass has ended, and signals at its end. */
+	/* Cancelling loses no signal: the pass has ended, and signalled at its end. */
 	cancel_delayed_work_sync(&vq->signal_delayed);
-	/* The guest was not told yet of what this one is for. */
+	/* This one must run: the guest was not told of its chains yet. */
 	flush_work(&vq->signal_work);
 }
 
 /**
- * vhost_scsi_notify_reset - let go of the eventfds
+ * vhost_scsi_notify_reset - release the eventfds
  * @vq: drained
  *
  * Context: @vq->mutex is held.

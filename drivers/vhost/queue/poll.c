@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Looking at an empty queue for a while before the worker sleeps: the guest need
- * not kick then, and the worker need not be woken.
+ * Polling: a worker looks at an empty queue for a while before it sleeps. Meanwhile
+ * the guest need not kick, and the worker need not be woken.
  *
- * How long is learnt: a queue whose guest comes back soon is looked at for longer,
- * up to the limit that its owner or the target set; one whose guest stays away is
- * not looked at.
+ * The time is learnt. It doubles when the guest comes back soon after the worker gave
+ * up, up to the limit that the owner or the target has set. It drops to 0 when the
+ * guest stays away for longer than this limit.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -15,7 +15,7 @@
 
 #include "internal.h"
 
-/* Nanoseconds to begin with. */
+/* The first time to poll, in nanoseconds. */
 #define FIRST_WINDOW	4000
 
 static u32 poll_limit(const struct vhost_scsi_vq *vq)
@@ -25,7 +25,7 @@ static u32 poll_limit(const struct vhost_scsi_vq *vq)
 	return min_t(u32, us, VHOST_SCSI_POLL_MAX_US) * NSEC_PER_USEC;
 }
 
-/* Did the guest come back soon after the worker gave up? */
+/* Adapts the time to poll to when the guest came back. */
 static void learn(struct vhost_scsi_poll *poll, u64 now, u32 limit)
 {
 	if (poll->slept_at) {
@@ -39,14 +39,14 @@ static void learn(struct vhost_scsi_poll *poll, u64 now, u32 limit)
 }
 
 /**
- * vhost_scsi_vq_poll - look at an empty queue for a while
+ * vhost_scsi_vq_poll - poll an empty queue
  * @vq: running, with notification disabled
  * @w: the worker that calls
  *
- * Not while another queue of the worker waits.
+ * This returns early if the worker has other work.
  *
  * Context: @vq->mutex is held.
- * Return: true: look at the ring again, it is not empty.
+ * Return: true if the ring is not empty any more.
  */
 bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
@@ -65,7 +65,7 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 		if (!llist_empty(&w->works) || READ_ONCE(vq->dev->closed) ||
 		    signal_pending(current))
 			break;
-		/* Who wants the processor may be who completes the command. */
+		/* The thread that wants the processor may complete a command. */
 		if (!cond_resched())
 			cpu_relax();
 	}

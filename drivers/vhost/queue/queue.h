@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The middle wing of the guest's side: a device of which a process is the owner, its
- * virtqueues, and the threads that serve them. What the wing above may call.
+ * The middle wing of the guest's side: a device that belongs to a process, its
+ * virtqueues, and the threads that serve them. This header has everything that the
+ * wing above may call.
  *
  *   dev.c		owner, features, memory, dirty log; binding
- *   vring.c		a queue: start, move, stop, drain; chains got and used
+ *   vring.c		a queue: start, move, stop, drain; get chains, add used ones
  *   vring_ioctl.c	the ioctls that name a queue
- *   worker_ioctl.c	the workers of a device
+ *   worker_ioctl.c	the ioctls that name a worker
  *   worker.c		a thread that serves queues
- *   notify.c		a queue's eventfds, and when the guest is signalled
- *   poll.c		looking at an empty queue before the worker sleeps
+ *   notify.c		the eventfds of a queue, and when the guest is signalled
+ *   poll.c		polls an empty queue before the worker sleeps
  *   ring.c		the split virtqueue itself
  *   life.c		how long a device lives
  *
- * Nothing here knows what a chain is for. What a device and its queues do comes
- * in two tables of operations.
+ * This wing does not know what a chain is for. The wing above gives it two tables of
+ * operations, one for the device and one for each queue.
  *
  * Locks, in the order in which they nest:
  *   dev->mutex		all ioctls; which rings run; workers
  *   vq->mutex		the avail side of a ring: its worker, and whoever
- *			changes or stops it
- *   vq->used_lock	the used side of a ring: any context
+ *			changes or stops the queue
+ *   vq->used_lock	the used side of a ring; taken in any context
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -44,7 +45,7 @@
 
 /* Pages that a worker pins at a time: 2 MiB. */
 #define VHOST_SCSI_PAGES	512
-/* Polling for longer only takes a processor from others. */
+/* A longer poll only takes the processor from others. */
 #define VHOST_SCSI_POLL_MAX_US	10000
 
 struct vhost_scsi_dev;
@@ -55,11 +56,11 @@ struct vhost_scsi_worker;
 
 /**
  * struct vhost_scsi_life - how long a device lives
- * @users: keep it working: the file, each worker, each queue that has chains
- *	   under way
- * @memory: keep only the struct: all users together, and the file
+ * @users: the file, each worker, and each queue that has chains under way. When the
+ *	   last is gone, @end takes the device apart
+ * @memory: all @users together, and the file. When both are gone, @free is called
  * @ended: @end has returned
- * @work: calls @end, for the last user may go in an interrupt
+ * @work: calls @end, because the last user may go in an interrupt
  * @end: takes the device apart, once; may sleep
  * @free: frees the struct
  */
@@ -72,7 +73,7 @@ struct vhost_scsi_life {
 	void (*free)(struct vhost_scsi_life *life);
 };
 
-/* One unbound workqueue for what must not keep a worker waiting. */
+/* An unbound workqueue, for work that a worker must not wait for. */
 extern struct workqueue_struct *vhost_scsi_dev_wq;
 
 /* worker.c */
@@ -81,8 +82,8 @@ extern struct workqueue_struct *vhost_scsi_dev_wq;
  * struct vhost_scsi_work - something for a worker to do
  * @node: in the worker's list
  * @flags: bit 0: queued
- * @fn: called by the worker's thread, with the owner's mm; without @w after
- *	the thread was killed: the device is about to be closed
+ * @fn: called by the worker's thread, with the owner's mm. After the thread was killed
+ *	it is called without an mm, @w is NULL, and the device will be closed soon
  */
 struct vhost_scsi_work {
 	struct llist_node node;
@@ -93,21 +94,21 @@ struct vhost_scsi_work {
 /**
  * struct vhost_scsi_worker - a thread that serves queues
  * @id: for the worker ioctls
- * @attached: queues that it serves, under dev->mutex
- * @dev: holds a use of it
- * @mm: the owner's, used by a kernel thread
- * @vtsk: NULL: a kernel thread
- * @task: a kernel thread's is referenced; a vhost task's is set by itself
- * @works: what is to be done
- * @stop: end when @works is empty
- * @ended: a vhost task has; by the thread, or by @orphan after it
- * @killed: the vhost task was, and @orphan does what is left
+ * @attached: number of queues that it serves; under dev->mutex
+ * @dev: the device; the worker is one of its users
+ * @mm: the owner's, if the worker is a kernel thread
+ * @vtsk: the vhost task; NULL: the worker is a kernel thread
+ * @task: of a kernel thread, with a reference; of a vhost task, set by itself
+ * @works: what the worker has to do
+ * @stop: the worker ends when @works is empty
+ * @ended: a vhost task has ended; set by the thread, or by @orphan after it
+ * @killed: the vhost task was killed, and @orphan runs @works
  * @orphan: runs @works without a thread
- * @exited: nothing is done any more; the struct stays
+ * @exited: completed when the worker has ended; the struct stays
  * @free: frees the struct, see vhost_scsi_worker_free()
- * @chain: the chain being looked at, with its descriptors
- * @iov: its pieces
- * @pages: for pinning, by the thread only
+ * @chain: the chain that the thread looks at, with its descriptors
+ * @iov: the pieces of @chain
+ * @pages: room for pinning; used by the thread only
  */
 struct vhost_scsi_worker {
 	u32 id;
@@ -136,8 +137,8 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 
 /**
  * struct vhost_scsi_call - an eventfd to signal; replaced as a whole
- * @ctx: referenced
- * @rcu: readers may be in interrupts
+ * @ctx: the eventfd, with a reference
+ * @rcu: frees the struct; readers may be in interrupts
  */
 struct vhost_scsi_call {
 	struct eventfd_ctx *ctx;
@@ -146,8 +147,8 @@ struct vhost_scsi_call {
 
 /**
  * struct vhost_scsi_kick - an eventfd to listen to
- * @file: referenced, or NULL
- * @wqh: where @wait is queued; NULL: nowhere
+ * @file: the eventfd, with a reference; or NULL
+ * @wqh: the list that @wait is in, or NULL
  * @wait: has the worker look at the queue
  * @table: for vfs_poll(), which finds @wqh
  */
@@ -166,9 +167,9 @@ void vhost_scsi_vq_pass_end(struct vhost_scsi_vq *vq);
 /* poll.c */
 
 /**
- * struct vhost_scsi_poll - how long a worker looks at an empty queue
+ * struct vhost_scsi_poll - how long a worker polls an empty queue
  * @window: nanoseconds; 0: it sleeps at once
- * @slept_at: when it last gave up, 0: it did not; as ktime_get_ns()
+ * @slept_at: time of ktime_get_ns() when it last gave up; 0: it did not
  */
 struct vhost_scsi_poll {
 	u32 window;
@@ -180,13 +181,14 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
 /* vring.c */
 
 /**
- * struct vhost_scsi_slot - what a chain occupies until it was used
- * @next: in a list of slots that are free
- * @busy: it is occupied
+ * struct vhost_scsi_slot - the memory of a chain until it is used
+ * @next: in a list of free slots
+ * @busy: a chain occupies the slot
  *
- * A queue that has slots embeds this in its own struct. To free the slot of a chain
- * and to add the chain to the used ring is one step: no earlier, or the chain is
- * under way and not seen; no later, or the guest sends another and there is no slot.
+ * A queue with slots embeds this in a struct of its own. vhost_scsi_vq_add_used()
+ * frees the slot in the same critical section in which it adds the chain to the used
+ * ring. If it freed the slot earlier, a chain under way would not be found among the
+ * busy slots; if later, the guest could send the next chain before there is a slot.
  */
 struct vhost_scsi_slot {
 	struct vhost_scsi_slot *next;
@@ -194,12 +196,12 @@ struct vhost_scsi_slot {
 };
 
 /**
- * struct vhost_scsi_vq_ops - what a queue is for
- * @handle: look at the ring and get chains; called by the worker @w, under
- *	    vq->mutex while the queue runs
- * @start: the queue is about to run; NULL: nothing to be done. 0 or a negative errno
- * @stop: undo @start, also if it was not called; NULL: nothing to be done. The queue
- *	  is drained
+ * struct vhost_scsi_vq_ops - the operations of a queue
+ * @handle: looks at the ring and gets chains. The worker @w calls it under vq->mutex
+ *	    while the queue runs
+ * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
+ * @stop: undoes @start, and must do nothing if @start was not called. The queue is
+ *	  drained. May be NULL
  *
  * @start and @stop may sleep.
  */
@@ -213,28 +215,30 @@ struct vhost_scsi_vq_ops {
  * struct vhost_scsi_vq - a virtqueue of an open device
  * @mutex: see above
  * @dev: the device
- * @ops: what it is for
- * @private_data: of @ops, from ops->start() to ops->stop()
+ * @ops: its operations
+ * @private_data: belongs to @ops, from ops->start() to ops->stop()
  * @index: 0 to dev->nvqs - 1
- * @num: entries, as set; under @mutex
+ * @num: number of entries, as set; under @mutex
  * @base: next avail index, as set, while the ring does not run; under @mutex
  * @addr: the ring in the owner's memory, as set; under @mutex
- * @ring_set: @addr was set since the device was bound last; under dev->mutex
+ * @ring_set: @addr was set since the device was last bound; under dev->mutex
  * @big_endian: VHOST_SET_VRING_ENDIAN; under @mutex
- * @busyloop: microseconds, 0: dev->poll_us; under @mutex
- * @poll: under @mutex
+ * @busyloop: VHOST_SET_VRING_BUSYLOOP_TIMEOUT in microseconds; 0: dev->poll_us;
+ *	      under @mutex
+ * @poll: state of polling; under @mutex
  * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
- * @handled: ring.last_avail, when the chain before it was dealt with
- * @maps: descriptor table, driver area, device area; live from start to drain
+ * @handled: all chains before this index of the avail ring were submitted or answered
+ * @maps: mappings of the descriptor table, the driver area and the device area, from
+ *	  start to drain
  * @ring: the ring; avail side under @mutex, used side under @used_lock
- * @worker: who serves it
- * @work: handles the queue
- * @stop_work: stops it after the device was closed
+ * @worker: the worker that serves the queue; RCU
+ * @work: calls ops->handle()
+ * @stop_work: stops the queue after the device was closed
  * @mem: guest memory, as the queue sees it; under @mutex
  * @kick: what wakes the worker; under @mutex
- * @call: signalled when the driver wants to hear of used chains
- * @err: signalled when the queue broke
+ * @call: signalled for used chains, if the driver wants it; RCU
+ * @err: signalled when @broken is set; RCU
  *
  * @used_lock: see above
  * @free: slots of chains that were used, for vhost_scsi_vq_free_slots()
@@ -245,8 +249,8 @@ struct vhost_scsi_vq_ops {
  * @unsignalled: used chains of which the guest was not told; under @used_lock
  * @signal_delayed: tells the guest of them if @pass sleeps in a submission
  * @signal_work: tells the guest of them after the work items before it
- * @inflight: chains that are not used yet, and one while @running
- * @drained: @inflight is zero: guest memory is not touched any more
+ * @inflight: number of chains that are not used yet, plus one while @running
+ * @drained: completed when @inflight is 0; the queue then does not touch guest memory
  */
 struct vhost_scsi_vq {
 	struct mutex mutex;	/* the avail side */
@@ -320,7 +324,7 @@ static inline void vhost_scsi_vq_get(struct vhost_scsi_vq *vq)
 	atomic_inc(&vq->inflight);
 }
 
-/* For a look from outside: maps and private_data stay until the put. */
+/* For callers that hold no lock: maps and private_data stay until the put. */
 static inline bool vhost_scsi_vq_tryget(struct vhost_scsi_vq *vq)
 {
 	return atomic_inc_not_zero(&vq->inflight);
@@ -331,16 +335,16 @@ void vhost_scsi_vq_put(struct vhost_scsi_vq *vq);
 /* dev.c */
 
 /**
- * struct vhost_scsi_dev_ops - what a device is for
- * @features: offered besides those of the rings
- * @unbind: the owner resets the device: stop it, see vhost_scsi_dev_stop(). 0 or a
- *	    negative errno
- * @reset: there is no owner any more: give back what the device is bound to, and
- *	   forget what was set. No queue runs and no chain is under way
+ * struct vhost_scsi_dev_ops - the operations of a device
+ * @features: features that are offered besides those of the rings
+ * @unbind: called when the owner resets the device: stops it, see
+ *	    vhost_scsi_dev_stop(). Returns 0 or a negative errno
+ * @reset: called when there is no owner any more: releases what the device is bound
+ *	   to, and forgets all settings. No queue runs and no chain is under way
  * @free: frees the struct that the device is part of
  *
- * All may sleep. @unbind is called with dev->mutex held, @reset so or when nobody
- * else has the device.
+ * All of them may sleep. @unbind is called with dev->mutex held. @reset is called with
+ * it held, or when nobody else uses the device.
  */
 struct vhost_scsi_dev_ops {
 	u64 features;
@@ -352,23 +356,23 @@ struct vhost_scsi_dev_ops {
 /**
  * struct vhost_scsi_dev - an open file
  * @mutex: see above
- * @ops: what the device is for
- * @life: who uses it
- * @mm: the owner's, for identity only; NULL: no owner
- * @watch: of the owner's memory
- * @fork_owner: what workers are, VHOST_FORK_OWNER_...; under @mutex
+ * @ops: its operations
+ * @life: its users
+ * @mm: the owner's, only to be compared; NULL: there is no owner
+ * @watch: of the owner's address space
+ * @fork_owner: VHOST_FORK_OWNER_TASK or _KTHREAD; under @mutex
  * @features: as negotiated; written under @mutex
- * @mem: guest memory; under @mutex, the queues have their own pointers
- * @log_base: as set, 0: none; under @mutex
- * @log: what the queues use; under @mutex
+ * @mem: the memory table; under @mutex. Each queue has a pointer of its own
+ * @log_base: address of the dirty log, as set; 0: none; under @mutex
+ * @log: the dirty log that the queues use; under @mutex
  * @log_ctx: signalled when the log was written; under @mutex
- * @bound: rings that are set up run; under @mutex
- * @pin_memory: while @bound all of guest memory is pinned
- * @poll_us: how long a queue may be polled, if the owner does not say
- * @rings_set: some queue's ring_set; under @mutex
- * @closed: the file was closed: workers stop what they do
+ * @bound: the rings that are set up run; under @mutex
+ * @pin_memory: all guest memory is pinned while @bound
+ * @poll_us: how long a queue may be polled, unless the owner has set vq->busyloop
+ * @rings_set: ring_set of at least one queue is set; under @mutex
+ * @closed: the file was closed, and the workers stop
  * @workers: by id; under @mutex
- * @nvqs: of @vqs
+ * @nvqs: number of @vqs
  * @vqs: the queues
  */
 struct vhost_scsi_dev {

@@ -2,9 +2,9 @@
 /*
  * Split virtqueue: get a chain, add it to the used ring, decide on notifications.
  *
- * Everything the guest can write is read once and checked before use. The
- * caller serialises the functions of the avail ring among themselves and those of
- * the used ring among themselves.
+ * Everything that the guest can write is read once and checked before use. The caller
+ * serialises the functions of the avail ring with each other, and those of the used
+ * ring with each other.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -13,7 +13,7 @@
 
 #include "ring.h"
 
-/* Both 2.7.6 and 2.7.8 end with a 16-bit event field. */
+/* The driver area (2.7.6) ends with a 16-bit field, the used event. */
 static u16 used_event(const struct vhost_scsi_ring *ring)
 {
 	return vhost_scsi_ring16(ring, READ_ONCE(*(__virtio16 *)
@@ -61,11 +61,11 @@ size_t vhost_scsi_ring_used_bytes(u16 num)
 }
 
 /**
- * vhost_scsi_ring_start - begin where last_avail says
+ * vhost_scsi_ring_start - begin at last_avail
  * @ring: mapped, with @last_avail set
  *
- * The used index goes on from what is in memory: the rings of a migrated or a
- * reset guest start anywhere.
+ * The used index continues from its value in guest memory, because the rings of a
+ * migrated guest do not start at 0.
  */
 void vhost_scsi_ring_start(struct vhost_scsi_ring *ring)
 {
@@ -75,7 +75,7 @@ void vhost_scsi_ring_start(struct vhost_scsi_ring *ring)
 	WRITE_ONCE(ring->used->flags, 0);
 }
 
-/* What is counted of a chain, kept in registers while it is walked. */
+/* The counts of a chain, kept in registers during the walk. */
 struct walk {
 	unsigned int nr_out;
 	unsigned int nr_in;
@@ -83,7 +83,7 @@ struct walk {
 	u64 in_len;
 };
 
-/* Return: the chain is whole as yet. */
+/* Adds a descriptor. Return: false if the chain is malformed. */
 static __always_inline bool walk_add(struct walk *walk, bool le,
 				     struct vhost_scsi_chain *chain,
 				     const struct vring_desc *desc)
@@ -101,7 +101,7 @@ static __always_inline bool walk_add(struct walk *walk, bool le,
 		walk->in_len += len;
 		return true;
 	}
-	/* 2.7.4.2: readable ones come first. */
+	/* 2.7.4.2: device-readable descriptors come first. */
 	if (walk->nr_in)
 		return false;
 	walk->nr_out++;
@@ -110,8 +110,8 @@ static __always_inline bool walk_add(struct walk *walk, bool le,
 }
 
 /*
- * An indirect table (2.7.5.3) lies in guest memory that is not mapped, and
- * whatever is wrong in it leaves the ring usable. Return: the chain is whole.
+ * Walks an indirect table (2.7.5.3). It is in guest memory that is not mapped. A fault
+ * in it leaves the ring usable. Return: false if the chain is malformed.
  */
 static __always_inline bool walk_table(struct walk *walk, bool le,
 				       struct vhost_scsi_chain *chain,
@@ -151,13 +151,13 @@ static __always_inline bool walk_table(struct walk *walk, bool le,
 /**
  * vhost_scsi_ring_get_desc - get the next chain
  * @ring: running; vhost_scsi_ring_pending() was positive
- * @chain: descs and max set; the rest is filled
- * @read: how to read indirect tables
+ * @chain: with descs and max set; gets the chain
+ * @read: reads indirect tables
  * @priv: for @read
  *
- * Return: 0: the caller has to add the chain to the used ring, also when it is
- * malformed. -EIO: the ring itself is corrupt (head or next index out of range, a
- * loop), and stays where it is.
+ * Return: 0, and the caller owes vhost_scsi_ring_add_used(), even if the chain is
+ * malformed. -EIO: the ring itself is corrupt (a head or next index out of range, or
+ * a loop), and @last_avail does not move.
  */
 int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
 			     struct vhost_scsi_chain *chain,
@@ -181,7 +181,7 @@ int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
 		}
 
 		memcpy(&desc, &ring->desc[i], sizeof(desc));
-		/* Keep the compiler from going back to the guest's copy. */
+		/* The compiler must not read the descriptor from guest memory again. */
 		barrier();
 		flags = __virtio16_to_cpu(le, desc.flags);
 
@@ -191,7 +191,7 @@ int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
 			whole = false;
 		} else if (whole) {
 			whole = walk_table(&walk, le, chain, &desc, read, priv);
-			/* 2.7.5.3.1: it ends the chain. */
+			/* 2.7.5.3.1: an indirect table ends the chain. */
 			break;
 		}
 		i = __virtio16_to_cpu(le, desc.next);
@@ -208,11 +208,11 @@ int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
 }
 
 /**
- * vhost_scsi_ring_enable_notify - ask the driver to notify of new chains
+ * vhost_scsi_ring_enable_notify - ask the driver to kick for new chains
  * @ring: running, seen empty
  *
- * Return: true when a chain came in the meantime: look again, the driver may
- * not have kicked for it (2.7.13.4.1).
+ * Return: true if a chain came in the meantime. The caller looks at the ring again,
+ * because the driver may not have kicked for it (2.7.13.4.1).
  */
 bool vhost_scsi_ring_enable_notify(struct vhost_scsi_ring *ring)
 {
@@ -220,17 +220,22 @@ bool vhost_scsi_ring_enable_notify(struct vhost_scsi_ring *ring)
 		set_avail_event(ring, ring->last_avail);
 	else
 		WRITE_ONCE(ring->used->flags, 0);
-	/* The driver reads what was written above after it moved its index. */
+	/*
+	 * Orders the write of the flags or the event index before the read of the
+	 * avail index below. Pairs with the driver's barrier between its write of
+	 * the avail index and its read of the flags or the event index.
+	 */
 	virt_mb();
 	return vhost_scsi_ring16(ring, READ_ONCE(ring->avail->idx)) !=
 	       ring->last_avail;
 }
 
 /**
- * vhost_scsi_ring_disable_notify - have the driver not notify, a worker looks anyway
+ * vhost_scsi_ring_disable_notify - ask the driver not to kick, while a worker looks
  * @ring: running
  *
- * With EVENT_IDX nothing is to be done: the old event index asks for nothing.
+ * With EVENT_IDX nothing is written: the old event index is behind, so the driver
+ * does not kick.
  */
 void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring)
 {
@@ -240,17 +245,21 @@ void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring)
 }
 
 /**
- * vhost_scsi_ring_want_signal - does the driver want to hear of used chains
+ * vhost_scsi_ring_want_signal - does the driver want a call for the used chains
  * @ring: running; chains were added to the used ring since the last call
  *
- * Return: true when the call eventfd is to be signalled (2.7.7).
+ * Return: true if the call eventfd has to be signalled (2.7.7).
  */
 bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring)
 {
 	u16 old = ring->signalled_used, now = ring->used_idx;
 	bool valid = ring->signalled_valid;
 
-	/* The used index before the driver's wish. */
+	/*
+	 * Orders the write of the used index before the read of the flags or of the
+	 * used event. Pairs with the driver's barrier between its write of these
+	 * and its read of the used index.
+	 */
 	virt_mb();
 
 	if (!ring->event_idx)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Split virtqueue (virtio 1.2, 2.7), the device's side. Touches only kernel
- * pointers and plain structs, so that it also compiles in user space.
+ * The device's side of a split virtqueue (virtio 1.2, 2.7). It uses only kernel
+ * pointers and plain structs, so that the unit tests can compile it in user space.
+ * Section numbers are those of virtio 1.2.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -20,11 +21,11 @@
 /* 2.7.1: the queue size is a power of two, at most 32768. */
 #define VHOST_SCSI_RING_MAX	32768
 /*
- * 2.7.5.3.1: a chain is no longer than the queue size. Drivers are known to
- * make longer indirect ones, so that many are allowed whatever the queue size.
+ * 2.7.5.3.1: a chain is not longer than the queue size. Some drivers make longer
+ * indirect chains, so this many descriptors are allowed for every queue size.
  */
 #define VHOST_SCSI_CHAIN_MIN	1024
-/* Descriptors of an indirect table that are fetched at a time. */
+/* Descriptors of an indirect table that are read at a time. */
 #define VHOST_SCSI_WINDOW	16
 
 /**
@@ -33,17 +34,17 @@
  * @avail: driver area, likewise
  * @used: device area, likewise
  * @num: queue size
- * @le: the ring is little endian (VERSION_1, or so chosen)
+ * @le: the ring is little endian
  * @event_idx: VIRTIO_F_RING_EVENT_IDX was negotiated
  * @indirect: VIRTIO_F_RING_INDIRECT_DESC was negotiated
  * @last_avail: next entry of the avail ring to get
  * @avail_idx: avail->idx as last seen
  * @used_idx: next entry of the used ring to write
  * @signalled_used: used_idx at the last decision to signal
- * @signalled_valid: @signalled_used means something
+ * @signalled_valid: @signalled_used is valid
  *
  * The avail side (@last_avail, @avail_idx) and the used side (@used_idx and below)
- * share no field, so the caller may guard them by locks of their own.
+ * share no field, so the caller may protect them by two locks.
  */
 struct vhost_scsi_ring {
 	struct vring_desc *desc;
@@ -64,17 +65,17 @@ struct vhost_scsi_ring {
 
 /**
  * struct vhost_scsi_chain - one buffer that the guest made available
- * @head: what goes back in the used ring
- * @malformed: the driver broke a rule that leaves the ring itself intact;
- *	       @descs hold what was read until then
+ * @head: index of the chain, for the used ring
+ * @malformed: the driver broke a rule, and the ring itself is intact. @descs has the
+ *	       descriptors before the fault
  * @nr_out: device-readable descriptors, the first ones in @descs
  * @nr_in: device-writable descriptors, after the readable ones
- * @out_len: their bytes
- * @in_len: their bytes
- * @max: room in @descs
- * @descs: filled by vhost_scsi_ring_get_desc()
- * @window: of it alone, a part of an indirect table; on its stack it would be
- *	    zeroed for each chain
+ * @out_len: bytes of the readable descriptors
+ * @in_len: bytes of the writable descriptors
+ * @max: number of elements of @descs
+ * @descs: set by vhost_scsi_ring_get_desc()
+ * @window: room for a part of an indirect table. It is not on the stack of
+ *	    vhost_scsi_ring_get_desc(), because it would be zeroed for each chain
  */
 struct vhost_scsi_chain {
 	u16 head;
@@ -90,12 +91,12 @@ struct vhost_scsi_chain {
 
 /**
  * typedef vhost_scsi_read_fn - read guest memory for an indirect table
- * @priv: the caller's
+ * @priv: of the caller
  * @gpa: guest physical address
- * @buf: where to
+ * @buf: gets the bytes
  * @len: bytes
  *
- * Return: 0, or a negative errno when it cannot be read.
+ * Return: 0, or a negative errno if the bytes cannot be read.
  */
 typedef int (*vhost_scsi_read_fn)(void *priv, u64 gpa, void *buf, size_t len);
 
@@ -118,14 +119,14 @@ void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring);
 
 bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring);
 
-/* Inline: each is done for every command. */
+/* These are inline because they run for every command. */
 
 /**
- * vhost_scsi_ring_pending - how many chains wait
+ * vhost_scsi_ring_pending - how many chains wait in the avail ring
  * @ring: running
  *
- * Return: the number, or -EIO when the guest's index is one that no correct
- * driver can write (2.7.13.3: at most a queue size ahead).
+ * Return: the number; -EIO: the guest's index is more than a queue size ahead, which
+ * no correct driver writes (2.7.13.3).
  */
 static inline int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
 {
@@ -136,7 +137,11 @@ static inline int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
 						    READ_ONCE(ring->avail->idx));
 		if (ring->avail_idx == ring->last_avail)
 			return 0;
-		/* Entries are read after the index that covers them. */
+		/*
+		 * Orders the read of the index before the reads of the entries.
+		 * Pairs with the driver's barrier between its writes of the
+		 * entries and of the index.
+		 */
 		virt_rmb();
 	}
 
@@ -146,7 +151,7 @@ static inline int vhost_scsi_ring_pending(struct vhost_scsi_ring *ring)
 
 /**
  * vhost_scsi_ring_add_used - write the next used entry
- * @ring: running; vhost_scsi_ring_update_used_idx() is owed
+ * @ring: running; the caller owes vhost_scsi_ring_update_used_idx()
  * @head: of the chain
  * @len: bytes written to its device-writable part (2.7.8.2)
  */
@@ -161,12 +166,16 @@ static inline void vhost_scsi_ring_add_used(struct vhost_scsi_ring *ring,
 }
 
 /**
- * vhost_scsi_ring_update_used_idx - let the driver see the entry
+ * vhost_scsi_ring_update_used_idx - publish the used entry
  * @ring: running, after vhost_scsi_ring_add_used()
  */
 static inline void vhost_scsi_ring_update_used_idx(struct vhost_scsi_ring *ring)
 {
-	/* The entry, and what was written to the buffer, before the index. */
+	/*
+	 * Orders the writes of the buffer and of the entry before the write of the
+	 * index. Pairs with the driver's barrier between its reads of the index and
+	 * of the entry.
+	 */
 	virt_wmb();
 	ring->used_idx++;
 	WRITE_ONCE(ring->used->idx, __cpu_to_virtio16(ring->le, ring->used_idx));

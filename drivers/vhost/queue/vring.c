@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtqueue of an open device: how it starts, moves, stops and drains, and
- * how chains get from its avail ring to its used ring.
+ * A virtqueue of an open device: starts, moves, stops and drains it, gets chains from
+ * its avail ring, and adds them to its used ring.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -14,8 +14,8 @@ enum { MAP_DESC, MAP_AVAIL, MAP_USED };
  */
 
 /**
- * vhost_scsi_vq_put - a chain was used, and the caller does not touch @vq any more
- * @vq: the queue
+ * vhost_scsi_vq_put - end the use of a queue by a chain or by vhost_scsi_vq_tryget()
+ * @vq: the queue; not to be touched afterwards
  *
  * Context: any.
  */
@@ -29,7 +29,7 @@ void vhost_scsi_vq_put(struct vhost_scsi_vq *vq)
 	vhost_scsi_life_put(&dev->life);
 }
 
-/* Get no more chains. Context: @vq->mutex is held, @vq is running. */
+/* Gets no more chains from the queue, which runs. Context: @vq->mutex is held. */
 static void vq_stop(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_kick_stop(vq);
@@ -51,7 +51,7 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 	mutex_unlock(&vq->mutex);
 }
 
-/* The file was closed: nobody but this worker touches the avail side now. */
+/* The file was closed, so that only this worker uses the avail side. */
 static void vq_stop_work(struct vhost_scsi_work *work,
 			 struct vhost_scsi_worker *w)
 {
@@ -65,10 +65,10 @@ static void vq_stop_work(struct vhost_scsi_work *work,
 }
 
 /**
- * vhost_scsi_vq_init - prepare the struct, once
+ * vhost_scsi_vq_init - initialise the struct, once
  * @vq: zeroed
  * @dev: its device
- * @index: which it is
+ * @index: its number
  */
 void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 			u32 index)
@@ -86,7 +86,7 @@ void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 }
 
 /**
- * vhost_scsi_vq_reset - back to what a fresh device has
+ * vhost_scsi_vq_reset - return to the state of a new device
  * @vq: drained
  *
  * Context: dev->mutex is held, or nobody else has the device; may sleep.
@@ -147,13 +147,13 @@ static void point_ring(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_is_setup - has the owner given it a ring
+ * vhost_scsi_vq_is_setup - has the owner set the addresses of the ring
  * @vq: the queue
  *
- * A guest that starts again may use fewer queues: its hypervisor says where
- * those are and nothing of the others, whose memory is somebody else's now. So
- * once an owner has set one address since the device was bound last, only
- * those that it set count.
+ * A guest that has rebooted may use fewer queues. Its hypervisor sets the addresses of
+ * these queues and says nothing about the others, whose former rings are other memory
+ * of the guest now. So if the owner has set an address of any queue since the device
+ * was last bound, only queues whose address was set since then count.
  *
  * Context: dev->mutex is held.
  */
@@ -166,12 +166,12 @@ bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_start - pin the ring and begin
+ * vhost_scsi_vq_start - map the ring and run the queue
  * @vq: set up, not running
  *
  * Context: the owner's ioctl with dev->mutex held, dev->bound set; may sleep.
- * Return: 0; -EBUSY: chains from before are still under way; -EFAULT: the
- * ring is not in memory; -ENOMEM; -EOPNOTSUPP: memory that cannot be pinned.
+ * Return: 0. -EBUSY: chains from before the queue was stopped are under way. -EFAULT:
+ * the ring is not in memory. -EOPNOTSUPP: its memory cannot be pinned. -ENOMEM.
  */
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 {
@@ -183,7 +183,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 		return 0;
 	if (vhost_scsi_vq_is_live(vq))
 		return -EBUSY;
-	/* An earlier drain was interrupted; what it waited for has ended. */
+	/* A signal may have interrupted the last drain. Its chains are used by now. */
 	vhost_scsi_vq_teardown(vq);
 
 	ret = map_ring(vq, &vq->addr, maps);
@@ -211,7 +211,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
 	vq->broken = false;
 	reinit_completion(&vq->drained);
-	/* Pairs with vhost_scsi_vq_tryget(): all of the above is seen. */
+	/* Release: pairs with vhost_scsi_vq_tryget(), which then sees the fields above. */
 	atomic_set_release(&vq->inflight, 1);
 	vhost_scsi_life_get(&dev->life);
 	vq->running = true;
@@ -223,15 +223,15 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_move - a running ring goes on elsewhere
+ * vhost_scsi_vq_move - move a running ring to another address
  * @vq: running, or stopped with chains still under way
- * @addr: where; the owner has copied the ring
+ * @addr: the new address, to which the owner has copied the ring
  *
- * It moves under both of its locks, and nothing of it is lost.
+ * The ring moves with vq->mutex and vq->used_lock held, so that no entry is lost.
  *
  * Context: the owner's ioctl with @vq->mutex held; may sleep.
- * Return: 0; -EINVAL: not in memory; -ENOMEM; -EOPNOTSUPP: memory that cannot
- * be pinned.
+ * Return: 0. -EINVAL: the ring is not in memory. -EOPNOTSUPP: its memory cannot be
+ * pinned. -ENOMEM.
  */
 int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 		       const struct vhost_vring_addr *addr)
@@ -259,11 +259,11 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
  * vhost_scsi_vq_halt - stop the queue if it runs
  * @vq: the queue
  *
- * A submission to a backend that hangs holds @vq->mutex, and the owner must
- * be able to die all the same.
+ * The worker holds @vq->mutex while it submits, and a backend that hangs may block it
+ * there. So this waits for the mutex killable.
  *
  * Context: dev->mutex is held; may sleep.
- * Return: 0, or -EINTR: killed meanwhile.
+ * Return: 0. -EINTR: a fatal signal arrived.
  */
 int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 {
@@ -277,7 +277,7 @@ int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_teardown - free what a run of the ring used
+ * vhost_scsi_vq_teardown - undo vhost_scsi_vq_start()
  * @vq: drained
  *
  * Context: may sleep.
@@ -292,11 +292,11 @@ void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_drain - wait until guest memory is not touched any more
+ * vhost_scsi_vq_drain - wait until the queue does not touch guest memory any more
  * @vq: stopped, or never started
  *
  * Context: dev->mutex is held, @vq->mutex is not; may sleep.
- * Return: 0, or -EINTR: killed meanwhile, chains are still under way.
+ * Return: 0. -EINTR: a fatal signal arrived, and chains are still under way.
  */
 int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq)
 {
@@ -307,7 +307,7 @@ int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq)
 }
 
 /*
- * For those who handle queues.
+ * For the handlers of queues.
  */
 
 static int read_guest(void *priv, u64 gpa, void *buf, size_t len)
@@ -320,7 +320,7 @@ static u16 vq_avail(struct vhost_scsi_vq *vq)
 	unsigned long flags;
 	u16 idx;
 
-	/* SET_VRING_ADDR may move the ring. */
+	/* vhost_scsi_vq_move() changes ring.avail under this lock. */
 	spin_lock_irqsave(&vq->used_lock, flags);
 	idx = vhost_scsi_vq16(vq, READ_ONCE(vq->ring.avail->idx));
 	spin_unlock_irqrestore(&vq->used_lock, flags);
@@ -346,14 +346,14 @@ u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_handled - were the chains up to an index handled
+ * vhost_scsi_vq_handled - were all chains up to an index handled
  * @vq: the queue
- * @idx: what vhost_scsi_vq_avail() said
+ * @idx: return value of vhost_scsi_vq_avail()
  *
- * If not, the worker is told to go on.
+ * If not, the worker is queued.
  *
  * Context: process.
- * Return: true also when the worker gets no more from the queue.
+ * Return: true if they were, or if the worker gets no more chains from the queue.
  */
 bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
 {
@@ -365,7 +365,7 @@ bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
 	handled = READ_ONCE(vq->handled);
 	ret = !READ_ONCE(vq->running) || READ_ONCE(vq->broken) ||
 	      READ_ONCE(vq->dev->closed) || (s16)(idx - handled) <= 0 ||
-	      /* it was stopped meanwhile, and began elsewhere */
+	      /* the queue was stopped, and started again at another index */
 	      vq_avail(vq) == handled;
 	if (!ret)
 		vhost_scsi_vq_queue(vq);
@@ -374,7 +374,7 @@ bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
 }
 
 /**
- * vhost_scsi_vq_disable_notify - have the guest not kick, for a worker looks anyway
+ * vhost_scsi_vq_disable_notify - ask the guest not to kick, while a worker looks
  * @vq: running
  *
  * Context: @vq->mutex is held.
@@ -392,9 +392,9 @@ void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: 1: there is, and vhost_scsi_vq_add_used() and vhost_scsi_vq_put() are
- * owed; 0: there is none, and the guest may not kick for the next; -EIO: the ring
- * is corrupt and the queue stopped.
+ * Return: 1: there is one, and the caller owes vhost_scsi_vq_add_used() and then
+ * vhost_scsi_vq_put(). 0: there is none, and the guest may not kick for the next.
+ * -EIO: the ring is corrupt, and the queue has stopped.
  */
 int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_worker *w)
@@ -409,7 +409,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
 					       vq->mem);
 	if (ret < 0) {
-		/* The worker gets no more, and the owner is told. */
+		/* The worker gets no more chains. Tell the owner. */
 		vq->broken = true;
 		vhost_scsi_call_signal(&vq->err);
 		return ret;
@@ -419,12 +419,12 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_vq_enable_notify - have the guest kick for the next chain
+ * vhost_scsi_vq_enable_notify - ask the guest to kick for the next chain
  * @vq: running, seen empty
  *
  * Context: @vq->mutex is held.
- * Return: true: one came meanwhile, for which the guest may not have kicked. Look
- * again; it does not kick for the next either.
+ * Return: true if a chain came meanwhile. The guest may not have kicked for it, and
+ * notification is disabled again: the caller looks at the ring again.
  */
 bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 {
@@ -439,12 +439,12 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_vq_next_desc - get the next chain into w->chain, or have the guest kick
+ * vhost_scsi_vq_next_desc - get the next chain into w->chain, or enable notification
  * @vq: running
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: as vhost_scsi_vq_get_desc(), but with 0 the guest kicks for the next.
+ * Return: as vhost_scsi_vq_get_desc(), but after 0 the guest kicks for the next chain.
  */
 int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_worker *w)
@@ -458,9 +458,9 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_vq_add_used - add a chain to the used ring and tell the guest
+ * vhost_scsi_vq_add_used - add a chain to the used ring, and signal the guest
  * @vq: the queue
- * @slot: free for the next request from now on, or NULL
+ * @slot: the slot of the chain, which becomes free; or NULL
  * @head: of the chain
  * @len: bytes written to it
  *
@@ -494,11 +494,11 @@ void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_vq_free_slots - slots of chains that were used since the last call
+ * vhost_scsi_vq_free_slots - get the slots that became free since the last call
  * @vq: running
  *
  * Context: @vq->mutex is held.
- * Return: a list of them, which is the caller's; or NULL.
+ * Return: a list of them, which belongs to the caller; or NULL.
  */
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq)
 {

@@ -90,7 +90,7 @@ static int set_kick(struct vhost_scsi_vq *vq, int fd)
 	vhost_scsi_kick_set(vq, file);
 	if (vq->running) {
 		vhost_scsi_kick_start(vq);
-		/* What came before anybody listened. */
+		/* Look for chains that came before the worker listened. */
 		vhost_scsi_vq_queue(vq);
 	}
 	return 0;
@@ -189,8 +189,8 @@ static int vq_set_file(struct vhost_scsi_vq *vq, unsigned int cmd,
 }
 
 /*
- * A stopped queue of a bound device runs again when it gets a kick: so an
- * owner that stopped it by VHOST_GET_VRING_BASE goes on.
+ * VHOST_SET_VRING_KICK starts a stopped queue of a bound device again. An owner that
+ * stopped the queue by VHOST_GET_VRING_BASE continues in this way.
  */
 static int vq_restart(struct vhost_scsi_vq *vq, unsigned int cmd)
 {
@@ -201,14 +201,14 @@ static int vq_restart(struct vhost_scsi_vq *vq, unsigned int cmd)
 }
 
 /**
- * vhost_scsi_vq_ioctl - the ioctls that name a queue
+ * vhost_scsi_vq_ioctl - handle the ioctls that name a queue
  * @dev: the device
- * @cmd: which
+ * @cmd: number of the ioctl
  * @argp: its argument
  *
  * Context: the owner's ioctl with dev->mutex held.
- * Return: 0 or a negative errno, see Documentation/contract.rst;
- * -ENOIOCTLCMD: none of these.
+ * Return: 0 or a negative errno, see Documentation/contract.rst. -ENOIOCTLCMD: @cmd
+ * is not one of these ioctls.
  */
 long vhost_scsi_vq_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			 void __user *argp)

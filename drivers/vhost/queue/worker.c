@@ -2,14 +2,14 @@
 /*
  * Threads that serve the queues.
  *
- * Where the kernel has vhost tasks a worker is one, a thread of the owner's
- * process: it counts against the owner's limits, lives in its cgroups and is
- * killed with it. Otherwise, and if the owner asks for it, a worker is a kernel
- * thread with the owner's mm, in the owner's cgroups.
+ * If the kernel has vhost tasks, a worker is one: a thread of the owner's process,
+ * which counts against the owner's limits, is in its cgroups, and is killed with it.
+ * Otherwise, or if the owner asks for it, a worker is a kernel thread in the owner's
+ * cgroups, which uses the owner's mm.
  *
- * A worker is never waited for when its device is closed: a backend that hangs
- * may keep it in a submission for as long as it likes. It holds a use of the
- * device and a reference to the module, and ends by itself.
+ * Closing a device does not wait for its workers, because a backend that hangs may
+ * keep a worker in a submission for any time. A worker is a user of the device, holds
+ * a reference to the module, and ends by itself.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -38,7 +38,7 @@ static void worker_wake(struct vhost_scsi_worker *w)
 		wake_up_process(w->task);
 		return;
 	}
-	/* RCU keeps the task of one that is killed right now. */
+	/* RCU keeps the task_struct of a vhost task that is just being killed. */
 	rcu_read_lock();
 	if (READ_ONCE(w->killed))
 		queue_work(vhost_scsi_dev_wq, &w->orphan);
@@ -49,8 +49,9 @@ static void worker_wake(struct vhost_scsi_worker *w)
 
 /**
  * vhost_scsi_worker_queue - have a worker call work->fn
- * @w: not yet ended; the caller holds RCU or knows otherwise
- * @work: queued again after its function began, it runs again
+ * @w: must not be freed during the call: the caller holds the RCU read lock, or has
+ *     other means
+ * @work: if it is queued again after its function has begun, the function runs again
  *
  * Context: any.
  */
@@ -67,7 +68,7 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 	worker_wake(w);
 }
 
-/* @thread: @w, or NULL if there is no thread any more. */
+/* Runs all that is queued. @thread: @w, or NULL if the thread was killed. */
 static void worker_run(struct vhost_scsi_worker *w,
 		       struct vhost_scsi_worker *thread)
 {
@@ -77,14 +78,19 @@ static void worker_run(struct vhost_scsi_worker *w,
 	list = llist_reverse_order(llist_del_all(&w->works));
 	llist_for_each_entry_safe(work, next, list, node) {
 		clear_bit(WORK_QUEUED, &work->flags);
-		/* What was queued before this is seen by fn. */
+		/*
+		 * Orders the clearing of the bit before the reads of fn. Pairs
+		 * with test_and_set_bit() in vhost_scsi_worker_queue(): a caller
+		 * that still finds the bit set need not queue the work, because
+		 * fn sees what that caller wrote before.
+		 */
 		smp_mb__after_atomic();
 		work->fn(work, thread);
 		cond_resched();
 	}
 }
 
-/* The last that is done for the device; @w may be gone then. */
+/* Ends the use of the device. @w may be freed at any time after this. */
 static void worker_end(struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_dev *dev = w->dev;
@@ -102,7 +108,10 @@ static int worker_kthread(void *data)
 
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		/* Pairs with vhost_scsi_worker_stop(): what was queued first. */
+		/*
+		 * Acquire: pairs with the release of vhost_scsi_worker_stop().
+		 * Work that was queued before the stop is seen below.
+		 */
 		stop = smp_load_acquire(&w->stop);
 		if (llist_empty(&w->works)) {
 			if (stop)
@@ -123,8 +132,8 @@ static int worker_kthread(void *data)
 }
 
 /*
- * A vhost task stays until vhost_task_stop(), which waits for it; so it only
- * falls asleep when it has ended, and worker_free_work() can stop it.
+ * A vhost task exits only in vhost_task_stop(), which waits for it. So a worker that
+ * has ended just sleeps, until worker_free_work() calls vhost_task_stop().
  */
 static void task_end(struct vhost_scsi_worker *w)
 {
@@ -135,7 +144,7 @@ static void task_end(struct vhost_scsi_worker *w)
 	module_put(THIS_MODULE);
 }
 
-/* Return: look again, there may be more. */
+/* Return: true if the function must be called again, because there may be more work. */
 static bool worker_task(void *data)
 {
 	struct vhost_scsi_worker *w = data;
@@ -155,7 +164,7 @@ static bool worker_task(void *data)
 	return true;
 }
 
-/* The owner was killed: the thread does this and exits. */
+/* The thread was killed with its owner. It calls this function and exits. */
 static void worker_killed(void *data)
 {
 	struct vhost_scsi_worker *w = data;
@@ -165,7 +174,7 @@ static void worker_killed(void *data)
 	queue_work(vhost_scsi_dev_wq, &w->orphan);
 }
 
-/* In the place of a thread that was killed: there is no mm any more. */
+/* Takes the place of a thread that was killed, without an mm. */
 static void worker_orphan(struct work_struct *work)
 {
 	struct vhost_scsi_worker *w;
@@ -196,7 +205,7 @@ static void worker_free_work(struct work_struct *work)
 
 	w = container_of(to_rcu_work(work), struct vhost_scsi_worker, free);
 	if (w->vtsk) {
-		/* It sleeps, or was killed and exits. */
+		/* The task sleeps since task_end(), or was killed and exits. */
 		vhost_task_stop(w->vtsk);
 		cancel_work_sync(&w->orphan);
 	} else {
@@ -250,10 +259,11 @@ err_mm:
 
 /**
  * vhost_scsi_worker_new - start a worker
- * @dev: the owner, which is current, calls
+ * @dev: the device, whose owner calls
  * @id: for the worker ioctls
  *
- * Return: the worker, to be stopped and freed by the caller; or an ERR_PTR.
+ * Return: the worker, and the caller owes vhost_scsi_worker_stop() and, when the
+ * worker has ended, vhost_scsi_worker_free(); or an ERR_PTR.
  */
 struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
 						u32 id)
@@ -274,7 +284,7 @@ struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
 	w->chain.max = VHOST_SCSI_CHAIN_MIN;
 	w->chain.descs = kvcalloc(w->chain.max, sizeof(*w->chain.descs),
 				  GFP_KERNEL_ACCOUNT);
-	/* A descriptor may cross from one region of guest memory to another. */
+	/* Twice the descriptors, because one may cross the border of two regions. */
 	w->iov = kvcalloc(2 * w->chain.max, sizeof(*w->iov),
 			  GFP_KERNEL_ACCOUNT);
 	if (!w->chain.descs || !w->iov)
@@ -295,21 +305,24 @@ err:
 }
 
 /**
- * vhost_scsi_worker_stop - have it end when it has nothing left to do
- * @w: the worker; wait for w->exited to know that it ended
+ * vhost_scsi_worker_stop - have a worker end when its list is empty
+ * @w: the worker; w->exited completes when it has ended
  */
 void vhost_scsi_worker_stop(struct vhost_scsi_worker *w)
 {
-	/* What was queued first is seen first. */
+	/* Release: pairs with the acquire of the threads, e.g. worker_kthread(). */
 	smp_store_release(&w->stop, true);
-	/* Pairs with worker_killed(): one of the two sees the other. */
+	/*
+	 * Pairs with smp_store_mb() in worker_killed(): either worker_wake() sees
+	 * @killed, or the work item that worker_killed() queues sees @stop.
+	 */
 	smp_mb();
 	worker_wake(w);
 }
 
 /**
- * vhost_scsi_worker_free - free one that has ended
- * @w: no queue points to it any more; readers under RCU may
+ * vhost_scsi_worker_free - free a worker that has ended
+ * @w: no queue points to it any more; readers under RCU may still have it
  *
  * Context: any.
  */

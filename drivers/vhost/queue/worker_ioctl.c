@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The workers of a device, and the ioctls that make them and give queues to them.
+ * The workers of a device, and the ioctls that make them and attach queues to them.
  * Documentation/contract.rst has the errors of each.
  *
  * Copyright (C) 2026 vhost-lio developers
@@ -38,7 +38,7 @@ static void attach(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	w->attached++;
 }
 
-/* Its thread has ended when this succeeds. */
+/* If this succeeds, the thread of the worker has ended. */
 static int free_worker(struct vhost_scsi_dev *dev, struct vhost_scsi_worker *w)
 {
 	vhost_scsi_worker_stop(w);
@@ -51,7 +51,7 @@ static int free_worker(struct vhost_scsi_dev *dev, struct vhost_scsi_worker *w)
 
 /**
  * vhost_scsi_workers_start - make the first worker, which serves all queues
- * @dev: has none; the owner, which is current, calls with dev->mutex held
+ * @dev: has no worker; the owner calls, with dev->mutex held
  *
  * Return: 0 or a negative errno.
  */
@@ -69,10 +69,10 @@ int vhost_scsi_workers_start(struct vhost_scsi_dev *dev)
 }
 
 /**
- * vhost_scsi_workers_stop - have all workers end, and wait for it
+ * vhost_scsi_workers_stop - stop all workers, and wait until they have ended
  * @dev: no queue runs; dev->mutex is held
  *
- * Return: 0; -EINTR: killed meanwhile.
+ * Return: 0. -EINTR: a fatal signal arrived.
  */
 int vhost_scsi_workers_stop(struct vhost_scsi_dev *dev)
 {
@@ -88,10 +88,10 @@ int vhost_scsi_workers_stop(struct vhost_scsi_dev *dev)
 }
 
 /**
- * vhost_scsi_workers_close - the file was closed: stop the queues, and then end
- * @dev: dev->closed is set
+ * vhost_scsi_workers_close - have the workers stop the queues, and end
+ * @dev: its file was closed, and dev->closed is set
  *
- * Does not wait for anything.
+ * This does not wait for the workers.
  */
 void vhost_scsi_workers_close(struct vhost_scsi_dev *dev)
 {
@@ -114,7 +114,7 @@ void vhost_scsi_workers_close(struct vhost_scsi_dev *dev)
 
 /**
  * vhost_scsi_workers_free - free all workers
- * @dev: they have ended
+ * @dev: its workers have ended
  */
 void vhost_scsi_workers_free(struct vhost_scsi_dev *dev)
 {
@@ -157,7 +157,7 @@ static int ioctl_free_worker(struct vhost_scsi_dev *dev, void __user *argp)
 		return -ENODEV;
 	if (w->attached)
 		return -EBUSY;
-	/* Queues that it served before may still be about to queue to it. */
+	/* vhost_scsi_vq_queue() of a queue that it served may still queue work to it. */
 	synchronize_rcu();
 	return free_worker(dev, w);
 }
@@ -190,14 +190,14 @@ static int ioctl_vring_worker(struct vhost_scsi_dev *dev, unsigned int cmd,
 }
 
 /**
- * vhost_scsi_worker_ioctl - the ioctls about workers
+ * vhost_scsi_worker_ioctl - handle the ioctls that name a worker
  * @dev: the device
- * @cmd: which
+ * @cmd: number of the ioctl
  * @argp: its argument
  *
  * Context: the owner's ioctl with dev->mutex held.
- * Return: 0 or a negative errno, see Documentation/contract.rst;
- * -ENOIOCTLCMD: none of these.
+ * Return: 0 or a negative errno, see Documentation/contract.rst. -ENOIOCTLCMD: @cmd
+ * is not one of these ioctls.
  */
 long vhost_scsi_worker_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			     void __user *argp)
