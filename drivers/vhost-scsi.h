@@ -46,7 +46,8 @@ struct vhost_scsi_endpoint;
  * @sgl: pinned guest pages, neighbours merged; the host's side must not change the
  *	 entries
  * @sgl_nents: entries of @sgl in use
- * @sgl_misaligned: an entry starts or ends within a 512-byte sector
+ * @sgl_align: the page offsets and lengths of all guest buffers, ORed. A power of two,
+ *	       at most a page, that divides this value divides each border in @sgl
  *
  * @response: VIRTIO_SCSI_S_*; if it is not S_OK, the guest does not get the rest
  * @status: SAM status

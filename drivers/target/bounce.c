@@ -6,7 +6,10 @@
  * - Parameter data, which is all data but that of reads and writes of the medium.
  *   LIO maps it in one piece, reads lengths from it more than once, and writes to
  *   it whatever the direction.
- * - Buffers that are split within a sector. Backends warn or fail.
+ * - Buffers that are split within a block of the backstore. Virtio lets the driver
+ *   split a buffer anywhere (virtio 1.3, 2.7.4). Block devices take each piece as whole
+ *   blocks. Depending on kernel and driver they fail, BUG(), or transfer a block to a
+ *   place where only a part of it belongs to the guest.
  * - Reads of less data than the buffer holds. A backend transfers as much as the
  *   scatterlist holds.
  * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece.
