@@ -332,7 +332,7 @@ void vhost_scsi_notify_reset(struct vhost_scsi_vq *vq)
 int vhost_scsi_notify_setup(void)
 {
 	signal_wq = alloc_workqueue("vhost_scsi_signal",
-				   WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+				    WQ_PERCPU | WQ_MEM_RECLAIM, 0);
 	return signal_wq ? 0 : -ENOMEM;
 }
 

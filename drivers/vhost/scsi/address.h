@@ -16,10 +16,10 @@
  * vhost_scsi_lun_parse - read the LUN field of a request (5.6.6.1)
  * @lun: eight bytes: 1, target, single level LUN (SAM-5 4.7.7.2, peripheral
  *	 or flat space addressing), four times 0
- * @target: filled
- * @nr: filled
+ * @target: gets the target
+ * @nr: gets the LUN
  *
- * Return: false when it is none that the specification allows.
+ * Return: false if the specification does not allow these bytes.
  */
 static inline bool vhost_scsi_lun_parse(const u8 *lun, u8 *target, u16 *nr)
 {
@@ -33,7 +33,7 @@ static inline bool vhost_scsi_lun_parse(const u8 *lun, u8 *target, u16 *nr)
 }
 
 /**
- * vhost_scsi_lun_build - the LUN field of an event
+ * vhost_scsi_lun_build - write the LUN field of an event
  * @lun: eight bytes
  * @target: the target
  * @nr: the LUN, at most VHOST_SCSI_MAX_LUN

@@ -3,15 +3,15 @@
  * Control queue (virtio 1.2, 5.6.6.2): task management functions and
  * asynchronous notification.
  *
- * A task management function goes through steps, in work items that never
- * wait, so that many can be under way:
+ * A task management function takes four steps. Each step is a work item that never
+ * waits, so that many functions can be under way:
  *
- *   fetch	requests that the guest made available before it are taken from
- *		their rings, else one of them could begin after the answer
- *   issue	the target carries it out
- *   settle	requests that it concerns, also those that the target found
- *		already ending, are answered first
- *   answer
+ *   fetch	The workers get all requests that the guest made available before the
+ *		function. Otherwise one of them could begin after the answer.
+ *   issue	The target carries out the function.
+ *   settle	All requests that the function concerns are answered, also those that
+ *		were already ending when the target looked for them.
+ *   answer	The function is answered.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -20,23 +20,23 @@
 #include "request.h"
 #include "scsi.h"
 
-/* More at a time are answered BUSY: each is memory and a work item. */
+/* Further functions are answered BUSY, because each takes memory and a work item. */
 #define MAX_TMFS	64
-/* Looks at what is to settle, before the function is issued once more. */
+/* Looks for unsettled requests before the function is issued again. */
 #define SETTLE_TRIES	64
-/* Control requests at a time. */
+/* Control requests that are handled before other queues of the worker get a turn. */
 #define WEIGHT		64
 
 /**
  * struct control_tmf - a task management function under way
  * @tmf: for the target
  * @vq: the control queue
- * @reply: where the answer goes
+ * @reply: the pages of the response
  * @work: runs @step
- * @step: what is to be done next
- * @epoch: set when all is fetched; requests with a later one came after it
- * @tries: of the step
- * @avail: for each request queue, how far it has to be taken
+ * @step: the next step
+ * @epoch: set after fetch; requests with a greater epoch came after the function
+ * @tries: how often @step ran
+ * @avail: for each request queue, the avail index up to which chains are fetched
  */
 struct control_tmf {
 	struct vhost_scsi_tmf tmf;
@@ -58,7 +58,7 @@ static void answer_now(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
 	vhost_scsi_vq_put(vq);
 }
 
-/* Each type has its format; @code is at another place in it. */
+/* TMF and AN responses have different formats, with the code at different offsets. */
 static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
 			u8 code)
 {
@@ -132,7 +132,7 @@ static bool tmf_concerns_any(struct control_tmf *ct)
 
 static void tmf_issue(struct control_tmf *ct);
 
-/* Looks are not free: less often the longer it takes. */
+/* Looking costs time, so the delay grows with the number of looks. */
 static unsigned long tmf_delay(const struct control_tmf *ct)
 {
 	return clamp(ct->tries / 4, 1U, (unsigned int)HZ / 8);
@@ -144,15 +144,18 @@ static void tmf_settle(struct control_tmf *ct)
 		tmf_answer(ct);
 	else if (ct->tmf.response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED &&
 		 ++ct->tries % SETTLE_TRIES == 0)
-		/* One was on its way to the backend when it was looked for. */
+		/*
+		 * A command was between a list of lun.c and the backend when
+		 * LIO looked for it: issue the function again.
+		 */
 		tmf_next(ct, tmf_issue, 0);
 	else
 		tmf_next(ct, tmf_settle, tmf_delay(ct));
 }
 
 /**
- * vhost_scsi_tmf_done - the target carried out a function
- * @tmf: with its response
+ * vhost_scsi_tmf_done - the target has carried out a function
+ * @tmf: the function, with its response
  *
  * Context: any.
  */
@@ -168,7 +171,7 @@ void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf)
 
 static void tmf_issue(struct control_tmf *ct)
 {
-	/* SAM-5 7.2: a task that is not there is as good as aborted. */
+	/* SAM-5 7.2: ABORT TASK succeeds if there is no such task. */
 	if (ct->tmf.function == VIRTIO_SCSI_T_TMF_ABORT_TASK &&
 	    !tmf_concerns_any(ct)) {
 		ct->tmf.response = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED;
@@ -224,7 +227,7 @@ static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
 static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 {
 	struct vhost_scsi_host *host = vhost_scsi_host(vq->dev);
-	/* One answer of one byte: its page is not worth to be remembered. */
+	/* An empty table: a page for one byte is not worth remembering. */
 	struct vhost_scsi_pins none = { .pins = NULL };
 	struct control_tmf *ct;
 
@@ -243,8 +246,8 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 		goto busy;
 
 	/*
-	 * If the response buffer is not in guest memory the answer is lost; the
-	 * function is carried out, and the chain is given back, all the same.
+	 * Ignore errors: if the response buffer is not in guest memory, the answer is
+	 * lost, but the function is carried out and the chain is returned.
 	 */
 	vhost_scsi_reply_pin(&ct->reply, &none, c->head, &c->in,
 			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
@@ -268,7 +271,7 @@ static void control_start(struct vhost_scsi_vq *vq,
 	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, c.target))
 		code = VIRTIO_SCSI_S_BAD_TARGET;
 
-	/* Asynchronous notification: there is none to subscribe to. */
+	/* Asynchronous notification is answered OK; there are no events to subscribe to. */
 	if (code != VIRTIO_SCSI_S_OK || c.type != VIRTIO_SCSI_T_TMF)
 		answer_code(vq, &c, code);
 	else

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The data buffer of a command: guest pages pinned into a scatterlist, or found in
- * the table of those that are pinned for long.
+ * The data buffer of a command: a scatterlist of guest pages. The pages are pinned for
+ * the command, or are in a table of pages that are pinned for long.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -12,17 +12,17 @@
 #include "scsi.h"
 
 /*
- * Table entries of a device at a time, beyond the inline ones: 32 MiB of
- * tables for 4 GiB of scattered pages.
+ * Scatterlist entries of a device, at most, without the inline ones: 32 MiB of tables,
+ * for 4 GiB of scattered pages.
  */
 #define MAX_ENTRIES	BIT(20)
 
 /**
  * struct sg_fill - a scatterlist that is being filled
- * @data: whose
- * @sg: the entry that is filled; NULL: none yet
- * @next: the page that would go on behind it; NULL: it ends within a page
- * @clean: a page is not marked dirty
+ * @data: the data buffer
+ * @sg: the last entry; NULL: there is none yet
+ * @next: the page that would continue @sg; NULL: @sg ends within a page
+ * @clean: at least one page is not marked dirty
  */
 struct sg_fill {
 	struct vhost_scsi_data *data;
@@ -46,20 +46,23 @@ static bool is_chained(const struct vhost_scsi_data *data)
 	return data->orig_nents && data->sgl == data->inline_sgl;
 }
 
-/* Not sg_next() for each: the marks that it goes by are not there yet. */
+/* sg_next() needs the end mark, which an array without a chain does not have yet. */
 static struct scatterlist *table_next(const struct vhost_scsi_data *data,
 				      struct scatterlist *sg)
 {
 	return is_chained(data) ? sg_next(sg) : sg + 1;
 }
 
-/* What is behind a page by its number is behind it in memory, in most models. */
+/*
+ * Is @page the page @next, and does it follow the page before it in physical memory?
+ * In some memory models neighbours in the memory map are no neighbours in memory.
+ */
 static bool goes_on(const struct page *page, const struct page *next)
 {
 	return page == next && page_to_pfn(page) == page_to_pfn(page - 1) + 1;
 }
 
-/* How many of @nr pages are side by side, in the folio of the first. */
+/* Returns how many of @nr pages are successive pages of the folio of the first. */
 static unsigned int side_by_side(struct page *const *pages, unsigned int nr)
 {
 	struct page *page = vhost_scsi_page(pages);
@@ -71,7 +74,7 @@ static unsigned int side_by_side(struct page *const *pages, unsigned int nr)
 	left = folio_nr_pages(folio) - folio_page_idx(folio, page);
 	if (left > nr)
 		left = nr;
-	/* A process may map them in another order, or twice. */
+	/* A process may map the pages of a folio in another order, or twice. */
 	for (i = 1; i < left; i++)
 		if (vhost_scsi_page(&pages[i]) != page + i)
 			break;
@@ -86,11 +89,12 @@ static void note_range(struct vhost_scsi_data *data, u64 gpa, u32 len)
 }
 
 /*
- * A piece of the buffer whose pages are pinned in @pages: a page goes behind the last
- * one, if it goes on there, or is an entry of its own. Joined only at page borders, so
- * that each page of an entry is one pin.
+ * Adds a piece of the buffer, whose pages are in @pages. A page extends the last entry
+ * if it continues that in memory; otherwise it gets an entry of its own. Entries are
+ * extended at page borders only, so that each page of an entry is one pin.
  *
- * What the device writes has to be marked dirty; swap cleans no pinned page.
+ * Pages that the device writes must be dirty. A pinned page that is swap-backed stays
+ * dirty; writeback may clean others.
  */
 static void fill_piece(struct sg_fill *f, struct page *const *pages,
 		       unsigned long addr, size_t len)
@@ -111,7 +115,7 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 
 		n = min_t(size_t, len, PAGE_SIZE - off);
 		if (!off && goes_on(page, next)) {
-			/* Scattered pages do not come here. */
+			/* This look at the folio is not made for scattered pages. */
 			nr = side_by_side(pages, DIV_ROUND_UP(len, PAGE_SIZE));
 			n = min_t(size_t, len, nr * PAGE_SIZE);
 			pages += nr - 1;
@@ -119,7 +123,7 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 			sg->length += n;
 		} else {
 			sg = sg ? table_next(data, sg) : data->sgl;
-			/* The table is not zeroed. */
+			/* The table was not zeroed. */
 			sg->page_link = 0;
 			sg_set_page(sg, page, n, off);
 			nents++;
@@ -139,7 +143,7 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 	data->cleanable |= cleanable;
 }
 
-/* The next @len bytes, of one piece, whose pages are in @pages. */
+/* Adds the next @len bytes, which are in one piece, and whose pages are in @pages. */
 static void fill_next(struct sg_fill *f, struct vhost_scsi_cursor *cur,
 		      size_t len, struct page *const *pages)
 {
@@ -171,7 +175,7 @@ struct span {
 	unsigned int pages;
 };
 
-/* What the buffer takes at the most; an error if some of it is no memory. */
+/* Counts pieces and pages of the buffer. -EFAULT: a part is not guest memory. */
 static int measure(struct vhost_scsi_cursor cur, size_t len, struct span *span)
 {
 	void __user *base;
@@ -205,7 +209,7 @@ static int alloc_ranges(struct vhost_scsi_data *data, unsigned int pieces)
 	return 0;
 }
 
-/* In one piece, which need not be zeroed, nor followed from chunk to chunk. */
+/* Allocates an array: it needs no zeroing, and no walk from chunk to chunk. */
 static bool alloc_flat(struct vhost_scsi_data *data, unsigned int entries)
 {
 	if (entries > VHOST_SCSI_PAGES)
@@ -251,7 +255,7 @@ static int alloc_table(struct vhost_scsi_data *data,
 	return ret;
 }
 
-/* @nr pages from @base on; what was pinned before an error stays pinned. */
+/* Pins @nr pages from @base on. After an error, the first @pinned stay pinned. */
 static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
 		     struct page **pages, unsigned int *pinned)
 {
@@ -267,7 +271,7 @@ static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
 	return 0;
 }
 
-/* Entries that pages take, at the most. */
+/* Returns the number of scatterlist entries that the pages need, at most. */
 static unsigned int count_runs(struct page *const *pages, unsigned int nr)
 {
 	struct page *page, *next = NULL;
@@ -286,8 +290,8 @@ static unsigned int count_runs(struct page *const *pages, unsigned int nr)
 }
 
 /*
- * Where the owner's memory is all pinned: the pages of what lies at the cursor, or
- * NULL if it is not.
+ * Returns the entry of the page at the cursor in the table of a pinned region, or NULL
+ * if the region is not pinned.
  */
 static struct page **pinned_at(const struct vhost_scsi_cursor *cur)
 {
@@ -299,7 +303,7 @@ static struct page **pinned_at(const struct vhost_scsi_cursor *cur)
 	       ((offset_in_page(base) + cur->off) >> PAGE_SHIFT);
 }
 
-/* Are these pages all known and still there? */
+/* Is the whole buffer in pinned regions, and is none of its pages marked? */
 static bool is_pinned(struct vhost_scsi_cursor cur, size_t len)
 {
 	void __user *base;
@@ -317,7 +321,7 @@ static bool is_pinned(struct vhost_scsi_cursor cur, size_t len)
 	return true;
 }
 
-/* Each piece begins an entry, at the most. */
+/* Returns the number of entries for a buffer in pinned regions, at most. */
 static unsigned int count_entries(struct vhost_scsi_cursor cur, size_t len,
 				  const struct span *span)
 {
@@ -336,7 +340,7 @@ static unsigned int count_entries(struct vhost_scsi_cursor cur, size_t len,
 	return entries;
 }
 
-/* They lie in pinned memory, and nothing is to be pinned. */
+/* Fills the scatterlist from the tables of pinned regions, without pinning. */
 static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		      struct vhost_scsi_cursor cur, size_t len,
 		      const struct span *span)
@@ -357,7 +361,7 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	return 0;
 }
 
-/* Takes the marks off pages that were marked, and are still the same. */
+/* Clears the marks of pages that were not replaced. */
 static void revalidate(struct vhost_scsi_worker *w, unsigned int seq,
 		       const struct vhost_scsi_cursor *cur,
 		       struct page *const *pages, unsigned int nr)
@@ -370,8 +374,9 @@ static void revalidate(struct vhost_scsi_worker *w, unsigned int seq,
 }
 
 /*
- * All at once: pages that lie together need no table, which is only then known.
- * More pieces than one can also end within a page; each may begin an entry.
+ * Pins the whole buffer, and then allocates the scatterlist. Only then it is known how
+ * many pages are neighbours and share an entry. A piece may end within a page, so each
+ * piece after the first may begin one more entry.
  */
 static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		     struct vhost_scsi_cursor cur, size_t len,
@@ -380,7 +385,10 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	struct vhost_scsi_cursor pieces = cur;
 	struct sg_fill fill = { .data = data };
 	unsigned int pinned = 0, entries, seq = 0;
-	/* Marks are taken off here: a mark is why these pages are pinned. */
+	/*
+	 * In a pinned region these pages are pinned only because one of them is
+	 * marked. Try to clear the marks.
+	 */
 	bool begun = cur.iov->pages &&
 		     vhost_scsi_watch_begin(&w->dev->watch, &seq);
 	size_t n, left;
@@ -423,7 +431,7 @@ err:
 	return ret;
 }
 
-/* A buffer of more pages than the worker has room for, in parts. */
+/* Pins a buffer in parts, if it has more pages than w->pages has room for. */
 static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		     struct vhost_scsi_cursor cur, size_t len,
 		     const struct span *span, unsigned int flags)
@@ -439,7 +447,7 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	if (ret)
 		return ret;
 	for (; len; len -= n) {
-		/* At the end of a page, or of the piece. */
+		/* A part ends at the end of a page or of the piece. */
 		base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
 		max = VHOST_SCSI_PAGES * PAGE_SIZE -
 		      offset_in_page((unsigned long)base);
@@ -457,14 +465,17 @@ static int pin_parts(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	return 0;
 }
 
-/* The table for what pin_run() has in @pages. Return: false: nothing is pinned any more. */
+/* Allocates the table for pin_run(). If it fails, it unpins the pages. */
 static bool run_table(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		      struct vhost_scsi_worker *w, struct page **pages,
 		      unsigned int nr)
 {
 	unsigned int entries = nr;
 
-	/* To count the runs of scattered pages takes longer than too large a table. */
+	/*
+	 * Count the runs only if the pages seem to be neighbours. For scattered
+	 * pages counting costs more than a table that is too large.
+	 */
 	if (nr > VHOST_SCSI_INLINE_SG && vhost_scsi_page(&pages[nr - 1]) ==
 					 vhost_scsi_page(pages) + nr - 1)
 		entries = count_runs(pages, nr);
@@ -484,8 +495,9 @@ static bool run_table(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 }
 
 /*
- * Pages that lie in one piece, and not too many to be remembered. Return: false: it is
- * not that, or it failed, and nothing was done.
+ * Pins a buffer that is in one piece and has no more than VHOST_SCSI_RUN_PAGES pages.
+ * Return: false if it is not such a buffer, or if an error occurred. Nothing is pinned
+ * then.
  */
 static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 		    struct vhost_scsi_worker *w, struct vhost_scsi_cursor cur,
@@ -523,7 +535,7 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 				unpin_user_pages(pages, got);
 			return false;
 		}
-		/* Those of one folio are found and counted together. */
+		/* Pinning pages of one folio is cheap, so they are not remembered. */
 		if (nr > 1 && page_folio(pages[0]) != page_folio(pages[nr - 1]))
 			vhost_scsi_pin_miss_run(data_pins(vq),
 						(unsigned long)base, nr);
@@ -538,8 +550,8 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 }
 
 /*
- * What drivers mostly do: all that there is lies in one page, which may be one that
- * is remembered. Return: as pin_run().
+ * Pins a buffer that is in one page, as most are. The page may be a remembered one.
+ * Return: as pin_run().
  */
 static __always_inline bool pin_one(struct vhost_scsi_data *data,
 				    struct vhost_scsi_vq *vq,
@@ -600,7 +612,7 @@ static noinline int pin_many(struct vhost_scsi_data *data,
 	ret = measure(cur, len, &span);
 	if (ret)
 		return ret;
-	/* A part ends at a page that the next piece may go on in. */
+	/* pin_parts() may split a piece, so that it needs more ranges than pieces. */
 	ret = alloc_ranges(data, span.pieces +
 				 span.pages / (VHOST_SCSI_PAGES - 1));
 	if (ret)
@@ -616,17 +628,16 @@ static noinline int pin_many(struct vhost_scsi_data *data,
 
 /**
  * vhost_scsi_data_pin - pin a data buffer
- * @data: filled; to be given to vhost_scsi_data_unpin() in any case
+ * @data: gets the buffer; the caller owes vhost_scsi_data_unpin() in any case
  * @vq: the queue
  * @w: the worker that calls
- * @cur: at the data; not moved
+ * @cur: at the data; not advanced
  * @len: bytes, not 0
- * @write: the device writes it
+ * @write: the device writes the buffer
  *
  * Context: a worker; may sleep.
- * Return: 0; -EFAULT: some of it is not the guest's memory; -ENOMEM;
- * -EMSGSIZE: more than VHOST_SCSI_MAX_DATA; -EAGAIN: the device has enough
- * under way.
+ * Return: 0. -EFAULT: a part is not guest memory. -EMSGSIZE: more than
+ * VHOST_SCSI_MAX_DATA. -EAGAIN: the device has MAX_ENTRIES under way. -ENOMEM.
  */
 int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 			struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
@@ -641,7 +652,7 @@ int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 	return pin_many(data, vq, w, *cur, len);
 }
 
-/* Looks at each page, for vhost_scsi_data_is_dirty(). */
+/* Returns true if all pages are marked dirty; for vhost_scsi_data_is_dirty(). */
 bool vhost_scsi_data_pages_dirty(const struct vhost_scsi_data *data)
 {
 	struct scatterlist *sg;
@@ -671,8 +682,8 @@ void vhost_scsi_data_set_dirty(const struct vhost_scsi_data *data)
 }
 
 /**
- * vhost_scsi_data_log - tell the dirty log what was written
- * @vq: whose log
+ * vhost_scsi_data_log - mark the buffer in the dirty log
+ * @vq: the queue, which has the log
  * @data: pinned
  * @len: bytes from the start of the buffer
  *
@@ -722,8 +733,8 @@ static noinline void free_table(struct vhost_scsi_data *data,
 }
 
 /**
- * vhost_scsi_data_unpin - let go of the pages
- * @data: pinned, whole or in part, or zeroed; zeroed afterwards
+ * vhost_scsi_data_unpin - unpin the pages, and free the scatterlist
+ * @data: pinned in full or in part, or zeroed; as zeroed afterwards
  * @vq: the queue
  *
  * Context: any.

@@ -11,7 +11,7 @@
 #include "request.h"
 #include "scsi.h"
 
-/* Waiting for the worker; more become a missed event. */
+/* Events that may wait for the worker. Further ones are missed. */
 #define MAX_EVENTS	128
 
 struct event {
@@ -61,7 +61,7 @@ bool vhost_scsi_events_get_missed(const struct vhost_scsi_events *ev)
 	return READ_ONCE(ev->missed);
 }
 
-/* What was missed is told once, with the next event that arrives. */
+/* The guest is told once of all missed events, with the next event. */
 static bool events_take_missed(struct vhost_scsi_events *ev)
 {
 	bool missed;
@@ -74,11 +74,11 @@ static bool events_take_missed(struct vhost_scsi_events *ev)
 }
 
 /**
- * vhost_scsi_lun_changed - tell the guest that a LUN came or went
+ * vhost_scsi_lun_changed - tell the guest that a LUN was added or removed
  * @dev: bound to the target
- * @target: its number
+ * @target: number of the target
  * @lun: the LUN
- * @added: or removed
+ * @added: true: added; false: removed
  *
  * Context: may sleep.
  */
@@ -113,7 +113,7 @@ void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 	vhost_scsi_vq_queue(&dev->vqs[VHOST_SCSI_VQ_EVT]);
 }
 
-/* Takes what @e says, or without it that something was missed. */
+/* Sends the event @e; if it is NULL, sends that events were missed. */
 static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		       const struct event *e)
 {
@@ -142,14 +142,14 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return len == sizeof(event);
 }
 
-/* Deliver what waits. An event that finds no buffer is missed (5.6.6.3.2). */
+/* Delivers the waiting events. An event that finds no buffer is missed (5.6.6.3.2). */
 static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_events *ev = &vhost_scsi_host(vq->dev)->events;
 	unsigned int n;
 	struct event *e;
 
-	/* Other queues have their turn, whatever the guest does here. */
+	/* The limit gives other queues a turn, even if the guest always adds buffers. */
 	for (n = 0; n <= vq->ring.num; n++) {
 		e = event_pop(ev);
 		if (!e && !vhost_scsi_events_get_missed(ev))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a chain of the request queues or of the control queue asks for. Touches
- * only kernel pointers, plain structs and the owner's memory, so that it also
- * compiles in user space.
+ * Parses chains of the request queues and of the control queue. It uses only kernel
+ * pointers, plain structs and the owner's memory, so that the unit tests can compile
+ * it in user space.
  *
- * Requests (virtio 1.2, 5.6.6.1). A chain holds, cut into descriptors in any
- * way:
+ * Requests (virtio 1.2, 5.6.6.1). A chain has these parts, split into descriptors in
+ * any way:
  *
  *   device-readable	virtio_scsi_cmd_req	51 bytes
  *			data-out
@@ -37,9 +37,9 @@ union control_req {
 } __packed;
 
 /*
- * From descriptors to pieces of the owner's memory. The device-writable ones
- * come first: what is wrong with the others can be answered. Inline: a call less
- * for a command.
+ * Translates descriptors to pieces of the owner's memory. The device-writable ones come
+ * first, so that a fault of the others can be answered. The function is inline because
+ * it runs for every command.
  */
 static __always_inline int
 chain_map(const struct vhost_scsi_mem *mem,
@@ -73,15 +73,15 @@ chain_map(const struct vhost_scsi_mem *mem,
 /**
  * vhost_scsi_request_parse - read a chain of a request queue
  * @mem: guest memory
- * @chain: taken
- * @iov: room for twice @chain->max pieces; @req refers to them
- * @req: filled; @req->head and @req->in always, the rest if 0 is returned
+ * @chain: the chain
+ * @iov: room for twice @chain->max pieces; @req points to them
+ * @req: gets the request; head and in always, the other fields if 0 is returned
  *
  * Context: a worker; may sleep.
- * Return: 0 or, in the order of the checks: -EINVAL: too many pieces, a
- * malformed chain, or sizes that the format does not have; -EFAULT: the header
- * is not in guest memory; -ENODEV: the LUN field addresses nothing; -EMSGSIZE:
- * more than VHOST_SCSI_MAX_DATA; -EINVAL: data in both directions.
+ * Return: 0 or, in the order of the checks: -EINVAL: too many pieces, a malformed
+ * chain, or a header or response that is too short. -EFAULT: the header is not in
+ * guest memory. -ENODEV: the LUN field is invalid. -EMSGSIZE: more than
+ * VHOST_SCSI_MAX_DATA. -EINVAL: data in both directions.
  */
 int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 			     const struct vhost_scsi_chain *chain,
@@ -111,15 +111,15 @@ int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 		return -EMSGSIZE;
 	req->data_out = chain->out_len - sizeof(*hdr);
 	req->data_in = chain->in_len - sizeof(struct virtio_scsi_cmd_resp);
-	/* Both directions want VIRTIO_SCSI_F_INOUT, which is not offered. */
+	/* Data in both directions needs VIRTIO_SCSI_F_INOUT, which is not offered. */
 	if (req->data_out && req->data_in)
 		return -EINVAL;
 	return 0;
 }
 
 /*
- * The piece that a descriptor is, if it lies in one region: in @r, where the table
- * of it does, or in another.
+ * Translates a descriptor that lies in one region. It tries the region of the indirect
+ * table, @r, first.
  */
 static __always_inline bool
 usual_piece(const struct vhost_scsi_mem *mem, const struct vhost_scsi_region *r,
@@ -147,14 +147,14 @@ static __always_inline bool desc_is(const struct vring_desc *desc, u16 flags,
 		(__force __le16)desc->next == cpu_to_le16(next));
 }
 
-/* Where the pieces of a usual request are. */
+/* The descriptors of a usual request. */
 struct usual {
 	const struct vring_desc *resp;
 	const struct vring_desc *data;
 	bool in;
 };
 
-/* A table of a request, a response and data, in the order of its direction? */
+/* Is this a table of header, response and data, in the order of the direction? */
 static __always_inline bool usual_table(const struct vring_desc *table,
 					struct usual *u)
 {
@@ -174,28 +174,27 @@ static __always_inline void cursor_at(struct vhost_scsi_cursor *cur,
 				      const struct vhost_scsi_iov *iov,
 				      unsigned int nr)
 {
-	/* An initializer would also clear the padding. */
+	/* A compound literal would also clear the padding. */
 	cur->iov = iov;
 	cur->nr = nr;
 	cur->off = 0;
 }
 
 /**
- * vhost_scsi_request_usual - take a chain and read it, if it is a usual one
+ * vhost_scsi_request_usual - get and parse a chain in one step, if it is a usual one
  * @ring: running; vhost_scsi_ring_pending() was positive
  * @mem: guest memory
- * @table: room for VHOST_SCSI_USUAL_DESCS
- * @iov: room for as many pieces; @req refers to them
- * @req: filled
+ * @table: room for VHOST_SCSI_USUAL_DESCS descriptors
+ * @iov: room for VHOST_SCSI_USUAL_DESCS pieces; @req points to them
+ * @req: gets the request
  *
- * What drivers mostly make: an indirect table of the request, the response and a
- * piece of data, nothing of it wrong. It is found out and read at once, which is
- * less than vhost_scsi_ring_get_desc() and vhost_scsi_request_parse() take; they give
- * the same for it.
+ * Most drivers make an indirect table of three descriptors: header, response and one
+ * piece of data. This function handles such a chain with less work than
+ * vhost_scsi_ring_get_desc() and vhost_scsi_request_parse(), and with the same result.
  *
  * Context: a worker; may sleep.
- * Return: true: taken. false: it is something else, or the memory is not there;
- * nothing was taken, and of what was read nothing is to be used.
+ * Return: true if it got the chain. false: the chain is not a usual one, or a part is
+ * not in memory. The chain is still in the ring, and @req is undefined.
  */
 bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 			      const struct vhost_scsi_mem *mem,
@@ -233,7 +232,7 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 	    !usual_table(table, &u))
 		return false;
 
-	/* In the order that vhost_scsi_request_parse() has: @in, then @out. */
+	/* The order of vhost_scsi_request_parse(): the pieces of @in, then of @out. */
 	if (!usual_piece(mem, r, u.resp, &iov[0]) ||
 	    !usual_piece(mem, r, u.data, u.in ? &iov[1] : &iov[2]) ||
 	    !usual_piece(mem, r, &table[0], u.in ? &iov[2] : &iov[1]))
@@ -253,7 +252,7 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 	return true;
 }
 
-/* The sizes of a type; what is shorter is none. */
+/* The sizes of each type of control request. A shorter one is malformed. */
 static const struct {
 	u32 type;
 	u8 req_len;
@@ -279,16 +278,15 @@ static void control_fill(struct vhost_scsi_control *c,
 /**
  * vhost_scsi_control_parse - read a chain of the control queue
  * @mem: guest memory
- * @chain: taken
- * @iov: room for twice @chain->max pieces; @c refers to them
+ * @chain: the chain
+ * @iov: room for twice @chain->max pieces; @c points to them
  * @le: the ring is little endian
- * @c: filled; all but the LUN, the subtype and the tag also when it fails
+ * @c: gets the request; after an error without target, LUN, subtype and tag
  *
  * Context: a worker; may sleep.
- * Return: VIRTIO_SCSI_S_OK, or what the guest is told in the format that
- * @c->type has: FAILURE: too many pieces, a malformed chain, too short for its
- * type, or not in guest memory; FUNCTION_REJECTED: of no known type;
- * BAD_TARGET: the LUN field addresses nothing.
+ * Return: VIRTIO_SCSI_S_OK, or the response for the guest, in the format of @c->type.
+ * FAILURE: too many pieces, a malformed chain, too short for its type, or not in guest
+ * memory. FUNCTION_REJECTED: an unknown type. BAD_TARGET: the LUN field is invalid.
  */
 u8 vhost_scsi_control_parse(const struct vhost_scsi_mem *mem,
 			    const struct vhost_scsi_chain *chain,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where an answer goes: the response bytes of a chain, pinned when the chain
- * is taken, written in whatever context the answer comes.
+ * The pages of a response. They are pinned when the worker gets the chain, so that the
+ * response can be written in any context.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -33,7 +33,7 @@ static int seg_pin(struct vhost_scsi_pins *pins, struct vhost_scsi_seg *seg,
 	return 0;
 }
 
-/* More pieces than fit inline: one byte each at the worst. */
+/* Allocates segments for more pieces than fit inline. A piece may have one byte. */
 static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
 {
 	struct vhost_scsi_seg *segs;
@@ -48,7 +48,7 @@ static int reply_grow(struct vhost_scsi_reply *reply, size_t max)
 	return 0;
 }
 
-/* Cut in any way. */
+/* Pins a response that is split in any way. */
 static noinline int reply_pin_pieces(struct vhost_scsi_reply *reply,
 				     struct vhost_scsi_pins *pins,
 				     struct vhost_scsi_cursor *in, size_t len)
@@ -72,16 +72,15 @@ static noinline int reply_pin_pieces(struct vhost_scsi_reply *reply,
 }
 
 /**
- * vhost_scsi_reply_pin - make ready for an answer
- * @reply: filled; to be given to vhost_scsi_reply_unpin() in any case
+ * vhost_scsi_reply_pin - pin the pages of a response
+ * @reply: gets the pages; the caller owes vhost_scsi_reply_unpin() in any case
  * @pins: remembers the pages
- * @head: of the chain
- * @in: at the response bytes; moved behind them
- * @len: of the response, not more than the chain has
+ * @head: index of the chain
+ * @in: at the response bytes; advanced behind them
+ * @len: size of the response, at most the device-writable bytes of the chain
  *
  * Context: a worker; may sleep.
- * Return: 0; or -EFAULT or -ENOMEM, and reply->room says how much of it can
- * be written all the same.
+ * Return: 0, -EFAULT or -ENOMEM. After an error reply->room bytes can be written.
  */
 int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 			 struct vhost_scsi_pins *pins, u16 head,
@@ -97,7 +96,7 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 	reply->room = 0;
 	reply->segs = seg;
 
-	/* Drivers mostly give the response a piece of its own, in one page. */
+	/* In most chains the response is a piece of its own, in one page. */
 	if (!in->nr || in->off || !iov->base || iov->len != len)
 		return reply_pin_pieces(reply, pins, in, len);
 	off = offset_in_page((unsigned long)iov->base);
@@ -119,11 +118,11 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 }
 
 /**
- * vhost_scsi_reply_write - write the answer
- * @vq: for the dirty log
+ * vhost_scsi_reply_write - write the response
+ * @vq: the queue, which has the dirty log
  * @reply: pinned
- * @buf: the answer
- * @len: bytes; what does not fit is left out
+ * @buf: the response
+ * @len: bytes; those that do not fit are left out
  *
  * Context: any.
  * Return: bytes written.
@@ -146,15 +145,15 @@ size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_reply_map - where an answer can be written in place
+ * vhost_scsi_reply_map - map the pages, to write the response in place
  * @reply: pinned
- * @len: bytes of it
+ * @len: size of the response
  *
- * The guest may write there, too: nothing is to be read from it.
+ * The guest may write to these pages, too, so the caller must not read from them.
  *
- * Context: any, and no other than that of vhost_scsi_reply_unmap(), which is owed
- * if it succeeds; between the two nothing sleeps.
- * Return: the address; NULL: it does not lie in one piece.
+ * Context: any. If this succeeds, the caller owes vhost_scsi_reply_unmap() in the same
+ * context, and must not sleep before.
+ * Return: the address, or NULL if the response is not in one piece.
  */
 void *vhost_scsi_reply_map(const struct vhost_scsi_reply *reply, size_t len)
 {
@@ -166,8 +165,8 @@ void *vhost_scsi_reply_map(const struct vhost_scsi_reply *reply, size_t len)
 }
 
 /**
- * vhost_scsi_reply_unmap - it is written
- * @vq: for the dirty log
+ * vhost_scsi_reply_unmap - end writing in place, and mark it in the dirty log
+ * @vq: the queue, which has the dirty log
  * @reply: pinned
  * @addr: from vhost_scsi_reply_map()
  * @len: likewise
@@ -182,13 +181,13 @@ void vhost_scsi_reply_unmap(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_reply_now - write an answer where the chain was taken
- * @vq: for the dirty log
- * @in: at the response bytes; not moved
- * @buf: the answer
- * @len: bytes; what does not fit is left out
+ * vhost_scsi_reply_now - write a response in the worker that got the chain
+ * @vq: the queue, which has the dirty log
+ * @in: at the response bytes; not advanced
+ * @buf: the response
+ * @len: bytes; those that do not fit are left out
  *
- * Needs no memory, and so can tell that there was none.
+ * This allocates nothing, so that it can answer a request for which memory is short.
  *
  * Context: a worker; may sleep.
  * Return: bytes written.
@@ -215,7 +214,7 @@ size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_reply_set_dirty - mark its pages dirty
+ * vhost_scsi_reply_set_dirty - mark the pages of a response dirty
  * @reply: pinned
  *
  * Context: may sleep.
@@ -229,8 +228,8 @@ void vhost_scsi_reply_set_dirty(const struct vhost_scsi_reply *reply)
 }
 
 /**
- * vhost_scsi_reply_unpin - let go of the pages
- * @reply: pinned, whole or in part
+ * vhost_scsi_reply_unpin - unpin the pages of a response
+ * @reply: pinned in full or in part
  *
  * Context: any.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Request queues (virtio 1.2, 5.6.6.1): pin, submit; and the answer.
+ * Request queues (virtio 1.2, 5.6.6.1): get requests, pin their pages, submit them, and
+ * answer them.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -11,27 +12,27 @@
 #include "request.h"
 #include "scsi.h"
 
-/* Requests at a time, before other queues of the worker have their turn... */
+/* Requests that a queue gets before other queues of the worker have a turn... */
 #define WEIGHT		256
-/* ... and bytes of theirs. */
+/* ... and bytes of data. */
 #define WEIGHT_BYTES	BIT(20)
-/* More than this are answered TASK SET FULL. */
+/* Requests under way, at most. Further ones are answered TASK SET FULL. */
 #define MAX_SLOTS	1024
-/* Pages of a queue that are remembered: 1 and 8 MiB of guest memory, at the most. */
+/* Pages that a queue remembers, at most: 1 MiB and 8 MiB of guest memory. */
 #define MAX_REPLY_PINS	256
 #define MAX_DATA_PINS	2048
-/* Requests that are made ready before the first of them is submitted. */
+/* Requests that are prepared before the first of them is submitted. */
 #define BATCH		16
 
 /**
  * struct request_slot - a request under way
- * @slot: for the queue's lists
- * @vq: its queue
- * @epoch: task management functions seen when it began, see control.c
- * @reply: where the response goes
+ * @slot: element of the lists of the queue
+ * @vq: the queue
+ * @epoch: host->tmf_epoch when the request began, see control.c
+ * @reply: pages of the response
  * @data: the data buffer
- * @work: for what must not be done where the backend completed
- * @cmd: last, for the target's part follows
+ * @work: answers, if that may sleep
+ * @cmd: the command; last, because the private part of the target follows it
  */
 struct request_slot {
 	struct vhost_scsi_slot slot;
@@ -44,25 +45,25 @@ struct request_slot {
 };
 
 /*
- * What is wrong with a request, and what the guest is told (5.6.6.1.1).
- * Documentation/errors.rst shows it to the user.
+ * The faults of a request, and the responses to them (5.6.6.1.1). They are documented
+ * in Documentation/errors.rst.
  */
 static const struct {
 	int err;
 	u8 response;
 	u8 status;
 } errors[] = {
-	/* sizes or directions that the format does not have */
+	/* a size or direction that the format does not have */
 	{ -EINVAL,	VIRTIO_SCSI_S_FAILURE },
-	/* some of it lies outside of guest memory */
+	/* a part is outside of guest memory */
 	{ -EFAULT,	VIRTIO_SCSI_S_FAILURE },
 	/* more data than a command may carry */
 	{ -EMSGSIZE,	VIRTIO_SCSI_S_FAILURE },
-	/* LUN bytes that address nothing, or a target that is not there */
+	/* invalid LUN bytes, or no such target */
 	{ -ENODEV,	VIRTIO_SCSI_S_BAD_TARGET },
-	/* the host is short of memory now */
+	/* the host is short of memory */
 	{ -ENOMEM,	VIRTIO_SCSI_S_BUSY },
-	/* more at a time than the queue has slots, or the device tables */
+	/* no slot is free, or the device has MAX_ENTRIES of scatterlists under way */
 	{ -EAGAIN,	VIRTIO_SCSI_S_OK, SAM_STAT_TASK_SET_FULL },
 };
 
@@ -126,14 +127,15 @@ static void request_queue_stop(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_slots_busy - is a request of this kind under way
+ * vhost_scsi_slots_busy - is a matching request under way
  * @vq: a request queue
- * @match: of what kind
+ * @match: returns true if a command matches
  * @priv: for @match
- * @epoch: requests that began after it do not count
+ * @epoch: requests with a greater epoch do not count
  *
- * Without the queue's locks, which a submission may hold for long: a request
- * that stays under way is seen, one that comes or goes meanwhile may be.
+ * This takes no lock of the queue, because a submission may hold vq->mutex for long. It
+ * finds each request that is under way during the whole call. It may or may not find
+ * one that begins or ends during the call.
  *
  * Context: process.
  */
@@ -152,7 +154,7 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 	for (i = 0; i < rq->nr_slots && !busy; i++) {
 		struct request_slot *slot = slot_nr(rq, i);
 
-		/* Pairs with slot_fill(): its epoch and command are seen. */
+		/* Acquire: pairs with the release of slot_fill(). Sees epoch and command. */
 		busy = smp_load_acquire(&slot->slot.busy) &&
 		       READ_ONCE(slot->epoch) <= epoch &&
 		       match(&slot->cmd, priv);
@@ -175,7 +177,7 @@ static struct request_slot *slot_get(struct vhost_scsi_vq *vq)
 	return container_of(slot, struct request_slot, slot);
 }
 
-/* Before it was submitted. */
+/* Frees a slot whose request was not submitted. */
 static void slot_put(struct request_slot *slot)
 {
 	struct vhost_scsi_requests *rq = vhost_scsi_requests(slot->vq);
@@ -199,7 +201,7 @@ static void resp_error(struct vhost_scsi_vq *vq,
 		resp->response = errors[i].response;
 		resp->status = errors[i].status;
 	}
-	/* With a status the guest looks at the residual. */
+	/* If there is a status, the guest looks at the residual. */
 	if (resp->status)
 		resp->resid = vhost_scsi_to32(vq, req->data_out + req->data_in);
 }
@@ -217,19 +219,19 @@ static void request_fail(struct vhost_scsi_vq *vq,
 	vhost_scsi_vq_put(vq);
 }
 
-/* What a queue had of its worker since the others had their turn. */
+/* What a queue got in its turn of the worker. */
 struct turn {
 	unsigned int nr;
 	u64 bytes;
 };
 
 /*
- * The next request of the ring, if there is one. Return: as vhost_scsi_vq_get_desc();
- * @err: what is wrong with it.
+ * Gets the next request of the ring, if there is one. @err: gets 0, or an error of
+ * errors[] if the request is faulty. Return: as vhost_scsi_vq_get_desc().
  */
 static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			struct turn *turn, struct vhost_scsi_request *req,
-			int *err)
+		       struct turn *turn, struct vhost_scsi_request *req,
+		       int *err)
 {
 	struct vhost_scsi_chain *chain = &w->chain;
 	int ret;
@@ -248,8 +250,8 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, req);
 	}
 	turn->nr++;
-	if (!*err && !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep,
-					     req->target))
+	if (!*err &&
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, req->target))
 		*err = -ENODEV;
 	return 1;
 }
@@ -304,13 +306,14 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl = slot->data.sgl;
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
-	/* Pairs with vhost_scsi_slots_busy(). */
+	/* Release: pairs with the acquire of vhost_scsi_slots_busy(). */
 	smp_store_release(&slot->slot.busy, true);
 }
 
 /*
- * What is ready is submitted together: a command that completes at once wakes
- * somebody, who would take the processor at the next one's preparation.
+ * Requests that are prepared, and are submitted together. A command that completes at
+ * once wakes a thread. If the worker prepared and submitted one command after the
+ * other, that thread would take the processor while the next one is prepared.
  */
 struct batch {
 	unsigned int nr;
@@ -351,7 +354,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		batch->slots[batch->nr++] = slot;
 }
 
-/* One pass over the ring. Return: it was left empty, and is whole. */
+/* One pass over the ring. Return: true if the ring is empty and not corrupt. */
 static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			 struct turn *turn)
 {
@@ -393,7 +396,7 @@ static void request_handle(struct vhost_scsi_vq *vq,
 		if (!request_pass(vq, w, &turn))
 			return;
 		if (vhost_scsi_vq_poll(vq, w)) {
-			/* Ioctls want the mutex, too, however busy it is. */
+			/* Release vq->mutex between passes, so that ioctls get it. */
 			vhost_scsi_worker_queue(w, &vq->work);
 			return;
 		}
@@ -420,7 +423,7 @@ static void resp_fill(struct virtio_scsi_cmd_resp *resp,
 	memcpy(resp->sense, cmd->sense, cmd->sense_len);
 }
 
-/* Not inline: what is on its stack is zeroed first. */
+/* Not inline, because the response on its stack is zeroed on entry. */
 static noinline size_t resp_write_pieces(struct request_slot *slot)
 {
 	struct vhost_scsi_vq *vq = slot->vq;
@@ -430,7 +433,7 @@ static noinline size_t resp_write_pieces(struct request_slot *slot)
 	return vhost_scsi_reply_write(vq, &slot->reply, &resp, sizeof(resp));
 }
 
-/* Bytes written. */
+/* Writes the response. Return: bytes written. */
 static size_t resp_write(struct request_slot *slot)
 {
 	struct virtio_scsi_cmd_resp *resp;
@@ -450,7 +453,7 @@ static void request_answer(struct request_slot *slot)
 	u16 head = slot->reply.head;
 	size_t len;
 
-	/* Also what failed may have been written in part. */
+	/* A command that failed may have written a part of the buffer: log all of it. */
 	if (slot->data.write && unlikely(rcu_access_pointer(vq->log)))
 		vhost_scsi_data_log(vq, &slot->data, slot->data.len);
 
@@ -475,8 +478,8 @@ static void request_work(struct work_struct *work)
 }
 
 /**
- * vhost_scsi_cmd_done - a command came back from the target
- * @cmd: with its result; not the target's any more
+ * vhost_scsi_cmd_done - the target has finished a command
+ * @cmd: the command with its result; the target does not use it any more
  *
  * Context: any.
  */

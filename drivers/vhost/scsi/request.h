@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is made of a chain: what it asks for (parse.c), where its answer goes (reply.c)
- * and its data (data.c); and what a request queue has (request.c).
+ * The parts of a request: the parsed chain (parse.c), the pages of its response
+ * (reply.c) and of its data (data.c); and the slots of a request queue (request.c).
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -17,12 +17,12 @@
 /* request.c */
 
 /**
- * struct vhost_scsi_requests - what a request queue has from start to drain
+ * struct vhost_scsi_requests - the private data of a request queue, from start to drain
  * @slots: one for each request that can be under way
- * @nr_slots: of them
+ * @nr_slots: number of @slots
  * @ready: slots for the next requests; under vq->mutex
- * @reply_pins: pages of responses; under vq->mutex
- * @data_pins: pages of data; likewise
+ * @reply_pins: remembered pages of responses; under vq->mutex
+ * @data_pins: remembered pages of data; likewise
  */
 struct vhost_scsi_requests {
 	void *slots;
@@ -51,15 +51,14 @@ struct vhost_scsi_seg {
 #define VHOST_SCSI_REPLY_SEGS	2
 
 /**
- * struct vhost_scsi_reply - where the answer to a chain goes
- *
- * The pages are pinned, so that any context can write them.
- *
- * @head: the chain
- * @nr: segments in use
+ * struct vhost_scsi_reply - the pinned pages of a response
+ * @head: index of the chain
+ * @nr: number of @segs in use
  * @room: bytes in them
  * @segs: @inline_segs, or allocated
- * @inline_segs: enough for what drivers do
+ * @inline_segs: enough for the layouts of most drivers
+ *
+ * The pages are pinned, so that the response can be written in any context.
  */
 struct vhost_scsi_reply {
 	u16 head;
@@ -86,10 +85,11 @@ void vhost_scsi_reply_set_dirty(const struct vhost_scsi_reply *reply);
 void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
 
 /**
- * vhost_scsi_reply_is_dirty - are its pages marked dirty
+ * vhost_scsi_reply_is_dirty - are all pages of a response marked dirty
  * @reply: pinned
  *
- * As with data: writeback may have cleaned them since they were pinned.
+ * They were marked when they were pinned. Writeback of file-backed memory may have
+ * cleaned them since then.
  *
  * Context: any.
  */
@@ -110,21 +110,22 @@ vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
 
 /**
  * struct vhost_scsi_data - the pinned data buffer of a command
- * @sgl: neighbouring pages merged; @inline_sgl, or an array, or chained from
- *	 @inline_sgl on
+ * @sgl: the scatterlist, with neighbouring pages merged. It is @inline_sgl, or an array,
+ *	 or a list chained to @inline_sgl
  * @nents: entries in use
- * @orig_nents: entries allocated, 0 for @inline_sgl alone
+ * @orig_nents: entries allocated; 0: only @inline_sgl is used
  * @len: bytes
  * @align: see struct vhost_scsi_cmd
- * @write: the device writes it
- * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
- * @pin: where the first page is remembered, or NULL
- * @more_pins: of how many behind it
- * @cleanable: writeback may mark its pages clean meanwhile
- * @ranges: where it lies in guest memory, for data that the device writes
- * @nr_ranges: of them
- * @one: @ranges for what drivers mostly do
- * @inline_sgl: for what drivers mostly do
+ * @write: the device writes the buffer
+ * @mem: the pinned memory table that has the pages, with a reference; NULL: none
+ * @pin: the place of the first page, if it is a remembered one; NULL: all pages are
+ *	 pinned for this command, or @mem has them
+ * @more_pins: number of remembered pages behind the first one
+ * @cleanable: writeback may clean the pages while the command is under way
+ * @ranges: guest addresses of the buffer, for the dirty log; only if @write
+ * @nr_ranges: number of @ranges
+ * @one: is @ranges, if one range is enough
+ * @inline_sgl: is @sgl, if these entries are enough
  */
 struct vhost_scsi_data {
 	struct scatterlist *sgl;
@@ -158,8 +159,8 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
  * vhost_scsi_data_is_dirty - are all pages marked dirty
  * @data: pinned
  *
- * They are marked when they are pinned; writeback of file-backed memory may
- * have cleaned some since.
+ * They were marked when they were pinned. Writeback of file-backed memory may have
+ * cleaned some since then.
  *
  * Context: any.
  */
@@ -171,15 +172,15 @@ static inline bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data)
 /* parse.c */
 
 /**
- * struct vhost_scsi_request - a chain of a request queue, as it was read
- * @head: of the chain
+ * struct vhost_scsi_request - a parsed chain of a request queue
+ * @head: index of the chain
  * @out: at the data-out
- * @in: at the response, which the data-in follows
- * @data_out: bytes; one of the two is 0
- * @data_in: bytes
- * @hdr: the guest's, read once
- * @target: of @hdr.lun
- * @lun: likewise
+ * @in: at the response, which is followed by the data-in
+ * @data_out: bytes of data-out; this or @data_in is 0
+ * @data_in: bytes of data-in
+ * @hdr: a copy of the guest's header
+ * @target: the target in @hdr.lun
+ * @lun: the LUN in @hdr.lun
  */
 struct vhost_scsi_request {
 	u16 head;
@@ -192,7 +193,7 @@ struct vhost_scsi_request {
 	u16 lun;
 };
 
-/* The table of a usual request: request, response, data. */
+/* Descriptors of a usual request: header, response, data. */
 #define VHOST_SCSI_USUAL_DESCS	3
 
 bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
@@ -206,15 +207,15 @@ int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 			     struct vhost_scsi_request *req);
 
 /**
- * struct vhost_scsi_control - a chain of the control queue, as it was read
- * @head: of the chain
+ * struct vhost_scsi_control - a parsed chain of the control queue
+ * @head: index of the chain
  * @in: at the response
- * @in_len: bytes that the guest has for it
- * @type: VIRTIO_SCSI_T_*, a known one; T_TMF if the guest's is not
- * @subtype: of T_TMF: VIRTIO_SCSI_T_TMF_*, any value
- * @tag: of T_TMF
- * @target: of the LUN field
- * @lun: likewise
+ * @in_len: device-writable bytes
+ * @type: VIRTIO_SCSI_T_*; T_TMF if the guest's type is unknown
+ * @subtype: of a TMF: VIRTIO_SCSI_T_TMF_*, or any other value
+ * @tag: of a TMF
+ * @target: the target in the LUN field
+ * @lun: the LUN in the LUN field
  */
 struct vhost_scsi_control {
 	u16 head;

@@ -30,13 +30,13 @@ static void release_endpoint(struct vhost_scsi_host *host)
 		return;
 	vhost_scsi_endpoint_put(host->ep);
 	host->ep = NULL;
-	/* What waits is about this port, and for this run of the guest. */
+	/* The waiting events concern this port and this boot of the guest. */
 	vhost_scsi_events_clear(&host->events);
 }
 
 /*
- * Stop, wait for what is under way, and give the endpoint back. Return: as
- * vhost_scsi_dev_stop().
+ * Stops the device, waits for the requests under way, and releases the endpoint.
+ * Return: as vhost_scsi_dev_stop().
  */
 static int host_unbind(struct vhost_scsi_dev *dev)
 {
@@ -86,7 +86,7 @@ static int set_endpoint(struct vhost_scsi_host *host,
 
 	ret = vhost_scsi_dev_start(&host->dev, vhost_scsi_endpoint_pins(ep),
 				   vhost_scsi_endpoint_poll_us(ep));
-	/* Killed while it stopped again, it stays bound. */
+	/* If a fatal signal interrupted stopping the rings, the device stays bound. */
 	if (ret && !host->dev.bound)
 		release_endpoint(host);
 	return ret;
@@ -112,7 +112,7 @@ static int ioctl_endpoint(struct vhost_scsi_host *host, unsigned int cmd,
 		return -EFAULT;
 	if (t.reserved)
 		return -EOPNOTSUPP;
-	/* No target has a name that fills the field. */
+	/* Names of ports are shorter than the field. */
 	t.vhost_wwpn[sizeof(t.vhost_wwpn) - 1] = 0;
 
 	ret = vhost_scsi_dev_check_owner(&host->dev);
@@ -212,7 +212,7 @@ int vhost_scsi_chardev_register(void)
 {
 	int ret;
 
-	/* A target may ask for what queues allow. */
+	/* The limit of attrib/poll_us must not exceed that of queues. */
 	BUILD_BUG_ON(VHOST_SCSI_MAX_POLL_US > VHOST_SCSI_POLL_MAX_US);
 	ret = vhost_scsi_queue_setup();
 	if (ret)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The upper wing of the guest's side: a SCSI host with its control queue, event queue
- * and request queues (virtio 1.2, 5.6). What its files share; nobody else includes it.
- * What is made of a chain is in request.h.
+ * and request queues (virtio 1.2, 5.6). Only the files of this wing include this header.
+ * request.h has the parts of a request.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -27,10 +27,10 @@ enum {
 
 /**
  * struct vhost_scsi_events - events that wait for the guest
- * @lock: guards what follows
- * @list: of them
- * @nr: of @list
- * @missed: some could not be kept
+ * @lock: protects the fields below
+ * @list: the events
+ * @nr: number of events in @list
+ * @missed: an event was lost, and the guest was not told so yet
  */
 struct vhost_scsi_events {
 	spinlock_t lock;	/* see above */
@@ -41,12 +41,12 @@ struct vhost_scsi_events {
 
 /**
  * struct vhost_scsi_host - an open /dev/vhost-scsi
- * @ep: what the device is bound to; under dev.mutex
+ * @ep: the endpoint, or NULL; under dev.mutex
  * @tmf_epoch: counts task management functions, see control.c
- * @tmfs: of them under way
- * @sg_entries: of scatterlists that were allocated for requests under way
- * @events: for the guest
- * @dev: last, for its queues follow
+ * @tmfs: number of task management functions under way
+ * @sg_entries: number of scatterlist entries allocated for requests under way
+ * @events: events for the guest
+ * @dev: the device; last, because its queues follow it
  */
 struct vhost_scsi_host {
 	struct vhost_scsi_endpoint *ep;
