@@ -17,7 +17,7 @@
 #define LEN (2 * PAGE)
 #define MAX_PIECES 512
 /* Where the commands go, with room before and behind. */
-#define AT (1 << 20)
+#define AT (256 * PAGE)
 
 /* Each with a LUN of its place here. */
 static const struct {
@@ -319,21 +319,62 @@ static void walk(struct cut *self, const char *name)
 	both(self, many, 304, 304 * 512);
 }
 
-#define STORE(name) \
-	TEST_F_TIMEOUT(cut, name, 120) \
-	{ \
-		walk(self, #name); \
-	}
+TEST_F_TIMEOUT(cut, null_blk, 120)
+{
+	walk(self, "null_blk");
+}
 
-STORE(null_blk)
-STORE(nvme)
-STORE(zram)
-STORE(crypt)
-STORE(integrity)
-STORE(loop)
-STORE(loop_512)
-STORE(file)
-STORE(file_buffered)
-STORE(ramdisk)
-STORE(null_blk_512)
-STORE(pscsi)
+TEST_F_TIMEOUT(cut, nvme, 120)
+{
+	walk(self, "nvme");
+}
+
+TEST_F_TIMEOUT(cut, zram, 120)
+{
+	walk(self, "zram");
+}
+
+TEST_F_TIMEOUT(cut, crypt, 120)
+{
+	walk(self, "crypt");
+}
+
+TEST_F_TIMEOUT(cut, integrity, 120)
+{
+	walk(self, "integrity");
+}
+
+TEST_F_TIMEOUT(cut, loop, 120)
+{
+	walk(self, "loop");
+}
+
+TEST_F_TIMEOUT(cut, loop_512, 120)
+{
+	walk(self, "loop_512");
+}
+
+TEST_F_TIMEOUT(cut, file, 120)
+{
+	walk(self, "file");
+}
+
+TEST_F_TIMEOUT(cut, file_buffered, 120)
+{
+	walk(self, "file_buffered");
+}
+
+TEST_F_TIMEOUT(cut, ramdisk, 120)
+{
+	walk(self, "ramdisk");
+}
+
+TEST_F_TIMEOUT(cut, null_blk_512, 120)
+{
+	walk(self, "null_blk_512");
+}
+
+TEST_F_TIMEOUT(cut, pscsi, 120)
+{
+	walk(self, "pscsi");
+}
