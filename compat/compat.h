@@ -9,8 +9,10 @@
 #define _VHOST_SCSI_COMPAT_H
 
 #include "supported.h"
+#include "atomic.h"
 #include "eventfd.h"
 #include "direct.h"
+#include "opcodes.h"
 #include "stats.h"
 #include "uapi.h"
 #include "vhost_task.h"

@@ -11,67 +11,147 @@
 
 #include "target.h"
 
+/* Where the data goes. */
 enum { ANY, IN, OUT };
+/* May it come to a LUN that is write-protected? NO: it writes to the medium. */
+enum { UNKNOWN, YES, NO };
 
-/* By operation code; SPC-5, SBC-4, SSC-5, MMC-6. */
-static const u8 directions[256] = {
-	[REQUEST_SENSE] = IN,
-	[FORMAT_UNIT] = OUT,
-	[READ_BLOCK_LIMITS] = IN,
-	[READ_6] = IN,
-	[WRITE_6] = OUT,
-	[INQUIRY] = IN,
-	[MODE_SELECT] = OUT,
-	[MODE_SENSE] = IN,
-	[RECEIVE_DIAGNOSTIC] = IN,
-	[SEND_DIAGNOSTIC] = OUT,
-	[READ_CAPACITY] = IN,
-	[READ_10] = IN,
-	[WRITE_10] = OUT,
-	[WRITE_VERIFY] = OUT,
-	[READ_DEFECT_DATA] = IN,
-	[WRITE_BUFFER] = OUT,
-	[READ_BUFFER] = IN,
-	[WRITE_SAME] = OUT,
-	[UNMAP] = OUT,
-	[READ_TOC] = IN,
-	[LOG_SELECT] = OUT,
-	[LOG_SENSE] = IN,
-	[MODE_SELECT_10] = OUT,
-	[MODE_SENSE_10] = IN,
-	[PERSISTENT_RESERVE_IN] = IN,
-	[PERSISTENT_RESERVE_OUT] = OUT,
-	[EXTENDED_COPY] = OUT,
-	[RECEIVE_COPY_RESULTS] = IN,
-	[READ_16] = IN,
-	[COMPARE_AND_WRITE] = OUT,
-	[WRITE_16] = OUT,
-	[READ_ATTRIBUTE] = IN,
-	[WRITE_ATTRIBUTE] = OUT,
-	[WRITE_VERIFY_16] = OUT,
-	[WRITE_SAME_16] = OUT,
-	[SERVICE_ACTION_IN_16] = IN,
-	[REPORT_LUNS] = IN,
-	[SECURITY_PROTOCOL_IN] = IN,
-	[MAINTENANCE_IN] = IN,
-	[MAINTENANCE_OUT] = OUT,
-	[READ_12] = IN,
-	[WRITE_12] = OUT,
-	[SECURITY_PROTOCOL_OUT] = OUT,
+/**
+ * struct op - what an operation code means
+ * @way: where the data goes
+ * @harmless: on a write-protected LUN
+ * @check: what is looked at before LIO sees the command
+ */
+struct op {
+	u8 way;
+	u8 harmless;
+	u8 check;
 };
 
-/* The 32-byte CDBs name a service action. */
-static u8 varlen_direction(const u8 *cdb)
+#define OP(way, harmless, check) { way, harmless, VHOST_SCSI_CHECK_##check }
+
+/* By operation code; SPC-5, SBC-4, SSC-5, MMC-6. */
+static const struct op ops[256] = {
+	[TEST_UNIT_READY] = OP(ANY, YES, NONE),
+	[REZERO_UNIT] = OP(ANY, YES, NONE),
+	[REQUEST_SENSE] = OP(IN, YES, REQUEST_SENSE),
+	[FORMAT_UNIT] = OP(OUT, NO, NONE),
+	[READ_BLOCK_LIMITS] = OP(IN, YES, NONE),
+	[REASSIGN_BLOCKS] = OP(OUT, NO, NONE),
+	[READ_6] = OP(IN, YES, BLOCKS),
+	[WRITE_6] = OP(OUT, NO, BLOCKS),
+	/* Likewise SET CAPACITY of tapes. */
+	[SEEK_6] = OP(ANY, UNKNOWN, NONE),
+	[READ_REVERSE] = OP(IN, YES, NONE),
+	[WRITE_FILEMARKS] = OP(ANY, NO, NONE),
+	[SPACE] = OP(ANY, YES, NONE),
+	[INQUIRY] = OP(IN, YES, INQUIRY),
+	/* VERIFY (6) of tapes. */
+	[0x13] = OP(ANY, YES, NONE),
+	[RECOVER_BUFFERED_DATA] = OP(IN, YES, NONE),
+	[MODE_SELECT] = OP(OUT, YES, NONE),
+	[RESERVE_6] = OP(ANY, YES, RESERVE),
+	[RELEASE_6] = OP(ANY, YES, RELEASE),
+	[ERASE] = OP(ANY, NO, NONE),
+	[MODE_SENSE] = OP(IN, YES, MODE_SENSE),
+	[START_STOP] = OP(ANY, YES, NONE),
+	[RECEIVE_DIAGNOSTIC] = OP(IN, YES, NONE),
+	[SEND_DIAGNOSTIC] = OP(OUT, UNKNOWN, NONE),
+	[ALLOW_MEDIUM_REMOVAL] = OP(ANY, YES, NONE),
+	[READ_FORMAT_CAPACITIES] = OP(ANY, YES, NONE),
+	[READ_CAPACITY] = OP(IN, YES, NONE),
+	[READ_10] = OP(IN, YES, RW),
+	[WRITE_10] = OP(OUT, NO, RW),
+	[SEEK_10] = OP(ANY, YES, NONE),
+	[WRITE_VERIFY] = OP(OUT, NO, RW),
+	[VERIFY] = OP(ANY, YES, BLOCKS),
+	[PRE_FETCH] = OP(ANY, YES, NONE),
+	[SYNCHRONIZE_CACHE] = OP(ANY, YES, BLOCKS),
+	[READ_DEFECT_DATA] = OP(IN, YES, NONE),
+	[WRITE_BUFFER] = OP(OUT, UNKNOWN, NONE),
+	[READ_BUFFER] = OP(IN, YES, NONE),
+	[READ_LONG] = OP(ANY, YES, NONE),
+	[WRITE_LONG] = OP(ANY, NO, NONE),
+	[WRITE_SAME] = OP(OUT, NO, WRITE_SAME),
+	/* Likewise READ SUB-CHANNEL of CD-ROM; it has data-in. */
+	[UNMAP] = OP(OUT, NO, UNMAP),
+	[READ_TOC] = OP(IN, YES, NONE),
+	[READ_HEADER] = OP(ANY, YES, NONE),
+	/* GET CONFIGURATION of CD-ROM. */
+	[0x46] = OP(ANY, YES, NONE),
+	[GET_EVENT_STATUS_NOTIFICATION] = OP(ANY, YES, NONE),
+	[LOG_SELECT] = OP(OUT, YES, NONE),
+	[LOG_SENSE] = OP(IN, YES, NONE),
+	/* READ DISC INFORMATION, READ TRACK INFORMATION. */
+	[0x51] = OP(ANY, YES, NONE),
+	[0x52] = OP(ANY, YES, NONE),
+	[XDWRITEREAD_10] = OP(ANY, NO, NONE),
+	[MODE_SELECT_10] = OP(OUT, YES, NONE),
+	[RESERVE_10] = OP(OUT, YES, RESERVE),
+	[RELEASE_10] = OP(OUT, YES, RELEASE),
+	[MODE_SENSE_10] = OP(IN, YES, MODE_SENSE),
+	[PERSISTENT_RESERVE_IN] = OP(IN, YES, PR_IN),
+	[PERSISTENT_RESERVE_OUT] = OP(OUT, YES, PR_OUT),
+	[VARIABLE_LENGTH_CMD] = OP(ANY, UNKNOWN, VARIABLE_LENGTH),
+	[EXTENDED_COPY] = OP(OUT, YES, EXTENDED_COPY),
+	[RECEIVE_COPY_RESULTS] = OP(IN, YES, COPY_RESULTS),
+	[READ_16] = OP(IN, YES, RW),
+	[COMPARE_AND_WRITE] = OP(OUT, NO, COMPARE_AND_WRITE),
+	[WRITE_16] = OP(OUT, NO, RW),
+	/* ORWRITE (16). */
+	[0x8b] = OP(OUT, NO, NONE),
+	[READ_ATTRIBUTE] = OP(IN, YES, NONE),
+	[WRITE_ATTRIBUTE] = OP(OUT, NO, NONE),
+	[WRITE_VERIFY_16] = OP(OUT, NO, RW),
+	[VERIFY_16] = OP(ANY, YES, BLOCKS),
+	/* PRE-FETCH (16). */
+	[0x90] = OP(ANY, YES, NONE),
+	/* Likewise SPACE (16) of tapes. */
+	[SYNCHRONIZE_CACHE_16] = OP(ANY, YES, BLOCKS),
+	/* LOCATE (16) of tapes. */
+	[0x92] = OP(ANY, YES, NONE),
+	/* Likewise ERASE (16) of tapes, which has no data. */
+	[WRITE_SAME_16] = OP(OUT, NO, WRITE_SAME),
+	[ZBC_OUT] = OP(ANY, NO, NONE),
+	[ZBC_IN] = OP(IN, YES, NONE),
+	[WRITE_ATOMIC_16] = OP(OUT, NO, RW),
+	[SERVICE_ACTION_IN_16] = OP(IN, YES, SERVICE_ACTION_IN),
+	[SERVICE_ACTION_OUT_16] = OP(ANY, NO, NONE),
+	[REPORT_LUNS] = OP(IN, YES, NONE),
+	[SECURITY_PROTOCOL_IN] = OP(IN, YES, NONE),
+	[MAINTENANCE_IN] = OP(IN, YES, TARGET_PORT_GROUPS),
+	[MAINTENANCE_OUT] = OP(OUT, YES, SET_TARGET_PORT_GROUPS),
+	[READ_12] = OP(IN, YES, RW),
+	[WRITE_12] = OP(OUT, NO, RW),
+	/* READ DISC STRUCTURE. */
+	[0xad] = OP(ANY, YES, NONE),
+	[WRITE_VERIFY_12] = OP(OUT, NO, NONE),
+	[VERIFY_12] = OP(ANY, YES, NONE),
+	[SECURITY_PROTOCOL_OUT] = OP(OUT, UNKNOWN, NONE),
+	[READ_ELEMENT_STATUS] = OP(ANY, YES, NONE),
+	/* READ CD MSF, READ CD. */
+	[0xb9] = OP(ANY, YES, NONE),
+	[0xbe] = OP(ANY, YES, NONE),
+};
+
+/* The 32-byte CDBs name a service action; all but WRITE SAME are not LIO's. */
+static struct op varlen_op(const u8 *cdb)
 {
 	switch (get_unaligned_be16(&cdb[8])) {
 	case READ_32:
-		return IN;
+		return (struct op)OP(IN, YES, VARIABLE_LENGTH);
 	case WRITE_32:
+		return (struct op)OP(OUT, NO, VARIABLE_LENGTH);
 	case WRITE_SAME_32:
-		return OUT;
+		return (struct op)OP(OUT, NO, WRITE_SAME);
 	default:
-		return ANY;
+		return ops[VARIABLE_LENGTH_CMD];
 	}
+}
+
+static struct op op_of(const u8 *cdb)
+{
+	return cdb[0] == VARIABLE_LENGTH_CMD ? varlen_op(cdb) : ops[cdb[0]];
 }
 
 /**
@@ -83,11 +163,62 @@ static u8 varlen_direction(const u8 *cdb)
  */
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir)
 {
-	u8 want = cdb[0] == VARIABLE_LENGTH_CMD ? varlen_direction(cdb) :
-						  directions[cdb[0]];
+	u8 way = op_of(cdb).way;
 
-	return want == ANY || dir == DMA_NONE ||
-	       want == (dir == DMA_TO_DEVICE ? OUT : IN);
+	return way == ANY || dir == DMA_NONE ||
+	       way == (dir == DMA_TO_DEVICE ? OUT : IN);
+}
+
+/**
+ * vhost_scsi_cdb_is_harmless - may it come to a write-protected LUN
+ * @cdb: the CDB
+ * @by_device: a device gets it that may carry out more than is known here, as a
+ *	       vendor's or another's pass-through
+ */
+bool vhost_scsi_cdb_is_harmless(const u8 *cdb, bool by_device)
+{
+	u8 harmless = op_of(cdb).harmless;
+
+	return harmless == YES || (harmless == UNKNOWN && !by_device);
+}
+
+/**
+ * vhost_scsi_cdb_check - what is to be looked at before LIO sees the command
+ * @cdb: the CDB
+ */
+enum vhost_scsi_check vhost_scsi_cdb_check(const u8 *cdb)
+{
+	return op_of(cdb).check;
+}
+
+/**
+ * vhost_scsi_cdb_blocks - the blocks of the medium that a CDB names
+ * @cdb: one whose check is about blocks
+ * @lba: the first of them
+ *
+ * Return: their number.
+ */
+u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba)
+{
+	/* SPC-5 4.2.5.1: the first three bits say how long a CDB is. */
+	switch (cdb[0] >> 5) {
+	case 0:
+		*lba = get_unaligned_be24(&cdb[1]) & 0x1fffff;
+		return cdb[4] ? cdb[4] : 256;
+	case 3:
+		*lba = get_unaligned_be64(&cdb[12]);
+		return get_unaligned_be32(&cdb[28]);
+	case 4:
+		*lba = get_unaligned_be64(&cdb[2]);
+		return cdb[0] == COMPARE_AND_WRITE ?
+		       cdb[13] : get_unaligned_be32(&cdb[10]);
+	case 5:
+		*lba = get_unaligned_be32(&cdb[2]);
+		return get_unaligned_be32(&cdb[6]);
+	default:
+		*lba = get_unaligned_be32(&cdb[2]);
+		return get_unaligned_be16(&cdb[7]);
+	}
 }
 
 /**
@@ -136,16 +267,4 @@ bool vhost_scsi_cdb_is_plain(const u8 *cdb)
 	default:
 		return false;
 	}
-}
-
-/**
- * vhost_scsi_cdb_needs_no_lun - is it answered also where there is no LUN
- * @cdb: the CDB
- *
- * SAM-5 4.7: by these a guest finds out which LUNs there are.
- */
-bool vhost_scsi_cdb_needs_no_lun(const u8 *cdb)
-{
-	return cdb[0] == INQUIRY || cdb[0] == REPORT_LUNS ||
-	       cdb[0] == REQUEST_SENSE;
 }

@@ -34,8 +34,14 @@ static void set_sense(struct vhost_scsi_cmd *cmd, u8 status)
 		cmd->sense_len = min_t(u32, 8 + t->sense[7], sizeof(t->sense));
 }
 
-/* Ends a command that LIO was not asked about. */
-static void refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
+/**
+ * vhost_scsi_cmd_refuse - end a command that LIO was not asked about
+ * @cmd: the command
+ * @key: sense key
+ * @asc: additional sense code
+ * @ascq: and its qualifier
+ */
+void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
@@ -151,12 +157,55 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	return 0;
 }
 
+/* The first byte that a COMPARE AND WRITE has and the medium has not, or -1. */
+static int miscompare(const struct se_cmd *se_cmd)
+{
+	u32 len = se_cmd->t_task_nolb * se_cmd->se_dev->dev_attrib.block_size;
+	u8 want[32], have[32];
+	u32 at, i, n;
+
+	for (at = 0; at < len; at += n) {
+		n = sg_pcopy_to_buffer(se_cmd->t_data_sg, se_cmd->t_data_nents,
+				       want, min_t(u32, sizeof(want), len - at),
+				       at);
+		if (!n || sg_pcopy_to_buffer(se_cmd->t_bidi_data_sg,
+					     se_cmd->t_bidi_data_nents, have, n,
+					     at) != n)
+			break;
+		for (i = 0; i < n; i++)
+			if (want[i] != have[i])
+				return at + i;
+	}
+	return -1;
+}
+
+/*
+ * LIO has read the blocks. Of a miscompare it logs a line, so that is found here,
+ * and ended as LIO does it (SBC-4 5.3: the information is where).
+ */
+static sense_reason_t complete_caw(struct se_cmd *se_cmd, bool success,
+				   int *post_ret)
+{
+	struct vhost_scsi_tcmd *t;
+	int at = -1;
+
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	if (success && !se_cmd->scsi_status && se_cmd->data_length)
+		at = miscompare(se_cmd);
+	if (at < 0)
+		return t->completed(se_cmd, success, post_ret);
+	se_cmd->sense_info = at;
+	/* Taken before the blocks were read. */
+	up(&se_cmd->se_dev->caw_sem);
+	return TCM_MISCOMPARE_VERIFY;
+}
+
 static sense_reason_t execute_caw(struct se_cmd *se_cmd)
 {
 	struct vhost_scsi_tcmd *t;
 
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	se_cmd->transport_complete_callback = t->completed;
+	se_cmd->transport_complete_callback = complete_caw;
 	return t->execute(se_cmd);
 }
 
@@ -180,32 +229,30 @@ static void guard_caw(struct vhost_scsi_tcmd *t)
 }
 
 /*
- * LIO logs a line, unbounded, for a LUN that is not there and for a write to
- * a read-only one: such commands are answered here.
+ * Answers what LIO must not be asked: of a LUN that is not there or is
+ * write-protected it logs a line, unbounded. It lets the guest write to a
+ * backstore that is, and by a device's own commands that have no data-out.
  */
 static bool precheck(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_access access = vhost_scsi_find_lun(tpg, cmd->lun);
 
-	if (!access.found &&
-	    (cmd->lun || !vhost_scsi_cdb_needs_no_lun(cmd->cdb)))
-		refuse(cmd, ILLEGAL_REQUEST, 0x25, 0);
-	else if (access.ro && cmd->dir == DMA_TO_DEVICE)
-		refuse(cmd, DATA_PROTECT, 0x27, 0);
+	if (!access.found)
+		vhost_scsi_absent_answer(tpg, cmd);
+	else if ((access.acl_ro && cmd->dir == DMA_TO_DEVICE) ||
+		 (access.ro &&
+		  !vhost_scsi_cdb_is_harmless(cmd->cdb, access.by_device)))
+		vhost_scsi_cmd_refuse(cmd, DATA_PROTECT, 0x27, 0);
 	else
 		return true;
 	return false;
 }
 
-/*
- * LIO keeps a LUN 0 for INQUIRY and REPORT LUNS. It takes any READ for done
- * and transfers nothing. LUN 0 may have gone after precheck() saw it.
- */
+/* LIO has one of its own for LUN 0, which may have gone after precheck(). */
 static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
 		       const struct se_cmd *se_cmd)
 {
-	return se_cmd->se_lun == tpg->tpg.tpg_virt_lun0 &&
-	       !vhost_scsi_cdb_needs_no_lun(se_cmd->t_task_cdb);
+	return se_cmd->se_lun == tpg->tpg.tpg_virt_lun0;
 }
 
 /**
@@ -241,8 +288,32 @@ known_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 }
 
 /*
- * target_submit_prep(), but that a known LUN is not searched for. On an error
- * the command has been ended.
+ * Gives the command its LUN, by a search if that is not known. On an error LIO has
+ * ended the command.
+ */
+static bool find_lun(struct vhost_scsi_tpg *tpg, struct vhost_scsi_tcmd *t,
+		     struct vhost_scsi_lun *lun)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+	sense_reason_t reason;
+
+	if (lun && vhost_scsi_lun_attach(lun, se_cmd)) {
+		t->lun = lun;
+		return true;
+	}
+	reason = transport_lookup_cmd_lun(se_cmd);
+	if (reason) {
+		transport_send_check_condition_and_sense(se_cmd, reason, 0);
+		target_put_sess_cmd(se_cmd);
+		return false;
+	}
+	t->lun = lun_of(tpg, se_cmd);
+	return true;
+}
+
+/*
+ * target_submit_prep(), but that a known LUN is not searched for, and that LIO
+ * is not asked about all that it logs. On an error the command has been ended.
  */
 static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 		 struct vhost_scsi_lun *lun)
@@ -251,21 +322,20 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	struct se_cmd *se_cmd = &t->se_cmd;
 	sense_reason_t reason;
 
-	if (!lun || !vhost_scsi_lun_attach(lun, se_cmd)) {
-		if (target_submit_prep(se_cmd, cmd->cdb, NULL, 0, NULL, 0, NULL,
-				       0, GFP_KERNEL))
-			return false;
-		t->lun = lun_of(tpg, se_cmd);
-		reason = has_no_lun(tpg, se_cmd) ? TCM_NON_EXISTENT_LUN : 0;
-	} else {
-		t->lun = lun;
-		/* Fails only for a longer CDB than a se_cmd holds. */
-		reason = target_cmd_init_cdb(se_cmd, cmd->cdb, GFP_KERNEL);
-		if (!reason)
-			reason = target_cmd_parse_cdb(se_cmd);
-	}
+	if (!find_lun(tpg, t, lun))
+		return false;
+	/* Fails only for a longer CDB than a se_cmd holds. */
+	reason = target_cmd_init_cdb(se_cmd, cmd->cdb, GFP_KERNEL);
+	if (!reason && has_no_lun(tpg, se_cmd))
+		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason)
-		return true;
+		reason = vhost_scsi_check_cdb(t, cmd->cdb);
+	if (!reason) {
+		reason = target_cmd_parse_cdb(se_cmd);
+		if (!reason)
+			return true;
+		vhost_scsi_check_failed(t, reason);
+	}
 	transport_generic_request_failure(se_cmd, reason);
 	return false;
 }
@@ -297,7 +367,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 	/* LIO would read a longer one behind the end. */
 	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
-		refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
+		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
 	}
 	lun = known_lun(tpg, cmd->lun);
@@ -305,7 +375,6 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		return false;
 
 	se_cmd->tag = cmd->tag;
-	se_cmd->prot_pto = true;
 	/*
 	 * virtio 1.2, 5.6.6.1.1: all may be mapped to SIMPLE. LIO lets an
 	 * ORDERED command wait for an EXTENDED COPY, and that for commands of
@@ -337,6 +406,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	else if (cmd->cdb[0] == PERSISTENT_RESERVE_IN ||
 		 cmd->cdb[0] == PERSISTENT_RESERVE_OUT)
 		vhost_scsi_reservation_prepare(t);
+	vhost_scsi_check_later(t);
 	return true;
 }
 

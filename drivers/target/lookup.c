@@ -13,6 +13,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/rculist.h>
+#include <target/target_core_backend.h>
 
 #include "target.h"
 
@@ -38,12 +39,18 @@ struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 {
 	struct vhost_scsi_access access = {};
 	struct se_dev_entry *entry;
+	const struct se_device *dev;
 
 	rcu_read_lock();
 	entry = search_entry(tpg->sess->se_node_acl, nr);
 	if (entry) {
 		access.found = true;
-		access.ro = entry->lun_access_ro;
+		access.acl_ro = entry->lun_access_ro;
+		/* LIO asks the ACL only, and MODE SENSE also the backstore. */
+		access.ro = access.acl_ro || entry->se_lun->lun_access_ro;
+		dev = rcu_dereference_raw(entry->se_lun->lun_se_dev);
+		access.by_device = dev->transport_flags &
+				   TRANSPORT_FLAG_PASSTHROUGH;
 		access.nr = entry->se_lun->unpacked_lun;
 	}
 	rcu_read_unlock();
@@ -120,6 +127,9 @@ void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 	if (tpg->sess && tpg->sess->se_node_acl->dynamic_node_acl &&
 	    lun->linked)
 		entry = search_entry(tpg->sess->se_node_acl, nr);
+	/* What must not be written to is looked at for each command. */
+	if (entry && entry->se_lun->lun_access_ro)
+		entry = NULL;
 	rcu_assign_pointer(lun->entry, entry);
 	rcu_read_unlock();
 }

@@ -377,6 +377,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
+	WRITE_ONCE(lun->blocks, 0);
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 	return 0;

@@ -68,6 +68,7 @@ struct vhost_scsi_lun_work {
  * @submitter: of plain commands to its backend
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
+ * @blocks: that the medium was seen to have; only a hint, 0: none
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty if @held
@@ -84,6 +85,7 @@ struct vhost_scsi_lun {
 	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
 	u32 cut_mask;
+	u64 blocks;
 	spinlock_t lock;	/* guards what follows */
 	struct list_head waiting;
 	struct list_head large;
@@ -184,6 +186,7 @@ struct vhost_scsi_endpoint {
  * @bounce_order: of each
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE or PERSISTENT RESERVE OUT, LIO's
+ * @checked: what carries it out when it was checked, see check.c
  * @completed: of a COMPARE AND WRITE, LIO's
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
@@ -199,6 +202,7 @@ struct vhost_scsi_tcmd {
 	unsigned int bounce_order;
 	struct sg_table split;
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
+	sense_reason_t (*checked)(struct se_cmd *se_cmd);
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
 				    int *post_ret);
 	bool pr_capabilities;
@@ -235,6 +239,7 @@ void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg);
 
 /* fabric.c */
 
+void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
 int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd);
 void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);
@@ -245,12 +250,16 @@ void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);
  * struct vhost_scsi_access - what a guest has behind the number of a LUN
  * @found: a LUN
  * @ro: it must not write to it
+ * @acl_ro: for the ACL says so, and LIO lets no data-out pass
+ * @by_device: a device carries out what it is sent
  * @nr: in the TPG; an ACL may map it to another
  * @lun: NULL: it has no struct
  */
 struct vhost_scsi_access {
 	bool found;
 	bool ro;
+	bool acl_ro;
+	bool by_device;
 	u64 nr;
 	struct vhost_scsi_lun *lun;
 };
@@ -262,12 +271,63 @@ void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 			    struct vhost_scsi_lun *lun, u64 nr);
 void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
 
+/* absent.c */
+
+void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
+			      struct vhost_scsi_cmd *cmd);
+
 /* cdb.c */
+
+/* What is looked at before LIO sees a command, see check.c. */
+enum vhost_scsi_check {
+	VHOST_SCSI_CHECK_NONE,
+	/* Of the CDB, before LIO parses it. */
+	VHOST_SCSI_CHECK_RW,
+	VHOST_SCSI_CHECK_BLOCKS,
+	VHOST_SCSI_CHECK_WRITE_SAME,
+	VHOST_SCSI_CHECK_COMPARE_AND_WRITE,
+	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
+	VHOST_SCSI_CHECK_INQUIRY,
+	VHOST_SCSI_CHECK_REQUEST_SENSE,
+	/* Of the parameters, too, when LIO would carry it out. */
+	VHOST_SCSI_CHECK_LATE,
+	VHOST_SCSI_CHECK_UNMAP = VHOST_SCSI_CHECK_LATE,
+	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
+	VHOST_SCSI_CHECK_MODE_SENSE,
+	VHOST_SCSI_CHECK_PR_IN,
+	VHOST_SCSI_CHECK_PR_OUT,
+	VHOST_SCSI_CHECK_RESERVE,
+	VHOST_SCSI_CHECK_RELEASE,
+	VHOST_SCSI_CHECK_EXTENDED_COPY,
+	VHOST_SCSI_CHECK_COPY_RESULTS,
+	VHOST_SCSI_CHECK_TARGET_PORT_GROUPS,
+	VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS,
+};
 
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);
 bool vhost_scsi_cdb_moves_no_data(const u8 *cdb);
 bool vhost_scsi_cdb_is_plain(const u8 *cdb);
-bool vhost_scsi_cdb_needs_no_lun(const u8 *cdb);
+bool vhost_scsi_cdb_is_harmless(const u8 *cdb, bool by_device);
+enum vhost_scsi_check vhost_scsi_cdb_check(const u8 *cdb);
+u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
+
+/* check.c */
+
+sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
+void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
+void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
+u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
+
+/* check_pr.c */
+
+sense_reason_t vhost_scsi_check_pr_out(const struct vhost_scsi_tcmd *t);
+sense_reason_t vhost_scsi_check_pr_in(const struct se_cmd *se_cmd);
+sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
+					bool reserve);
+
+/* copy.c */
+
+sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t);
 
 /* lun.c */
 

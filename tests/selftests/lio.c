@@ -107,6 +107,19 @@ static int cmd_map(char **arg)
 	return symlink(lun, link) ? -errno : 0;
 }
 
+static int cmd_unmap(char **arg)
+{
+	char path[512], link[600];
+
+	snprintf(path, sizeof(path),
+		 LIO_ROOT "/vhost/%s/tpgt_%s/acls/%s/lun_%s", arg[0], arg[1],
+		 arg[2], arg[3]);
+	snprintf(link, sizeof(link), "%s/vsg", path);
+	if (unlink(link))
+		return -errno;
+	return rmdir(path) ? -errno : 0;
+}
+
 static int cmd_lun(char **arg)
 {
 	char path[512], store[256], link[600];
@@ -243,6 +256,7 @@ static const struct lio_command port_commands[] = {
 	{ "cleanup", 0, cmd_cleanup },
 	{ "acl", 3, cmd_acl },
 	{ "map", 5, cmd_map },
+	{ "unmap", 4, cmd_unmap },
 	{ "tpg", 2, cmd_tpg },
 	{ "lun", 4, cmd_lun },
 	{ "unlun", 3, cmd_unlun },

@@ -49,10 +49,11 @@
  * flaky NAME MIB UP DOWN [WHAT]	  likewise, for DOWN s after every UP s of none,
  *				  in the way that WHAT says (dm-flakey)
  * heal NAME MIB			... until now
- * again NAME			an iblock backstore is removed and made anew; no
+ * again NAME [readonly]	an iblock backstore is removed and made anew; no
  *				  LUN may use it
  * acl WWN TAG NEXUS		a port group that lets in NEXUS; before its tpg
  * map WWN TAG NEXUS LUN N	NEXUS sees the port group's LUN N as LUN
+ * unmap WWN TAG NEXUS LUN
  * tpg WWN TAG [NEXUS]		a port group
  * lun WWN TAG LUN NAME		a LUN with a backstore behind it
  * unlun WWN TAG LUN

@@ -223,14 +223,15 @@ static int cmd_fileio(char **arg)
 	return ret ? ret : fileio(arg[0], path, size, arg[2]);
 }
 
-static int iblock(const char *name, const char *disk)
+static int iblock(const char *name, const char *disk, bool readonly)
 {
-	char control[PATH_MAX + 16];
+	char control[PATH_MAX + 32];
 	int ret = load_module("target_core_iblock", NULL);
 
 	if (ret)
 		return ret;
-	snprintf(control, sizeof(control), "udev_path=%s", disk);
+	snprintf(control, sizeof(control), "udev_path=%s%s", disk,
+		 readonly ? ",readonly=1" : "");
 	return backstore("iblock", name, control, disk);
 }
 
@@ -246,7 +247,9 @@ static int cmd_again(char **arg)
 		ret = read_file(file, disk, sizeof(disk));
 	if (!ret && rmdir(dir))
 		ret = -errno;
-	return ret ? ret : iblock(arg[0], disk);
+	if (!ret && arg[1] && strcmp(arg[1], "readonly"))
+		ret = -EINVAL;
+	return ret ? ret : iblock(arg[0], disk, arg[1]);
 }
 
 /* Where the null_blk disk of that name is. */
@@ -322,7 +325,7 @@ static int cmd_block(char **arg)
 	int ret = null_disk(arg[0], arg[1], arg[2], arg[2] ? arg[3] : NULL, disk,
 			    sizeof(disk));
 
-	return ret ? ret : iblock(arg[0], disk);
+	return ret ? ret : iblock(arg[0], disk, false);
 }
 
 static uint64_t sectors(const char *mib)
@@ -413,7 +416,7 @@ static int cmd_hangable(char **arg)
 	char path[64];
 	int ret = mapped(arg[0], arg[1], "linear", "%1$s 0", path, sizeof(path));
 
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 static int cmd_sleepy(char **arg)
@@ -440,7 +443,7 @@ static int cmd_broken(char **arg)
 	char path[64];
 	int ret = dm_create(arg[0], &part, path, sizeof(path));
 
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 /* All of a mapped disk is good again but @count sectors from @from. */

@@ -4,6 +4,7 @@
 #define SUPPORT_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "harness.h"
 #include "lio.h"

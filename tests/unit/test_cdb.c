@@ -48,7 +48,7 @@ TEST(cdb, data_out)
 		WRITE_VERIFY, WRITE_BUFFER, WRITE_SAME, UNMAP, LOG_SELECT,
 		MODE_SELECT_10, PERSISTENT_RESERVE_OUT, EXTENDED_COPY,
 		COMPARE_AND_WRITE, WRITE_16, WRITE_VERIFY_16, WRITE_SAME_16,
-		WRITE_12,
+		WRITE_12, WRITE_ATOMIC_16,
 	};
 	unsigned int i;
 
@@ -121,14 +121,65 @@ TEST(cdb, blocks_without_data)
 		EXPECT(!vhost_scsi_cdb_moves_no_data(some[i]));
 }
 
-TEST(cdb, without_a_lun)
+/* Of what a device gets only what is known to write nothing. */
+TEST(cdb, harmless)
 {
-	static const u8 needs[] = { TEST_UNIT_READY, READ_10, WRITE_10, 0xff };
-	static const u8 needs_none[] = { INQUIRY, REPORT_LUNS, REQUEST_SENSE };
+	static const u8 harmless[] = {
+		TEST_UNIT_READY, REQUEST_SENSE, READ_6, INQUIRY, MODE_SENSE,
+		READ_CAPACITY, READ_10, VERIFY, SYNCHRONIZE_CACHE,
+		PERSISTENT_RESERVE_OUT, READ_16, REPORT_LUNS, READ_12,
+	};
+	static const u8 writes[] = {
+		FORMAT_UNIT, REASSIGN_BLOCKS, WRITE_6, WRITE_FILEMARKS, ERASE,
+		WRITE_10, WRITE_VERIFY, WRITE_LONG, WRITE_SAME, UNMAP,
+		XDWRITEREAD_10, COMPARE_AND_WRITE, WRITE_16, 0x8b,
+		WRITE_ATTRIBUTE, WRITE_VERIFY_16, WRITE_SAME_16, ZBC_OUT,
+		WRITE_ATOMIC_16, SERVICE_ACTION_OUT_16, WRITE_12,
+		WRITE_VERIFY_12,
+	};
+	/* A vendor's; ATA PASS-THROUGH; SANITIZE; firmware. */
+	static const u8 unknown[] = { 0xc0, 0x85, 0xa1, 0x48, WRITE_BUFFER };
+	static const u8 same[10] = { [0] = 0x7f, [9] = WRITE_SAME_32 };
+	static const u8 read[10] = { [0] = 0x7f, [9] = READ_32 };
 	unsigned int i;
 
-	for (i = 0; i < sizeof(needs); i++)
-		EXPECT(!vhost_scsi_cdb_needs_no_lun(&needs[i]));
-	for (i = 0; i < sizeof(needs_none); i++)
-		EXPECT(vhost_scsi_cdb_needs_no_lun(&needs_none[i]));
+	for (i = 0; i < sizeof(harmless); i++)
+		EXPECT(vhost_scsi_cdb_is_harmless(&harmless[i], true));
+	for (i = 0; i < sizeof(writes); i++)
+		EXPECT(!vhost_scsi_cdb_is_harmless(&writes[i], false));
+	for (i = 0; i < sizeof(unknown); i++) {
+		EXPECT(vhost_scsi_cdb_is_harmless(&unknown[i], false));
+		EXPECT(!vhost_scsi_cdb_is_harmless(&unknown[i], true));
+	}
+	EXPECT(!vhost_scsi_cdb_is_harmless(same, false));
+	EXPECT(vhost_scsi_cdb_is_harmless(read, true));
+}
+
+TEST(cdb, blocks)
+{
+	static const struct {
+		u8 cdb[32];
+		u64 lba;
+		u32 blocks;
+	} rows[] = {
+		{ { READ_6, 0xff, 1, 2, 3 }, 0x1f0102, 3 },
+		{ { WRITE_6, 0, 1, 2, 0 }, 0x102, 256 },
+		{ { READ_10, 0, 1, 2, 3, 4, 0, 5, 6 }, 0x1020304, 0x506 },
+		{ { SYNCHRONIZE_CACHE, 2, 0, 0, 0, 7 }, 7, 0 },
+		{ { WRITE_12, 0, 1, 2, 3, 4, 5, 6, 7, 8 }, 0x1020304, 0x5060708 },
+		{ { WRITE_16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 },
+		  0x102030405060708, 0x90a0b0c },
+		{ { COMPARE_AND_WRITE, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 1 },
+		  8, 1 },
+		{ { 0x7f, [9] = WRITE_SAME_32, [18] = 1, [31] = 4 }, 256, 4 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		u64 lba = ~0ULL;
+
+		EXPECT_EQ(rows[i].blocks,
+			  vhost_scsi_cdb_blocks(rows[i].cdb, &lba));
+		EXPECT_EQ(rows[i].lba, lba);
+	}
 }

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands that LIO must not see, for it logs a line for each of them, without
+ * a bound: a guest could fill its host's log. They are answered here as LIO
+ * does it. cdb.c has the table that says which operation code is checked how.
+ *
+ * What can be told from the CDB is checked where LIO would parse it; the rest
+ * where LIO would carry it out, after unit attentions and reservations. What a
+ * device carries out itself is left to it.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/overflow.h>
+#include <linux/scatterlist.h>
+#include <linux/unaligned.h>
+#include <target/target_core_backend.h>
+
+#include "target.h"
+
+/* Bits of byte 1 of a CDB (SBC-4). */
+enum {
+	RW_PROTECT = 0xe0,
+	RW_DPO_FUA = 0x18,
+
+	/* WRITE SAME; of the 32-byte one they are in byte 10. */
+	SAME_NDOB = 0x01,
+	SAME_PBDATA_LBDATA = 0x06,
+	SAME_UNMAP = 0x08,
+	SAME_ANCHOR = 0x10,
+};
+
+/* Service actions of PERSISTENT RESERVE IN and OUT end here (SPC-4). */
+enum {
+	PR_IN_LAST = 3,
+	PR_OUT_LAST = 7,
+};
+
+static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	struct se_device *dev = t->se_cmd.se_dev;
+	u64 lba, end, blocks;
+
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	if (check_add_overflow(lba, blocks, &end))
+		return TCM_ADDRESS_OUT_OF_RANGE;
+	if (likely(end <= READ_ONCE(t->lun->blocks)))
+		return TCM_NO_SENSE;
+	blocks = (u64)dev->transport->get_blocks(dev) + 1;
+	/* Which is of several LUNs. */
+	if (t->lun != &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->any_lun)
+		WRITE_ONCE(t->lun->blocks, blocks);
+	return end > blocks ? TCM_ADDRESS_OUT_OF_RANGE : TCM_NO_SENSE;
+}
+
+/* The bits are there if MODE SENSE says DPOFUA. */
+static bool has_fua(struct se_device *dev)
+{
+	bool cache = dev->dev_attrib.emulate_write_cache > 0;
+
+	if (dev->transport->get_write_cache)
+		cache = dev->transport->get_write_cache(dev);
+	return cache && dev->dev_attrib.emulate_fua_write > 0;
+}
+
+static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	struct se_device *dev = t->se_cmd.se_dev;
+
+	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+	/*
+	 * No guest is told of protection information: INQUIRY says PROTECT 0
+	 * (SBC-4, 5.11: then the field is to be 0).
+	 */
+	if (unlikely(cdb[1] & RW_PROTECT ||
+		     (cdb[1] & RW_DPO_FUA && !has_fua(dev))))
+		return TCM_INVALID_CDB_FIELD;
+	return check_blocks(t, cdb);
+}
+
+static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	const struct se_dev_attrib *attrib = &t->se_cmd.se_dev->dev_attrib;
+	u8 flags = cdb[cdb[0] == VARIABLE_LENGTH_CMD ? 10 : 1];
+	sense_reason_t reason;
+	u32 blocks;
+	u64 lba;
+
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	/* WSNZ of the Block Limits VPD page is 1. */
+	if (!blocks)
+		return TCM_INVALID_CDB_FIELD;
+	if (flags & SAME_PBDATA_LBDATA)
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+	if (blocks > attrib->max_write_same_len)
+		return TCM_INVALID_CDB_FIELD;
+	reason = check_blocks(t, cdb);
+	if (reason)
+		return reason;
+	if (flags & (SAME_ANCHOR | SAME_NDOB))
+		return TCM_INVALID_CDB_FIELD;
+	if (flags & SAME_UNMAP)
+		return attrib->emulate_tpws ? TCM_NO_SENSE :
+					      TCM_UNSUPPORTED_SCSI_OPCODE;
+	return flags & RW_PROTECT ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+}
+
+static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	struct se_device *dev = t->se_cmd.se_dev;
+	u64 lba;
+
+	if (!dev->dev_attrib.emulate_caw)
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+	/* MAXIMUM COMPARE AND WRITE LENGTH is 1. */
+	if (vhost_scsi_cdb_blocks(cdb, &lba) > 1 ||
+	    (cdb[1] & RW_DPO_FUA && !has_fua(dev)))
+		return TCM_INVALID_CDB_FIELD;
+	return check_blocks(t, cdb);
+}
+
+static sense_reason_t check_service_action_in(const u8 *cdb)
+{
+	switch (cdb[1] & 0x1f) {
+	case SAI_READ_CAPACITY_16:
+	case SAI_REPORT_REFERRALS:
+		return TCM_NO_SENSE;
+	default:
+		return TCM_INVALID_CDB_FIELD;
+	}
+}
+
+/**
+ * vhost_scsi_check_cdb - may LIO parse the CDB
+ * @t: has its LUN
+ * @cdb: the CDB
+ *
+ * Context: process.
+ * Return: what it is refused with, TCM_NO_SENSE: it may.
+ */
+sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	const struct se_device *dev = t->se_cmd.se_dev;
+
+	if (unlikely(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
+		return TCM_NO_SENSE;
+
+	switch (vhost_scsi_cdb_check(cdb)) {
+	case VHOST_SCSI_CHECK_RW:
+		return check_rw(t, cdb);
+	case VHOST_SCSI_CHECK_BLOCKS:
+		return check_blocks(t, cdb);
+	case VHOST_SCSI_CHECK_WRITE_SAME:
+		return check_write_same(t, cdb);
+	case VHOST_SCSI_CHECK_COMPARE_AND_WRITE:
+		return check_caw(t, cdb);
+	case VHOST_SCSI_CHECK_VARIABLE_LENGTH:
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+	case VHOST_SCSI_CHECK_UNMAP:
+		return dev->dev_attrib.emulate_tpu ?
+		       TCM_NO_SENSE : TCM_UNSUPPORTED_SCSI_OPCODE;
+	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
+		return check_service_action_in(cdb);
+	case VHOST_SCSI_CHECK_INQUIRY:
+		return !(cdb[1] & 1) && cdb[2] ? TCM_INVALID_CDB_FIELD :
+						 TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_REQUEST_SENSE:
+		/* No descriptor format. */
+		return cdb[1] & 1 ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_PR_IN:
+		return (cdb[1] & 0x1f) > PR_IN_LAST ? TCM_INVALID_CDB_FIELD :
+						      TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_PR_OUT:
+		return (cdb[1] & 0x1f) > PR_OUT_LAST ? TCM_INVALID_CDB_FIELD :
+						       TCM_NO_SENSE;
+	default:
+		return TCM_NO_SENSE;
+	}
+}
+
+/**
+ * vhost_scsi_check_failed - LIO refused to parse the CDB
+ * @t: the command
+ * @reason: why
+ *
+ * A medium that has become smaller is asked for its size before LIO is again.
+ */
+void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason)
+{
+	if (reason == TCM_ADDRESS_OUT_OF_RANGE)
+		WRITE_ONCE(t->lun->blocks, 0);
+}
+
+/**
+ * vhost_scsi_check_list - the parameter list of a command
+ * @t: with data-out
+ * @list: filled
+ * @size: bytes of @list
+ *
+ * The guest cannot change it: parameters are bounced.
+ *
+ * Return: bytes filled.
+ */
+u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size)
+{
+	if (!t->bounce)
+		return 0;
+	return sg_copy_to_buffer(t->bounce, t->bounce_nents, list,
+				 min(size, t->se_cmd.data_length));
+}
+
+/* LIO ignores a descriptor list that ends behind the parameters, and says so. */
+static sense_reason_t check_unmap(struct vhost_scsi_tcmd *t)
+{
+	u32 len = t->se_cmd.data_length;
+	u8 header[8], descs[2];
+
+	if (!len || t->se_cmd.t_task_cdb[1])
+		return TCM_NO_SENSE;
+	if (len < sizeof(header) ||
+	    vhost_scsi_check_list(t, header, sizeof(header)) < sizeof(header))
+		return TCM_PARAMETER_LIST_LENGTH_ERROR;
+	if (get_unaligned_be16(&header[2]) > len - sizeof(header)) {
+		put_unaligned_be16(len - sizeof(header), descs);
+		sg_pcopy_from_buffer(t->bounce, t->bounce_nents, descs,
+				     sizeof(descs), 2);
+	}
+	return TCM_NO_SENSE;
+}
+
+/* Pages that LIO has; that 03h is not there it says without a line. */
+static sense_reason_t check_mode_sense(const u8 *cdb)
+{
+	u8 page = cdb[2] & 0x3f, subpage = cdb[3];
+
+	switch (page) {
+	case 0x3f:
+		return subpage && subpage != 0xff ? TCM_INVALID_CDB_FIELD :
+						    TCM_NO_SENSE;
+	case 0x01:
+	case 0x08:
+	case 0x0a:
+	case 0x1c:
+		return subpage ? TCM_UNKNOWN_MODE_PAGE : TCM_NO_SENSE;
+	default:
+		return TCM_UNKNOWN_MODE_PAGE;
+	}
+}
+
+static sense_reason_t check_copy_results(const struct se_cmd *se_cmd)
+{
+	enum { OPERATING_PARAMETERS = 3, LEN = 54 };
+	const u8 *cdb = se_cmd->t_task_cdb;
+
+	return cdb[2] || (cdb[1] & 0x1f) != OPERATING_PARAMETERS ||
+	       se_cmd->data_length < LEN ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+}
+
+/* SPC-4 6.37: its bit in the supported states that REPORT TARGET PORT GROUPS tells. */
+static u8 state_bit(u8 state)
+{
+	if (state == 0xe)
+		return 1 << 6;	/* offline */
+	return state <= 4 ? 1 << state : 0;
+}
+
+static sense_reason_t check_set_target_port_groups(struct vhost_scsi_tcmd *t)
+{
+	const struct se_cmd *se_cmd = &t->se_cmd;
+	/* In TPGS of INQUIRY data. */
+	enum { EXPLICIT_ALUA = 0x20 };
+	const struct t10_alua_tg_pt_gp *group;
+	int supported = 0;
+	u32 at;
+	u8 state;
+
+	if (se_cmd->data_length < 4)
+		return TCM_INVALID_PARAMETER_LIST;
+	rcu_read_lock();
+	group = rcu_dereference(se_cmd->se_lun->lun_tg_pt_gp);
+	if (group && group->tg_pt_gp_alua_access_type & EXPLICIT_ALUA)
+		supported = group->tg_pt_gp_alua_supported_states;
+	rcu_read_unlock();
+	if (!supported)
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+
+	for (at = 4; at < se_cmd->data_length; at += 4)
+		if (!t->bounce ||
+		    sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &state, 1,
+				       at) != 1 ||
+		    !(state_bit(state & 0xf) & supported))
+			return TCM_INVALID_PARAMETER_LIST;
+	return TCM_NO_SENSE;
+}
+
+static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
+{
+	const struct se_cmd *se_cmd = &t->se_cmd;
+	const u8 *cdb = se_cmd->t_task_cdb;
+
+	switch (vhost_scsi_cdb_check(cdb)) {
+	case VHOST_SCSI_CHECK_UNMAP:
+		return check_unmap(t);
+	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
+		return (cdb[1] & 0x1f) == SAI_REPORT_REFERRALS &&
+		       se_cmd->data_length < 4 ? TCM_INVALID_CDB_FIELD :
+						 TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_MODE_SENSE:
+		return check_mode_sense(cdb);
+	case VHOST_SCSI_CHECK_RESERVE:
+		return vhost_scsi_check_reserve(se_cmd, true);
+	case VHOST_SCSI_CHECK_RELEASE:
+		return vhost_scsi_check_reserve(se_cmd, false);
+	case VHOST_SCSI_CHECK_PR_IN:
+		return vhost_scsi_check_pr_in(se_cmd);
+	case VHOST_SCSI_CHECK_PR_OUT:
+		return vhost_scsi_check_pr_out(t);
+	case VHOST_SCSI_CHECK_EXTENDED_COPY:
+		return vhost_scsi_copy_check(t);
+	case VHOST_SCSI_CHECK_COPY_RESULTS:
+		return check_copy_results(se_cmd);
+	case VHOST_SCSI_CHECK_TARGET_PORT_GROUPS:
+		return (cdb[1] & 0x1f) == MI_REPORT_TARGET_PGS &&
+		       se_cmd->data_length < (cdb[1] & MI_EXT_HDR_PARAM_FMT ?
+					      8 : 4) ?
+		       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS:
+		return check_set_target_port_groups(t);
+	default:
+		return TCM_NO_SENSE;
+	}
+}
+
+static sense_reason_t execute_checked(struct se_cmd *se_cmd)
+{
+	struct vhost_scsi_tcmd *t;
+	sense_reason_t reason;
+
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	reason = check_late(t);
+	return reason ? reason : t->checked(se_cmd);
+}
+
+/**
+ * vhost_scsi_check_later - check the parameters when LIO carries out the command
+ * @t: prepared but for this; what is to be done when it is carried out comes
+ *     after the check
+ *
+ * Does nothing where there is nothing to check.
+ */
+void vhost_scsi_check_later(struct vhost_scsi_tcmd *t)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+
+	if (vhost_scsi_cdb_check(se_cmd->t_task_cdb) < VHOST_SCSI_CHECK_LATE ||
+	    se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH)
+		return;
+	t->checked = se_cmd->execute_cmd;
+	se_cmd->execute_cmd = execute_checked;
+}

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: what is write-protected is not written to, by any command, and copies stay within it. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "support.h"
+
+#define T 1
+#define NEXUS "naa.3001405760000001"
+#define OTHER "naa.3001405760000002"
+#define WRITE_PROTECTED 0x2700
+#define NOT_REACHABLE 0x0d02
+
+/* Of WWN_A; of WWN_B, where an ACL says what the nexus sees, LUN_HIDDEN is not. */
+enum { LUN_STORE, LUN_FROM, LUN_TO, LUN_HIDDEN };
+
+int suite_setup(void)
+{
+	return lio_suite("block store 4; ramdisk from 4; ramdisk to 4; ramdisk hidden 4\n"
+			 "tpg " WWN_A " 1 " OTHER "\n"
+			 "lun " WWN_A " 1 0 store; lun " WWN_A " 1 1 from\n"
+			 "lun " WWN_A " 1 2 to; lun " WWN_A " 1 3 hidden\n"
+			 "acl " WWN_B " 1 " NEXUS "; tpg " WWN_B " 1 " NEXUS "\n"
+			 "lun " WWN_B " 1 0 store; lun " WWN_B " 1 1 from\n"
+			 "lun " WWN_B " 1 2 to; lun " WWN_B " 1 3 hidden\n"
+			 "map " WWN_B " 1 " NEXUS " 0 0; map " WWN_B " 1 " NEXUS " 1 1\n"
+			 "map " WWN_B " 1 " NEXUS " 2 2\n");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+/* One guest sees all, the other by an ACL. */
+FIXTURE(guests)
+{
+	struct vsg_dev *all, *acl;
+	struct vsg_req *req, *acl_req;
+};
+
+static int protect(unsigned int lun, bool on)
+{
+	return lio_write(on ? "1" : "0", "vhost/" WWN_B "/tpgt_1/acls/" NEXUS
+			 "/lun_%u/write_protect", lun);
+}
+
+FIXTURE_SETUP(guests)
+{
+	unsigned int i;
+
+	self->all = guest(WWN_A, NULL);
+	self->acl = guest(WWN_B, NULL);
+	self->req = request(self->all, 65536, 65536);
+	self->acl_req = request(self->acl, 65536, 65536);
+	for (i = LUN_STORE; i <= LUN_HIDDEN; i++)
+		ready(vsg_io(self->all, 0), T, i);
+	for (i = LUN_STORE; i <= LUN_TO; i++) {
+		ready(vsg_io(self->acl, 0), T, i);
+		ASSERT_EQ(0, protect(i, false));
+	}
+}
+
+FIXTURE_TEARDOWN(guests)
+{
+	guest_end(self->all);
+	guest_end(self->acl);
+}
+
+/* ---- commands that write ------------------------------------------------ */
+
+/**
+ * struct writer - a command that would write to blocks 0 to 7
+ * @what: its name
+ * @cdb: the CDB
+ * @out: bytes of data-out
+ */
+struct writer {
+	const char *what;
+	uint8_t cdb[32];
+	uint32_t out;
+};
+
+static const struct writer writers[] = {
+	{ "WRITE (6)", { 0x0a, 0, 0, 0, 8 }, 4096 },
+	{ "WRITE (10)", { 0x2a, [8] = 8 }, 4096 },
+	{ "WRITE (12)", { 0xaa, [9] = 8 }, 4096 },
+	{ "WRITE (16)", { 0x8a, [13] = 8 }, 4096 },
+	{ "WRITE AND VERIFY (10)", { 0x2e, [8] = 8 }, 4096 },
+	{ "WRITE AND VERIFY (12)", { 0xae, [9] = 8 }, 4096 },
+	{ "WRITE AND VERIFY (16)", { 0x8e, [13] = 8 }, 4096 },
+	{ "WRITE ATOMIC (16)", { 0x9c, [13] = 8 }, 4096 },
+	{ "WRITE SAME (10)", { 0x41, [8] = 8 }, 512 },
+	{ "WRITE SAME (16)", { 0x93, [13] = 8 }, 512 },
+	{ "WRITE SAME (16), UNMAP", { 0x93, 8, [13] = 8 }, 512 },
+	{ "WRITE SAME (16), no data", { 0x93, 1, [13] = 8 }, 0 },
+	{ "WRITE SAME (32)", { 0x7f, [7] = 0x18, [9] = 0x0d, [31] = 8 }, 512 },
+	{ "UNMAP", { 0x42, [8] = 24 }, 24 },
+	{ "COMPARE AND WRITE", { 0x89, [13] = 1 }, 1024 },
+	{ "ORWRITE (16)", { 0x8b, [13] = 8 }, 4096 },
+	{ "XDWRITEREAD (10)", { 0x53, [8] = 8 }, 4096 },
+	{ "WRITE LONG (10)", { 0x3f, [1] = 0x40 }, 0 },
+	{ "FORMAT UNIT", { 0x04 }, 0 },
+	{ "FORMAT UNIT, with a list", { 0x04, 0x10 }, 4 },
+	{ "REASSIGN BLOCKS", { 0x07 }, 8 },
+};
+
+static void writer_prepare(struct vsg_req *req, unsigned int lun,
+			   const struct writer *w)
+{
+	memset(req->data_out, 0x77, w->out);
+	if (w->cdb[0] == 0x42) {
+		memset(req->data_out, 0, w->out);
+		req->data_out[1] = 22;
+		req->data_out[3] = 16;
+		req->data_out[19] = 8;
+	}
+	vsg_req_cmd(req, T, lun, w->cdb, w->cdb[0] == 0x7f ? 32 : 16, w->out, 0);
+}
+
+static void expect_protected(struct vsg_result res)
+{
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+	EXPECT_EQ(7, res.key);
+	EXPECT_EQ(WRITE_PROTECTED, res.asc);
+}
+
+/* None of them changes the medium, which @other may write to. */
+static void refuses_all(struct vsg_dev *dev, struct vsg_req *req,
+			unsigned int lun)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(writers); i++) {
+		WHERE("%s", writers[i].what);
+		writer_prepare(req, lun, &writers[i]);
+		expect_protected(exec(vsg_io(dev, 0), req));
+		check_pattern(vsg_io(dev, 0), req, T, lun, 0, 16, 1);
+	}
+}
+
+/* MODE SENSE's WP. */
+static bool says_protected(struct vsg_dev *dev, struct vsg_req *req,
+			   unsigned int lun)
+{
+	vsg_cmd_mode_sense10(req, T, lun, 0x3f, 255);
+	EXPECT_EQ(VSG_GOOD, exec(vsg_io(dev, 0), req).status);
+	return req->data_in[3] & 0x80;
+}
+
+TEST_F(guests, acl)
+{
+	write_pattern(vsg_io(self->acl, 0), self->acl_req, T, LUN_STORE, 0, 16, 1);
+	EXPECT_FALSE(says_protected(self->acl, self->acl_req, LUN_STORE));
+	ASSERT_EQ(0, protect(LUN_STORE, true));
+	EXPECT_TRUE(says_protected(self->acl, self->acl_req, LUN_STORE));
+	refuses_all(self->acl, self->acl_req, LUN_STORE);
+	WHERE("the other nexus may");
+	write_pattern(vsg_io(self->all, 0), self->req, T, LUN_STORE, 0, 16, 2);
+	ASSERT_EQ(0, protect(LUN_STORE, false));
+	WHERE("not protected any more");
+	write_pattern(vsg_io(self->acl, 0), self->acl_req, T, LUN_STORE, 0, 16, 3);
+}
+
+/* The store is made anew, read-only; and not, at the end. */
+static void remake(struct guests *self, const char *how)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("again store %s", how));
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 0 store; lun " WWN_B " 1 0 store; "
+			 "map " WWN_B " 1 " NEXUS " 0 0"));
+	for (i = LUN_STORE; i <= LUN_TO; i++) {
+		ready(vsg_io(self->all, 0), T, i);
+		ready(vsg_io(self->acl, 0), T, i);
+	}
+}
+
+static void unlink_store(void)
+{
+	ASSERT_EQ(0, lio("unmap " WWN_B " 1 " NEXUS " 0; unlun " WWN_A " 1 0; "
+			 "unlun " WWN_B " 1 0"));
+}
+
+TEST_F(guests, backstore)
+{
+	static const uint8_t tur[6], sync[16] = { 0x35 }, verify[16] = { 0x2f, [8] = 8 };
+	static const uint8_t *const harmless[] = { tur, sync, verify };
+	unsigned int i;
+
+	write_pattern(vsg_io(self->all, 0), self->req, T, LUN_STORE, 0, 16, 1);
+	unlink_store();
+	remake(self, "readonly");
+	WHERE("without an ACL");
+	EXPECT_TRUE(says_protected(self->all, self->req, LUN_STORE));
+	refuses_all(self->all, self->req, LUN_STORE);
+	WHERE("with an ACL");
+	refuses_all(self->acl, self->acl_req, LUN_STORE);
+	for (i = 0; i < ARRAY_SIZE(harmless); i++) {
+		WHERE("%02xh", harmless[i][0]);
+		vsg_req_cmd(self->req, T, LUN_STORE, harmless[i],
+			    harmless[i][0] ? 10 : 6, 0, 0);
+		EXPECT_EQ(VSG_GOOD, exec(vsg_io(self->all, 0), self->req).status);
+	}
+	WHERE("a code that is not there");
+	vsg_req_cmd(self->req, T, LUN_STORE, (uint8_t [16]){ 0xc1 }, 16, 0, 0);
+	EXPECT_EQ(0x2000, exec(vsg_io(self->all, 0), self->req).asc);
+	WHERE("writable again");
+	unlink_store();
+	remake(self, "");
+	write_pattern(vsg_io(self->all, 0), self->req, T, LUN_STORE, 0, 16, 2);
+}
+
+/* What is written after the ACL was changed is refused, with others under way. */
+TEST_F_TIMEOUT(guests, changed_under_load, 60)
+{
+	enum { N = 16 };
+	struct vsg_req *req[N], *last = self->acl_req;
+	struct vsg_ring *r = vsg_io(self->acl, 0);
+	unsigned int i, round;
+
+	for (i = 0; i < N; i++)
+		req[i] = request(self->acl, 4096, 0);
+	for (round = 0; round < 20; round++) {
+		WHERE("round %u", round);
+		for (i = 0; i < N; i++) {
+			vsg_pattern(req[i]->data_out, 4096, 64 + 8 * i, 1);
+			vsg_cmd_rw(req[i], T, LUN_STORE, true, 64 + 8 * i, 8, BLOCK);
+			ASSERT_EQ(0, vsg_submit(r, req[i]));
+		}
+		vsg_ring_kick(r);
+		ASSERT_EQ(0, protect(LUN_STORE, true));
+		writer_prepare(last, LUN_STORE, &writers[1 + round % 4]);
+		expect_protected(exec(r, last));
+		for (i = 0; i < N; i++) {
+			ASSERT_EQ(0, vsg_token_wait(&req[i]->tok, WAIT_MS));
+			if (!vsg_good(req[i]))
+				expect_protected(vsg_result(req[i]));
+		}
+		ASSERT_EQ(0, protect(LUN_STORE, false));
+		write_pattern(r, last, T, LUN_STORE, 0, 16, round);
+	}
+	for (i = 0; i < N; i++)
+		vsg_req_free(req[i]);
+}
+
+/* ---- EXTENDED COPY ------------------------------------------------------ */
+
+#define BLOCKS 16
+
+/* The designator that INQUIRY tells, of 16 bytes. */
+static void designator(struct vsg_dev *dev, struct vsg_req *req,
+		       unsigned int lun, uint8_t *naa)
+{
+	vsg_cmd_vpd(req, T, lun, 0x83, 255);
+	EXPECT_EQ(VSG_GOOD, exec(vsg_io(dev, 0), req).status);
+	ASSERT_EQ(3, req->data_in[5]);
+	ASSERT_EQ(16, req->data_in[7]);
+	memcpy(naa, req->data_in + 8, 16);
+}
+
+/* A copy of blocks from 0 on to 100 on. */
+static void copy_prepare(struct vsg_req *req, unsigned int lun,
+			 const uint8_t *from, const uint8_t *to)
+{
+	uint8_t cdb[16] = { 0x83, [13] = 16 + 64 + 28 };
+	uint8_t *p = req->data_out;
+
+	memset(p, 0, cdb[13]);
+	p[3] = 64;
+	p[11] = 28;
+	p[16] = 0xe4;
+	p[48] = 0xe4;
+	p[20] = 1;
+	p[52] = 1;
+	p[21] = 3;
+	p[53] = 3;
+	p[23] = 16;
+	p[55] = 16;
+	memcpy(p + 24, from, 16);
+	memcpy(p + 56, to, 16);
+	p[80] = 0x02;
+	p[83] = 0x18;
+	p[87] = 1;
+	p[91] = BLOCKS;
+	p[107] = 100;
+	vsg_req_cmd(req, T, lun, cdb, 16, cdb[13], 0);
+}
+
+static struct vsg_result copy(struct vsg_dev *dev, struct vsg_req *req,
+			      unsigned int lun, const uint8_t *from,
+			      const uint8_t *to)
+{
+	copy_prepare(req, lun, from, to);
+	return exec(vsg_io(dev, 0), req);
+}
+
+/* Designators of all, and known data in them. */
+static void copy_setup(struct guests *self, uint8_t naa[4][16])
+{
+	unsigned int i;
+
+	/* LIO's work item is on the stack, and it does not say so. */
+	if (exists("/sys/kernel/debug/debug_objects"))
+		SKIP("debug objects report LIO's EXTENDED COPY");
+	for (i = LUN_STORE; i <= LUN_HIDDEN; i++) {
+		designator(self->all, self->req, i, naa[i]);
+		write_pattern(vsg_io(self->all, 0), self->req, T, i, 0,
+			      BLOCKS, 10 + i);
+		write_pattern(vsg_io(self->all, 0), self->req, T, i, 100,
+			      BLOCKS, 20 + i);
+	}
+}
+
+/* Were the blocks copied, or nothing at all? */
+static void check_copied(struct guests *self, unsigned int from,
+			 unsigned int to, bool copied)
+{
+	struct vsg_ring *r = vsg_io(self->all, 0);
+	unsigned int i;
+
+	if (!copied) {
+		check_pattern(r, self->req, T, to, 100, BLOCKS, 20 + to);
+		return;
+	}
+	for (i = 0; i < 2; i++) {
+		vsg_cmd_rw(self->req, T, i ? to : from, false, i ? 100 : 0,
+			   BLOCKS, BLOCK);
+		exec_good(r, self->req);
+		if (!i)
+			memcpy(self->req->data_out, self->req->data_in,
+			       BLOCKS * BLOCK);
+	}
+	EXPECT_EQ(0, memcmp(self->req->data_out, self->req->data_in,
+			    BLOCKS * BLOCK));
+}
+
+/* By the source, and by the destination. */
+TEST_F(guests, copy_of_ones_own)
+{
+	uint8_t naa[4][16];
+	unsigned int at;
+
+	copy_setup(self, naa);
+	for (at = LUN_FROM; at <= LUN_TO; at++) {
+		WHERE("by LUN %u", at);
+		write_pattern(vsg_io(self->all, 0), self->req, T, LUN_TO, 100,
+			      BLOCKS, 20 + LUN_TO);
+		EXPECT_EQ(VSG_GOOD, copy(self->acl, self->acl_req, at,
+					 naa[LUN_FROM], naa[LUN_TO]).status);
+		check_copied(self, LUN_FROM, LUN_TO, true);
+	}
+	WHERE("within a LUN");
+	EXPECT_EQ(VSG_GOOD, copy(self->acl, self->acl_req, LUN_FROM,
+				 naa[LUN_FROM], naa[LUN_FROM]).status);
+	check_copied(self, LUN_FROM, LUN_FROM, true);
+}
+
+TEST_F(guests, copy_to_what_an_acl_protects)
+{
+	uint8_t naa[4][16];
+
+	copy_setup(self, naa);
+	ASSERT_EQ(0, protect(LUN_TO, true));
+	expect_protected(copy(self->acl, self->acl_req, LUN_FROM,
+			      naa[LUN_FROM], naa[LUN_TO]));
+	check_copied(self, LUN_FROM, LUN_TO, false);
+	expect_protected(copy(self->acl, self->acl_req, LUN_TO,
+			      naa[LUN_FROM], naa[LUN_TO]));
+	check_copied(self, LUN_FROM, LUN_TO, false);
+	WHERE("from it");
+	EXPECT_EQ(VSG_GOOD, copy(self->acl, self->acl_req, LUN_FROM,
+				 naa[LUN_TO], naa[LUN_FROM]).status);
+	check_copied(self, LUN_TO, LUN_FROM, true);
+}
+
+TEST_F(guests, copy_to_a_protected_backstore)
+{
+	uint8_t naa[4][16];
+
+	copy_setup(self, naa);
+	unlink_store();
+	remake(self, "readonly");
+	WHERE("by the other");
+	expect_protected(copy(self->all, self->req, LUN_FROM, naa[LUN_FROM],
+			      naa[LUN_STORE]));
+	check_copied(self, LUN_FROM, LUN_STORE, false);
+	WHERE("by itself");
+	expect_protected(copy(self->all, self->req, LUN_STORE, naa[LUN_FROM],
+			      naa[LUN_STORE]));
+	check_copied(self, LUN_FROM, LUN_STORE, false);
+	WHERE("from it");
+	EXPECT_EQ(VSG_GOOD, copy(self->all, self->req, LUN_STORE,
+				 naa[LUN_STORE], naa[LUN_FROM]).status);
+	check_copied(self, LUN_STORE, LUN_FROM, true);
+	unlink_store();
+	remake(self, "");
+}
+
+TEST_F(guests, copy_of_what_is_not_seen)
+{
+	struct vsg_result res;
+	uint8_t naa[4][16];
+
+	copy_setup(self, naa);
+	WHERE("to it");
+	res = copy(self->acl, self->acl_req, LUN_FROM, naa[LUN_FROM],
+		   naa[LUN_HIDDEN]);
+	EXPECT_EQ(NOT_REACHABLE, res.asc);
+	check_copied(self, LUN_FROM, LUN_HIDDEN, false);
+	WHERE("from it");
+	res = copy(self->acl, self->acl_req, LUN_TO, naa[LUN_HIDDEN],
+		   naa[LUN_TO]);
+	EXPECT_EQ(NOT_REACHABLE, res.asc);
+	check_copied(self, LUN_HIDDEN, LUN_TO, false);
+}
+
+/* A reservation keeps a nexus from copies as from reads and writes. */
+TEST_F(guests, copy_of_what_is_reserved)
+{
+	struct vsg_ring *r = vsg_io(self->all, 0);
+	uint8_t naa[4][16];
+	struct vsg_result res;
+
+	copy_setup(self, naa);
+	vsg_cmd_pr_out(self->req, T, LUN_TO, VSG_PROUT_REGISTER, 0, 0, 1);
+	exec_good(r, self->req);
+	vsg_cmd_pr_out(self->req, T, LUN_TO, VSG_PROUT_RESERVE,
+		       VSG_PR_WRITE_EXCLUSIVE, 1, 0);
+	exec_good(r, self->req);
+	WHERE("to it");
+	res = copy(self->acl, self->acl_req, LUN_FROM, naa[LUN_FROM], naa[LUN_TO]);
+	EXPECT_EQ(NOT_REACHABLE, res.asc);
+	check_copied(self, LUN_FROM, LUN_TO, false);
+	/* LIO's commands are of no nexus, nor of the holder. */
+	WHERE("by its holder");
+	EXPECT_EQ(NOT_REACHABLE, copy(self->all, self->req, LUN_FROM,
+				      naa[LUN_FROM], naa[LUN_TO]).asc);
+	check_copied(self, LUN_FROM, LUN_TO, false);
+	WHERE("from it, which may be read");
+	EXPECT_EQ(VSG_GOOD, copy(self->acl, self->acl_req, LUN_FROM, naa[LUN_TO],
+				 naa[LUN_FROM]).status);
+	vsg_cmd_pr_out(self->req, T, LUN_TO, VSG_PROUT_CLEAR, 0, 1, 0);
+	exec_good(r, self->req);
+}

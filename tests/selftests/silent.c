@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: whatever a guest sends, its host's log does not grow, and the answer is the right one. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "klog.h"
+#include "support.h"
+
+#define T 1
+#define BLOCKS (8 << 11)
+
+enum { LUN_RAM, LUN_FILE, LUN_BLOCK, LUNS };
+
+/* LIO bounds these itself. */
+static struct klog_known bounded[] = {
+	{ "does not match SCSI CDB Length", 0 },
+	{ "Rejecting underflow/overflow for", 0 },
+	{ "Rejecting overflow for", 0 },
+	{ "callbacks suppressed", 0 },
+	{ "", 0 },
+};
+
+int suite_setup(void)
+{
+	return lio_suite("ramdisk ram 8; fileio file 8; block block 8\n"
+			 "tpg " WWN_A " 1\n"
+			 "lun " WWN_A " 1 0 ram; lun " WWN_A " 1 1 file; "
+			 "lun " WWN_A " 1 2 block\n"
+			 "tpg " WWN_B " 1\n"
+			 "lun " WWN_B " 1 0 ram; lun " WWN_B " 1 1 file; "
+			 "lun " WWN_B " 1 2 block\n");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+FIXTURE(silent)
+{
+	struct vsg_dev *dev, *other;
+	struct vsg_req *req;
+	struct klog log;
+};
+
+FIXTURE_SETUP(silent)
+{
+	unsigned int lun;
+
+	self->dev = guest(WWN_A, NULL);
+	self->other = guest(WWN_B, NULL);
+	self->req = request(self->dev, 4096, 4096);
+	for (lun = 0; lun < LUNS; lun++) {
+		ready(vsg_io(self->dev, 0), T, lun);
+		ready(vsg_io(self->other, 0), T, lun);
+	}
+	klog_open(&self->log);
+}
+
+/* It must not say a word, but for what LIO bounds. */
+FIXTURE_TEARDOWN(silent)
+{
+	WHERE("the log");
+	klog_read(&self->log, bounded);
+	EXPECT_EQ(0, self->log.lines);
+	EXPECT_EQ(0, self->log.lost);
+	klog_close(&self->log);
+	guest_end(self->dev);
+	guest_end(self->other);
+}
+
+static struct vsg_result run(struct silent *self, unsigned int lun,
+			     const uint8_t *cdb, uint32_t out, uint32_t in)
+{
+	vsg_req_cmd(self->req, T, lun, cdb, 32, out, in);
+	return exec(vsg_io(self->dev, 0), self->req);
+}
+
+/* ---- all operation codes ------------------------------------------------ */
+
+/* What the bytes of a CDB behind the service action are, and the parameters. */
+static const struct {
+	int fill;
+	uint32_t out, in;
+} shapes[] = {
+	{ 0, 0, 0 }, { 0, 0, 512 }, { 0, 512, 0 },
+	{ 1, 0, 1 }, { 1, 1, 0 }, { 1, 24, 0 }, { 1, 0, 4096 },
+	{ 0xff, 0, 0 }, { 0xff, 0, 4096 }, { 0xff, 4096, 0 },
+	{ -1, 512, 0 }, { -1, 0, 512 }, { -1, 24, 0 }, { -1, 0, 3 },
+};
+
+/*
+ * Bytes as the shape says; by chance, -1, mostly small ones. PERSISTENT RESERVE OUT
+ * gets no APTPL, which would write files.
+ */
+static void shape(uint8_t *p, size_t n, int fill)
+{
+	while (n--)
+		*p++ = fill >= 0 ? fill : rand() % 3 ? rand() % 3 : rand();
+}
+
+static void every_code(struct silent *self, unsigned int lun)
+{
+	uint8_t cdb[32], *out = self->req->data_out;
+	unsigned int op, action, i;
+
+	srand(1);
+	for (op = 0; op < 256; op++) {
+		WHERE("LUN %u, %02xh", lun, op);
+		for (action = 0; action < 256; action += op == 0x5f || op == 0x5e ||
+		     op >= 0x9e ? 1 : 5) {
+			i = (op + action) % ARRAY_SIZE(shapes);
+			shape(cdb, sizeof(cdb), shapes[i].fill);
+			shape(out, 4096, shapes[i].fill);
+			out[20] &= 0xfe;
+			out[17] &= 0xfe;
+			cdb[0] = op;
+			cdb[1] = action;
+			/* No longer than 32 bytes. */
+			if (op == VSG_VARIABLE) {
+				cdb[7] = 24;
+				cdb[8] = 0;
+				cdb[9] = action;
+			}
+			run(self, lun, cdb, shapes[i].out, shapes[i].in);
+		}
+	}
+	/* What was reserved. */
+	run(self, lun, (uint8_t [32]){ 0x17 }, 0, 0);
+}
+
+TEST_F_TIMEOUT(silent, ramdisk, 120)
+{
+	every_code(self, LUN_RAM);
+}
+
+TEST_F_TIMEOUT(silent, fileio, 120)
+{
+	every_code(self, LUN_FILE);
+}
+
+TEST_F_TIMEOUT(silent, iblock, 120)
+{
+	every_code(self, LUN_BLOCK);
+}
+
+/* ---- what is answered --------------------------------------------------- */
+
+/**
+ * struct row - a command and its answer
+ * @what: it is about
+ * @cdb: the CDB
+ * @out: bytes of data-out, from @list on, then zeroes
+ * @in: bytes of data-in
+ * @list: the parameters' begin
+ * @key: sense key, 0: status GOOD
+ * @asc: additional sense code and qualifier
+ */
+struct row {
+	const char *what;
+	uint8_t cdb[32];
+	uint32_t out, in;
+	uint8_t list[120];
+	int key;
+	int asc;
+};
+
+#define SAME_32(n, flags) { 0x7f, [7] = 24, [9] = 0x0d, [10] = flags, [31] = n }
+/* An EXTENDED COPY's header: bytes of CSCD and of segment descriptors. */
+#define COPY(len) { 0x83, [13] = len }
+#define SEGMENT(at, type, len) [at] = type, [at + 3] = len
+
+static const struct row rows[] = {
+	{ "READ (6) past the end", { 0x08, 0x1f, 0xff, 0xff, 1 }, 0, 512, {}, 5, 0x2100 },
+	{ "READ (10) past the end", { 0x28, 0, 0, 0, 0x40, 0, 0, 0, 1 }, 0, 512, {}, 5, 0x2100 },
+	{ "READ (10), the last block", { 0x28, 0, 0, 0, 0x3f, 0xff, 0, 0, 1 }, 0, 512, {}, 0, 0 },
+	{ "READ (12) past the end", { 0xa8, 0, 0, 0, 0x3f, 0xff, 0, 0, 0, 2 }, 0, 1024, {}, 5, 0x2100 },
+	{ "READ (16) past the end", { 0x88, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1 }, 0, 512, {}, 5, 0x2100 },
+	{ "READ (16) that wraps", { 0x88, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	  0, 0, 0, 2 }, 0, 1024, {}, 5, 0x2100 },
+	{ "WRITE (10) past the end", { 0x2a, 0, 0, 0, 0x40, 0, 0, 0, 1 }, 512, 0, {}, 5, 0x2100 },
+	{ "VERIFY (10) past the end", { 0x2f, 0, 0, 0, 0x40, 0, 0, 0, 1 }, 0, 0, {}, 5, 0x2100 },
+	{ "READ (10), RDPROTECT", { 0x28, 0x20, [8] = 1 }, 0, 512, {}, 5, 0x2400 },
+	{ "READ (16), RDPROTECT", { 0x88, 0xe0, [13] = 1 }, 0, 512, {}, 5, 0x2400 },
+	{ "WRITE (10), WRPROTECT", { 0x2a, 0x60, [8] = 1 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (10) of no block", { 0x41 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (16) of no block", { 0x93 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (32) of no block", SAME_32(0, 0), 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (10), LBDATA", { 0x41, 2, [8] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (32), PBDATA", SAME_32(1, 4), 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (16), ANCHOR", { 0x93, 0x10, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
+	{ "COMPARE AND WRITE of 2 blocks", { 0x89, [13] = 2 }, 2048, 0, {}, 5, 0x2400 },
+	{ "COMPARE AND WRITE past the end", { 0x89, [8] = 0x40, [13] = 1 }, 1024, 0, {}, 5, 0x2100 },
+	{ "COMPARE AND WRITE, miscompare", { 0x89, [13] = 1 }, 1024, 0, { 0, 0, 1 }, 0xe, 0x1d00 },
+	{ "a 32-byte CDB", { 0x7f, [7] = 24, [9] = 9 }, 0, 512, {}, 5, 0x2000 },
+	{ "SERVICE ACTION IN of none", { 0x9e, 0x1f, [13] = 32 }, 0, 32, {}, 5, 0x2400 },
+	{ "REPORT REFERRALS, too short", { 0x9e, 0x13, [13] = 3 }, 0, 3, {}, 5, 0x2400 },
+	{ "WRITE ATOMIC", { 0x9c, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "INQUIRY of a page without EVPD", { 0x12, 0, 0x83, 0, 36 }, 0, 36, {}, 5, 0x2400 },
+	{ "REQUEST SENSE, DESC", { 0x03, 1, 0, 0, 18 }, 0, 18, {}, 5, 0x2400 },
+	{ "MODE SENSE (6), no such page", { 0x1a, 0, 0x02, 0, 255 }, 0, 255, {}, 5, 0x2400 },
+	{ "MODE SENSE (10), no such subpage", { 0x5a, 0, 0x0a, 1, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
+	{ "MODE SENSE (10), all of a subpage", { 0x5a, 0, 0x3f, 3, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
+	{ "MODE SENSE (10), all", { 0x5a, 0, 0x3f, 0xff, [7] = 1, [8] = 0 }, 0, 256, {}, 0, 0 },
+	{ "PERSISTENT RESERVE IN of none", { 0x5e, 0x1f, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
+	{ "READ KEYS, too short", { 0x5e, 0, [8] = 7 }, 0, 7, {}, 5, 0x2400 },
+	{ "PERSISTENT RESERVE OUT of none", { 0x5f, 0x1f, [8] = 24 }, 24, 0, {}, 5, 0x2400 },
+	{ "PERSISTENT RESERVE OUT, too short", { 0x5f, 0, [8] = 23 }, 23, 0, {}, 5, 0x1a00 },
+	{ "PERSISTENT RESERVE OUT, too long", { 0x5f, 0, [8] = 25 }, 25, 0, {}, 5, 0x1a00 },
+	{ "RESERVE, both of two", { 0x16, 3 }, 0, 0, {}, 5, 0x2000 },
+	{ "REPORT TARGET PORT GROUPS, short", { 0xa3, 0x0a, [9] = 3 }, 0, 3, {}, 5, 0x2400 },
+	{ "REPORT TARGET PORT GROUPS, short", { 0xa3, 0x2a, [9] = 7 }, 0, 7, {}, 5, 0x2400 },
+	{ "SET TARGET PORT GROUPS, short", { 0xa4, 0x0a, [9] = 3 }, 3, 0, {}, 5, 0x2600 },
+	{ "SET TARGET PORT GROUPS, no state", { 0xa4, 0x0a, [9] = 8 }, 8, 0, { [4] = 9 }, 5, 0x2600 },
+	{ "EXTENDED COPY of none", { 0x83, 1, [13] = 16 }, 16, 0, {}, 5, 0x2000 },
+	{ "EXTENDED COPY without data", { 0x83 }, 0, 0, {}, 0, 0 },
+	{ "EXTENDED COPY, short", COPY(15), 15, 0, {}, 5, 0x1a00 },
+	{ "EXTENDED COPY, list too long", COPY(16), 16, 0, { [2] = 4, [3] = 1 }, 5, 0x1a00 },
+	{ "EXTENDED COPY, lengths that wrap", COPY(108), 108, 0,
+	  { [3] = 64, [8] = 0xff, [9] = 0xff, [10] = 0xff, [11] = 0xd8 }, 5, 0x1a00 },
+	{ "EXTENDED COPY, list cut", COPY(44), 44, 0, { [3] = 64, [11] = 28 }, 5, 0x1a00 },
+	{ "EXTENDED COPY, inline data", COPY(108), 108, 0, { [3] = 64, [11] = 28, [15] = 1 }, 5, 0x2600 },
+	{ "EXTENDED COPY, no segment", COPY(80), 80, 0, { [3] = 64 }, 5, 0x2600 },
+	{ "EXTENDED COPY, odd segments", COPY(107), 107, 0, { [3] = 64, [11] = 27 }, 5, 0x2609 },
+	{ "EXTENDED COPY, 2 segments", COPY(120), 120, 0, { [3] = 32, [11] = 56 }, 5, 0x2608 },
+	{ "EXTENDED COPY, another segment", COPY(108), 108, 0,
+	  { [3] = 64, [11] = 28, SEGMENT(80, 3, 0x18) }, 5, 0x2609 },
+	{ "EXTENDED COPY, another length", COPY(108), 108, 0,
+	  { [3] = 64, [11] = 28, SEGMENT(80, 2, 0x19) }, 5, 0x2600 },
+	{ "EXTENDED COPY, odd CSCDs", COPY(107), 107, 0,
+	  { [3] = 63, [11] = 28, SEGMENT(79, 2, 0x18) }, 5, 0x2607 },
+	{ "EXTENDED COPY, another CSCD", COPY(108), 108, 0,
+	  { [3] = 64, [11] = 28, SEGMENT(80, 2, 0x18), [16] = 0xe5 }, 5, 0x2607 },
+	{ "EXTENDED COPY, another designator", COPY(108), 108, 0,
+	  { [3] = 64, [11] = 28, SEGMENT(80, 2, 0x18), [16] = 0xe4, [20] = 2 }, 5, 0x2600 },
+	{ "RECEIVE COPY RESULTS of none", { 0x84, 0, [13] = 64 }, 0, 64, {}, 5, 0x2400 },
+	{ "RECEIVE COPY RESULTS, a list", { 0x84, 3, 1, [13] = 64 }, 0, 64, {}, 5, 0x2400 },
+	{ "RECEIVE COPY RESULTS, short", { 0x84, 3, [13] = 53 }, 0, 53, {}, 5, 0x2400 },
+	{ "RECEIVE COPY RESULTS", { 0x84, 3, [13] = 54 }, 0, 54, {}, 0, 0 },
+};
+
+/* Of backstores that have it. */
+static const struct row of_file[] = {
+	{ "WRITE SAME (16) past the end", { 0x93, [8] = 0x40, [13] = 1 }, 512, 0, {}, 5, 0x2100 },
+	{ "WRITE SAME (16), UNMAP", { 0x93, 8, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "UNMAP that is not there", { 0x42, [8] = 8 }, 8, 0, {}, 5, 0x2000 },
+};
+
+static const struct row of_unmap[] = {
+	{ "WRITE SAME (16), UNMAP", { 0x93, 8, [13] = 1 }, 512, 0, {}, 0, 0 },
+	{ "UNMAP, short", { 0x42, [8] = 7 }, 7, 0, {}, 5, 0x1a00 },
+	{ "UNMAP, list cut", { 0x42, [8] = 20 }, 20, 0, { [1] = 22, [3] = 16 }, 0, 0 },
+};
+
+static void check_row(struct silent *self, unsigned int lun, const struct row *row)
+{
+	struct vsg_result res;
+
+	WHERE("LUN %u, %s", lun, row->what);
+	memset(self->req->data_out, 0, 4096);
+	memcpy(self->req->data_out, row->list, sizeof(row->list));
+	res = run(self, lun, row->cdb, row->out, row->in);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(row->key ? VSG_CHECK_CONDITION : VSG_GOOD, res.status);
+	EXPECT_EQ(row->key ? row->key : -1, res.key);
+	EXPECT_EQ(row->key ? row->asc : -1, res.asc);
+}
+
+/* More than once each: LIO's lines have no bound. */
+TEST_F_TIMEOUT(silent, answers, 120)
+{
+	unsigned int lun, i, n;
+
+	for (lun = 0; lun < LUNS; lun++) {
+		memset(self->req->data_out, 0, 4096);
+		vsg_cmd_rw(self->req, T, lun, true, 0, 8, BLOCK);
+		exec_good(vsg_io(self->dev, 0), self->req);
+		for (i = 0; i < ARRAY_SIZE(rows); i++)
+			for (n = 0; n < 3; n++)
+				check_row(self, lun, &rows[i]);
+	}
+}
+
+static int set_unmap(const char *value)
+{
+	int ret = lio_write(value, "core/fileio_" LIO_HBA "/file/attrib/emulate_tpu");
+
+	return ret ? ret : lio_write(value, "core/fileio_" LIO_HBA
+				     "/file/attrib/emulate_tpws");
+}
+
+TEST_F(silent, unmap)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(of_file); i++)
+		check_row(self, LUN_FILE, &of_file[i]);
+	ASSERT_EQ(0, set_unmap("1"));
+	for (i = 0; i < ARRAY_SIZE(of_unmap); i++)
+		check_row(self, LUN_FILE, &of_unmap[i]);
+	ASSERT_EQ(0, set_unmap("0"));
+}
+
+/* Conflicts of two nexuses. */
+TEST_F(silent, reservations)
+{
+	struct vsg_ring *r = vsg_io(self->dev, 0), *o = vsg_io(self->other, 0);
+	struct vsg_req *req = self->req, *theirs = request(self->other, 4096, 4096);
+	static const uint8_t reserve[6] = { 0x16 }, release[6] = { 0x17 };
+	unsigned int action;
+
+	WHERE("RESERVE of the other");
+	vsg_req_cmd(theirs, T, LUN_RAM, reserve, 6, 0, 0);
+	exec_good(o, theirs);
+	vsg_req_cmd(req, T, LUN_RAM, reserve, 6, 0, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	vsg_cmd_pr_in(theirs, T, LUN_RAM, VSG_PRIN_READ_KEYS, 64);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(o, theirs).status);
+	vsg_req_cmd(theirs, T, LUN_RAM, release, 6, 0, 0);
+	exec_good(o, theirs);
+
+	WHERE("nobody is registered");
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 5, 6);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	for (action = VSG_PROUT_RESERVE; action <= 5; action++) {
+		vsg_cmd_pr_out(req, T, LUN_RAM, action, 1, 0, 1);
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	}
+	WHERE("the other has it");
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0, 2);
+	exec_good(o, theirs);
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_RESERVE, 1, 2, 0);
+	exec_good(o, theirs);
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0, 3);
+	exec_good(r, req);
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_RESERVE, 1, 3, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_RESERVE, 3, 2, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(o, theirs).status);
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_RELEASE, 3, 2, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(o, theirs).status);
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_RESERVE, 9, 2, 0);
+	EXPECT_EQ(0x2400, exec(o, theirs).asc);
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_CLEAR, 0, 9, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	vsg_req_cmd(req, T, LUN_RAM, reserve, 6, 0, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	vsg_req_cmd(req, T, LUN_RAM, release, 6, 0, 0);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(r, req).status);
+	WHERE("cleared");
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_CLEAR, 0, 2, 0);
+	exec_good(o, theirs);
+}
