@@ -13,6 +13,7 @@
 #include "eventfd.h"
 #include "direct.h"
 #include "opcodes.h"
+#include "port.h"
 #include "stats.h"
 #include "uapi.h"
 #include "vhost_task.h"

@@ -326,6 +326,49 @@ static struct configfs_attribute *tpg_attrib_attrs[] = {
 	NULL,
 };
 
+/*
+ * enable, which LIO has for fabrics that may be disabled; a port group is enabled
+ * when it is made. What is disabled no device can be bound to.
+ *
+ * Since 6.2 LIO numbers target ports when they are enabled, and calls all others
+ * port 0: multipath could not tell two paths. The directory has the attribute only
+ * when make_tpg() has returned, so the number comes with the first LUN or device.
+ */
+
+static int enable_tpg(struct se_portal_group *se_tpg, bool enable)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
+	int ret;
+
+	mutex_lock(&tpg->mutex);
+	ret = !enable && tpg->dev ? -EBUSY : 0;
+	mutex_unlock(&tpg->mutex);
+	return ret;
+}
+
+static ssize_t write_enable(struct vhost_scsi_tpg *tpg, const char *text)
+{
+	struct config_item *item = &tpg->tpg.tpg_group.cg_item;
+	struct configfs_attribute **attr;
+
+	for (attr = item->ci_type->ct_attrs; *attr; attr++)
+		if (!strcmp((*attr)->ca_name, "enable"))
+			return (*attr)->store(item, text, strlen(text));
+	return -ENOENT;
+}
+
+/**
+ * vhost_scsi_tpg_number - have LIO number the target port, if it has no number
+ * @tpg: not bound: a bound one has a number; not with tpg->mutex held
+ */
+void vhost_scsi_tpg_number(struct vhost_scsi_tpg *tpg)
+{
+	if (compat_port_has_number(&tpg->tpg) || !tpg->tpg.enabled)
+		return;
+	if (write_enable(tpg, "0") > 0)
+		write_enable(tpg, "1");
+}
+
 static ssize_t vhost_scsi_wwn_version_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "vhost-lio %s on %s/%s\n",
@@ -367,6 +410,7 @@ static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
 	tpg->tport = tport;
 	tpg->tpgt = tpgt;
 	tpg->bind_uid = INVALID_UID;
+	tpg->tpg.enabled = true;
 	mutex_init(&tpg->mutex);
 	ret = vhost_scsi_tpg_init_luns(tpg);
 	if (ret)
@@ -420,6 +464,7 @@ static int post_link(struct se_portal_group *se_tpg, struct se_lun *lun)
 {
 	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
 
+	vhost_scsi_tpg_number(tpg);
 	mutex_lock(&tpg->mutex);
 	tpg->ports++;
 	vhost_scsi_tpg_add_lun(tpg, lun);
@@ -566,6 +611,7 @@ const struct target_core_fabric_ops vhost_scsi_fabric_ops = {
 	.fabric_make_wwn = make_wwn,
 	.fabric_drop_wwn = drop_wwn,
 	.fabric_make_tpg = make_tpg,
+	.fabric_enable_tpg = enable_tpg,
 	.fabric_drop_tpg = drop_tpg,
 	.fabric_post_link = post_link,
 	.fabric_pre_unlink = pre_unlink,

@@ -93,6 +93,8 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	lockdep_assert_held(&tpg->mutex);
 	if (tpg->dev)
 		return -EBUSY;
+	if (!tpg->tpg.enabled)
+		return -ENODEV;
 	sess = vhost_scsi_tpg_nexus(tpg);
 	if (IS_ERR(sess))
 		return PTR_ERR(sess);
@@ -115,6 +117,7 @@ static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	config_item_put(item);
 	if (ret)
 		return -ENODEV;
+	vhost_scsi_tpg_number(tpg);
 
 	mutex_lock(&tpg->mutex);
 	ret = claim_tpg(tpg, dev);

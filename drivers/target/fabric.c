@@ -474,6 +474,7 @@ void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd)
 		return;
 	target_end_task_attr(se_cmd);
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	t->verdict = t->lun && atomic_read(&t->lun->resetting) ?
-		     VIRTIO_SCSI_S_RESET : VIRTIO_SCSI_S_ABORTED;
+	/* Linux makes ABORTED an I/O error: only for who asked for it. */
+	t->verdict = t->lun && vhost_scsi_lun_aborts(t->lun, se_cmd->tag) ?
+		     VIRTIO_SCSI_S_ABORTED : VIRTIO_SCSI_S_RESET;
 }

@@ -40,6 +40,16 @@ enum vhost_scsi_submitter {
 };
 
 /**
+ * struct vhost_scsi_abort - an ABORT TASK under way
+ * @node: in lun->aborts
+ * @tag: of the command
+ */
+struct vhost_scsi_abort {
+	struct list_head node;
+	u64 tag;
+};
+
+/**
  * struct vhost_scsi_lun_work - submits commands of a LUN; under lun->lock
  * @work: the work
  * @lun: the LUN
@@ -76,7 +86,7 @@ struct vhost_scsi_lun_work {
  * @submitting: commands that a work submits now
  * @ordered: an ORDERED command is among them
  * @held: ORDERED or HEAD OF QUEUE commands wait, so that all queue up
- * @resetting: LOGICAL UNIT RESETs under way
+ * @aborts: struct vhost_scsi_abort of the nexus's ABORT TASKs under way
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
@@ -93,7 +103,7 @@ struct vhost_scsi_lun {
 	unsigned int submitting;
 	bool ordered;
 	unsigned int held;
-	atomic_t resetting;
+	struct list_head aborts;
 	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
 };
 
@@ -231,6 +241,7 @@ static inline struct vhost_scsi_tpg *vhost_scsi_tpg(struct se_portal_group *tpg)
 
 extern const struct target_core_fabric_ops vhost_scsi_fabric_ops;
 struct se_session *vhost_scsi_tpg_nexus(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_tpg_number(struct vhost_scsi_tpg *tpg);
 
 /* endpoint.c */
 
@@ -356,6 +367,11 @@ bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t);
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 			  struct vhost_scsi_tcmd *t);
+void vhost_scsi_lun_abort_begin(struct vhost_scsi_lun *lun,
+				struct vhost_scsi_abort *abort);
+void vhost_scsi_lun_abort_end(struct vhost_scsi_lun *lun,
+			      struct vhost_scsi_abort *abort);
+bool vhost_scsi_lun_aborts(struct vhost_scsi_lun *lun, u64 tag);
 void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
 			   u8 response);
 

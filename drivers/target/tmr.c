@@ -14,14 +14,14 @@
  * @se_cmd: LIO's
  * @tmf: whose
  * @lun: the LUN's struct, or NULL
- * @is_reset: counted in lun->resetting
+ * @abort: in lun->aborts, of an ABORT TASK
  * @response: for @tmf
  */
 struct tmr {
 	struct se_cmd se_cmd;
 	struct vhost_scsi_tmf *tmf;
 	struct vhost_scsi_lun *lun;
-	bool is_reset;
+	struct vhost_scsi_abort abort;
 	u8 response;
 };
 
@@ -37,11 +37,14 @@ static const struct {
 	  VIRTIO_SCSI_S_RESET },
 };
 
-/* A task that LIO does not find has ended; the caller sees to its answer. */
+/*
+ * A task that LIO does not find has ended; the caller sees to its answer. Both are
+ * FUNCTION COMPLETE by SAM-5 7.2 and 7.7; FUNCTION SUCCEEDED is of the queries.
+ */
 static const u8 responses[] = {
 	[TMR_FUNCTION_FAILED] = VIRTIO_SCSI_S_FAILURE,
-	[TMR_FUNCTION_COMPLETE] = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
-	[TMR_TASK_DOES_NOT_EXIST] = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	[TMR_FUNCTION_COMPLETE] = VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+	[TMR_TASK_DOES_NOT_EXIST] = VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 	[TMR_LUN_DOES_NOT_EXIST] = VIRTIO_SCSI_S_INCORRECT_LUN,
 	[TMR_TASK_MGMT_FUNCTION_NOT_SUPPORTED] =
 		VIRTIO_SCSI_S_FUNCTION_REJECTED,
@@ -71,8 +74,8 @@ static void tmr_finish(struct tmr *tmr)
 {
 	struct vhost_scsi_tmf *tmf = tmr->tmf;
 
-	if (tmr->is_reset)
-		atomic_dec(&tmr->lun->resetting);
+	if (tmr->lun && tmf->function == VIRTIO_SCSI_T_TMF_ABORT_TASK)
+		vhost_scsi_lun_abort_end(tmr->lun, &tmr->abort);
 	tmf->response = tmr->response;
 	kfree(tmr);
 	vhost_scsi_tmf_done(tmf);
@@ -92,7 +95,7 @@ void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 	int i = function_index(tmf->function);
 	struct tmr *tmr;
 
-	tmr = kzalloc(sizeof(*tmr), GFP_KERNEL);
+	tmr = kzalloc(sizeof(*tmr), GFP_KERNEL_ACCOUNT);
 	if (!tmr) {
 		tmf->response = VIRTIO_SCSI_S_BUSY;
 		vhost_scsi_tmf_done(tmf);
@@ -101,14 +104,14 @@ void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 	tmr->tmf = tmf;
 	tmr->lun = vhost_scsi_find_lun(tpg, tmf->lun).lun;
 	/* Stays when a LUN RESET overtakes an ABORT TASK and does its work. */
-	tmr->response = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED;
+	tmr->response = VIRTIO_SCSI_S_FUNCTION_COMPLETE;
 
 	if (tmr->lun) {
-		tmr->is_reset = functions[i].tmr == TMR_LUN_RESET;
-		if (tmr->is_reset)
-			atomic_inc(&tmr->lun->resetting);
-		vhost_scsi_lun_cancel(tmr->lun, tmr->is_reset, tmf->tag,
-				      functions[i].response);
+		tmr->abort.tag = tmf->tag;
+		if (tmf->function == VIRTIO_SCSI_T_TMF_ABORT_TASK)
+			vhost_scsi_lun_abort_begin(tmr->lun, &tmr->abort);
+		vhost_scsi_lun_cancel(tmr->lun, functions[i].tmr == TMR_LUN_RESET,
+				      tmf->tag, functions[i].response);
 	}
 
 	if (target_submit_tmr(&tmr->se_cmd, tpg->sess, NULL, tmf->lun, tmr,

@@ -50,4 +50,7 @@ struct vhost_features_array {
 #define VHOST_GET_FORK_FROM_OWNER	_IOR(VHOST_VIRTIO, 0x85, __u8)
 #endif
 
+/* virtio 1.2, 5.6.6.2, has a name for it, and linux/virtio_scsi.h has none. */
+#define VIRTIO_SCSI_S_FUNCTION_COMPLETE	VIRTIO_SCSI_S_OK
+
 #endif /* VSG_UAPI_H */

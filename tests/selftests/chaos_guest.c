@@ -533,7 +533,7 @@ static void tmf_end(struct guest *g, struct vsg_ctl *ctl, enum lun lun,
 		    const struct concerned *note)
 {
 	MUST(g, vsg_token_wait(&ctl->tok, 2 * WAIT_MS));
-	if (*ctl->resp == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED)
+	if (*ctl->resp == VIRTIO_SCSI_S_FUNCTION_COMPLETE)
 		check_concerned(g, note);
 	else if (*ctl->resp != VIRTIO_SCSI_S_INCORRECT_LUN || lun != LUN_HOT)
 		FAIL(g, "the function is answered %u", *ctl->resp);

@@ -451,7 +451,7 @@ TEST_F_TIMEOUT(io, pages_not_there, 120)
 
 static bool tmf_code(int code)
 {
-	return code == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED ||
+	return code == VIRTIO_SCSI_S_FUNCTION_COMPLETE ||
 	       code == VIRTIO_SCSI_S_BUSY || code == VIRTIO_SCSI_S_FAILURE ||
 	       /* the copy of an indirect table failed, and with it the place */
 	       code == VSG_POISON;
@@ -489,9 +489,9 @@ static void tmf_once(struct io *self, uint32_t function,
 	*fired = nth && nth_fired(nth);
 	EXPECT_TRUE(tmf_code(code));
 	if (!*fired)
-		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, code);
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, code);
 	vsg_ring_poll(self->r);
-	if (code == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED)
+	if (code == VIRTIO_SCSI_S_FUNCTION_COMPLETE)
 		EXPECT_TRUE(req->tok.done);
 	ASSERT_EQ(0, vsg_ring_drain(self->r, WAIT_MS));
 	EXPECT_TRUE(vsg_good(req) ||

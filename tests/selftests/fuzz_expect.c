@@ -416,7 +416,7 @@ static const char *answer_control(struct batch *b, const struct chain *c)
 	if (c->response >= 0)
 		return code == c->response || c->in_len < 5 ? NULL :
 		       "another response";
-	return code == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED ||
+	return code == VIRTIO_SCSI_S_FUNCTION_COMPLETE ||
 	       code == VIRTIO_SCSI_S_INCORRECT_LUN ||
 	       code == VIRTIO_SCSI_S_BUSY ? NULL : "response of a function";
 }

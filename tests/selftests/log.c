@@ -433,7 +433,7 @@ TEST_F(log, control_and_event_queue)
 	check_log(self);
 	while (vsg_ring_poll(ctl) || vsg_ring_poll(evt))
 		;
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, answers[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, answers[0]);
 	EXPECT_EQ(VIRTIO_SCSI_S_OK, resp->response);
 	EXPECT_EQ(0, lio("unlun " WWN_A " 1 2"));
 	ready(self->r, T, LUN_RAM);

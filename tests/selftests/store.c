@@ -365,7 +365,7 @@ static int cmd_crypt(char **arg)
 		 "aes-xts-plain64 %064d%064d 0 %%1$s 0 1 sector_size:4096", 1, 2);
 	if (!ret)
 		ret = mapped(arg[0], arg[1], "crypt", params, path, sizeof(path));
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 static int cmd_integrity(char **arg)
@@ -377,12 +377,12 @@ static int cmd_integrity(char **arg)
 		ret = mapped(arg[0], arg[1], "integrity",
 			     "%1$s 0 - D 2 block_size:4096 internal_hash:crc32c",
 			     path, sizeof(path));
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 static int cmd_disk(char **arg)
 {
-	return iblock(arg[0], arg[1]);
+	return iblock(arg[0], arg[1], false);
 }
 
 static int cmd_zram(char **arg)
@@ -390,7 +390,7 @@ static int cmd_zram(char **arg)
 	char path[64];
 	int ret = disk_zram(arg[1], path, sizeof(path));
 
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 static int cmd_loop(char **arg)
@@ -400,7 +400,7 @@ static int cmd_loop(char **arg)
 
 	if (!ret)
 		ret = disk_loop(disk, atoi(arg[2]), path, sizeof(path));
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 static int cmd_filesystem(char **arg)
@@ -434,7 +434,7 @@ static int cmd_delayed(char **arg)
 
 	snprintf(params, sizeof(params), "%%1$s 0 %s %%1$s 0 %s", arg[2], arg[3]);
 	ret = mapped(arg[0], arg[1], "delay", params, path, sizeof(path));
-	return ret ? ret : iblock(arg[0], path);
+	return ret ? ret : iblock(arg[0], path, false);
 }
 
 static int cmd_broken(char **arg)

@@ -133,7 +133,7 @@ static void reset_slow(struct tmf *self, bool write)
 	vsg_cmd_rw(other, T, LUN_RAM, false, 0, 8, BLOCK);
 	exec_good(vsg_io(self->dev, 1), other);
 	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, self->ctl->resp[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, self->ctl->resp[0]);
 	check_ended(a);
 	check_ended(b);
 	/* The unit is there again. */
@@ -154,7 +154,7 @@ TEST_F(tmf, lun_reset_with_reads)
 
 TEST_F(tmf, lun_reset_without_commands)
 {
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_RAM,
 			   0));
 	ready(self->r, T, LUN_RAM);
@@ -166,7 +166,7 @@ TEST_F(tmf, lun_reset_leaves_unit_attention)
 	struct vsg_req *req = request(self->dev, 0, 0);
 	struct vsg_result res;
 
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_RAM,
 			   0));
 	vsg_cmd_tur(req, T, LUN_RAM);
@@ -187,7 +187,7 @@ TEST_F(tmf, lun_reset_of_many)
 		req[i] = start(self, vsg_io(self->dev, i % 2), LUN_SLOW, i & 2,
 			       i);
 	settle();
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_SLOW,
 			   0));
 	for (i = 0; i < N; i++) {
@@ -204,7 +204,7 @@ TEST_F(tmf, abort_one_of_two)
 	a = start(self, self->r, LUN_SLOW, true, 0xabcdef0123456789ULL);
 	b = start(self, self->r, LUN_SLOW, true, 0xabcdef012345678aULL);
 	settle();
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_SLOW,
 			   0xabcdef0123456789ULL));
 	check_ended(a);
@@ -218,7 +218,7 @@ TEST_F(tmf, abort_a_read)
 	size_t i;
 
 	settle();
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_SLOW, 7));
 	check_ended(a);
 	/* Its buffer is the guest's again, and stays as it is. */
@@ -243,7 +243,7 @@ static void ordered_after(struct tmf *self, bool abort, uint8_t attr)
 	ASSERT_EQ(0, vsg_submit(self->r, a));
 	vsg_ring_kick(self->r);
 	settle();
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, abort ? VIRTIO_SCSI_T_TMF_ABORT_TASK :
 			   VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, LUN_SLOW, 11));
 	check_ended(a);
@@ -285,7 +285,7 @@ static void compare_and_write(struct tmf *self, uint32_t subtype, bool match)
 	ASSERT_EQ(0, vsg_submit(self->r, a));
 	vsg_ring_kick(self->r);
 	settle();
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 		  function(self, subtype, LUN_SLOW, 11));
 	while (!a->tok.done && vsg_ring_poll(self->r))
 		;
@@ -322,7 +322,7 @@ TEST_F(tmf, compare_and_write_with_unit_attention)
 	write_pattern(self->r, b, T, LUN_RAM, 0, 1, 1);
 	for (i = 0; i < 4; i++) {
 		WHERE("round %u", i);
-		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 			  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
 				   LUN_RAM, 0));
 		/* What memory holds that nothing was read into. */
@@ -359,7 +359,7 @@ TEST_F(tmf, abort_unknown_tag)
 
 	response = function(self, VIRTIO_SCSI_T_TMF_ABORT_TASK, LUN_RAM,
 			    0xdeadbeef);
-	EXPECT_TRUE(response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED ||
+	EXPECT_TRUE(response == VIRTIO_SCSI_S_FUNCTION_COMPLETE ||
 		    response == VIRTIO_SCSI_S_FUNCTION_REJECTED);
 }
 
@@ -397,7 +397,7 @@ TEST_F_TIMEOUT(tmf, reset_under_load, 60)
 			ASSERT_EQ(0, vsg_submit(r, req[i]));
 		}
 		vsg_ring_kick(r);
-		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
 			  function(self, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
 				   LUN_RAM, 0));
 		ASSERT_EQ(0, vsg_ring_drain(r, WAIT_MS));
@@ -428,7 +428,7 @@ static void reset_hung(struct tmf *self, uint32_t subtype)
 	EXPECT_FALSE(a->tok.done);
 	backend_release(self);
 	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, self->ctl->resp[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, self->ctl->resp[0]);
 	check_ended(a);
 	ready(self->r, T, LUN_HANG);
 	vsg_cmd_rw(other, T, LUN_HANG, false, 0, 8, BLOCK);
@@ -465,14 +465,14 @@ TEST_F(tmf, functions_at_once)
 	ASSERT_EQ(0, vsg_tmf_submit(third, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
 				    T, LUN_RAM, 0));
 	EXPECT_EQ(0, vsg_token_wait(&third->tok, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, third->resp[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, third->resp[0]);
 	/* It may have overtaken the others. */
 	settle();
 	EXPECT_FALSE(self->ctl->tok.done);
 	EXPECT_FALSE(second->tok.done);
 	backend_release(self);
 	ASSERT_EQ(0, vsg_token_wait(&second->tok, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, second->resp[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, second->resp[0]);
 	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
 	check_ended(a);
 	/* LIO runs one after the other: the read may have been done before. */
@@ -531,7 +531,7 @@ TEST(lun_mapped_by_acl)
 		settle();
 		EXPECT_EQ(0, lio("unhang sleepy"));
 		ASSERT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
-		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl->resp[0]);
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, ctl->resp[0]);
 		ASSERT_EQ(0, vsg_ring_drain(vsg_io(dev, 0), WAIT_MS));
 		for (i = 0; i < N; i++) {
 			if (lun == GUEST_RAM)

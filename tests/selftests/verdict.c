@@ -167,14 +167,14 @@ TEST_F(verdict, more_than_64_functions)
 	for (i = 0; i < MOST; i++) {
 		WHERE("function %u", i);
 		ASSERT_EQ(0, vsg_token_wait(&ctl[i]->tok, WAIT_MS));
-		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl[i]->resp[0]);
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, ctl[i]->resp[0]);
 	}
 	ASSERT_EQ(0, vsg_token_wait(&self->req->tok, WAIT_MS));
 	EXPECT_EQ(VIRTIO_SCSI_S_RESET, self->req->resp->response);
 	/* There is room again. */
 	ASSERT_EQ(0, reset_submit(ctl[MOST], LUN_RAM));
 	ASSERT_EQ(0, vsg_token_wait(&ctl[MOST]->tok, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl[MOST]->resp[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, ctl[MOST]->resp[0]);
 }
 
 /* What another guest is told whose command a reset ended. */
@@ -197,7 +197,7 @@ static void reset_by_another(struct verdict *self, uint16_t lun,
 	EXPECT_FALSE(ctl->tok.done);
 	backend_release(self);
 	ASSERT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, ctl->resp[0]);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, ctl->resp[0]);
 	ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
 	*res = vsg_result(req);
 	EXPECT_EQ(VSG_RESP_LEN, req->tok.len);

@@ -142,7 +142,7 @@ static void tmf_settle(struct control_tmf *ct)
 {
 	if (!tmf_concerns_any(ct))
 		tmf_answer(ct);
-	else if (ct->tmf.response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED &&
+	else if (ct->tmf.response == VIRTIO_SCSI_S_FUNCTION_COMPLETE &&
 		 ++ct->tries % SETTLE_TRIES == 0)
 		/*
 		 * A command was between a list of lun.c and the backend when
@@ -163,7 +163,7 @@ void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf)
 {
 	struct control_tmf *ct = container_of(tmf, struct control_tmf, tmf);
 
-	if (tmf->response == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED)
+	if (tmf->response == VIRTIO_SCSI_S_FUNCTION_COMPLETE)
 		tmf_next(ct, tmf_settle, 0);
 	else
 		tmf_next(ct, tmf_answer, 0);
@@ -174,7 +174,7 @@ static void tmf_issue(struct control_tmf *ct)
 	/* SAM-5 7.2: ABORT TASK succeeds if there is no such task. */
 	if (ct->tmf.function == VIRTIO_SCSI_T_TMF_ABORT_TASK &&
 	    !tmf_concerns_any(ct)) {
-		ct->tmf.response = VIRTIO_SCSI_S_FUNCTION_SUCCEEDED;
+		ct->tmf.response = VIRTIO_SCSI_S_FUNCTION_COMPLETE;
 		tmf_answer(ct);
 		return;
 	}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The number of a target port (SPC-5 4.6.5.2): one for each LUN of a port group on
+ * 6.1, which has it when it is linked.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#ifndef _VHOST_SCSI_COMPAT_PORT_H
+#define _VHOST_SCSI_COMPAT_PORT_H
+
+#include <target/target_core_base.h>
+
+static inline bool compat_port_has_number(const struct se_portal_group *tpg)
+{
+#ifdef COMPAT_TARGET_TPG_RTPI
+	return tpg->tpg_rtpi;
+#else
+	return true;
+#endif
+}
+
+#endif /* _VHOST_SCSI_COMPAT_PORT_H */
