@@ -450,14 +450,21 @@ static void drop_tpg(struct se_portal_group *se_tpg)
 	kfree(tpg);
 }
 
+/* Tells the guest, by its own numbers: an ACL may have others than the TPG. */
 static void lun_changed(struct vhost_scsi_tpg *tpg, const struct se_lun *lun,
 			bool added)
 {
+	static atomic64_t changes;
+	u64 nr;
+
 	lockdep_assert_held(&tpg->mutex);
-	/* A guest has no way to address others. */
-	if (tpg->dev && lun->unpacked_lun <= VHOST_SCSI_MAX_LUN)
-		vhost_scsi_lun_changed(tpg->dev, tpg->tpgt, lun->unpacked_lun,
-				       added);
+	tpg->changed = atomic64_inc_return(&changes);
+	if (!tpg->dev)
+		return;
+	for (nr = 0; vhost_scsi_next_number(tpg, lun, &nr); nr++)
+		/* A guest has no way to address others. */
+		if (nr <= VHOST_SCSI_MAX_LUN)
+			vhost_scsi_lun_changed(tpg->dev, tpg->tpgt, nr, added);
 }
 
 static int post_link(struct se_portal_group *se_tpg, struct se_lun *lun)

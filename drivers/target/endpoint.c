@@ -207,14 +207,33 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 }
 
 /**
+ * vhost_scsi_endpoint_luns - which LUNs there are
+ * @ep: what a device is bound to
+ *
+ * Return: a number that is another one when LUNs have come or gone, and not 0.
+ */
+u64 vhost_scsi_endpoint_luns(const struct vhost_scsi_endpoint *ep)
+{
+	unsigned int i;
+	u64 luns = 1;
+
+	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++)
+		if (ep->tpgs[i])
+			luns += READ_ONCE(ep->tpgs[i]->changed);
+	return luns;
+}
+
+/**
  * vhost_scsi_endpoint_put - release the TPGs
  * @ep: has no command and no task management function under way
  *
  * Context: may sleep.
+ * Return: vhost_scsi_endpoint_luns(); of changes until then the device was told.
  */
-void vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep)
+u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep)
 {
 	unsigned int i;
+	u64 luns = 1;
 
 	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++) {
 		struct vhost_scsi_tpg *tpg = ep->tpgs[i];
@@ -222,11 +241,13 @@ void vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep)
 		if (!tpg)
 			continue;
 		mutex_lock(&tpg->mutex);
+		luns += tpg->changed;
 		tpg->dev = NULL;
 		mutex_unlock(&tpg->mutex);
 		target_undepend_item(&tpg->tpg.tpg_group.cg_item);
 	}
 	kfree(ep);
+	return luns;
 }
 
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep)

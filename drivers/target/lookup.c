@@ -60,6 +60,30 @@ struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 }
 
 /**
+ * vhost_scsi_next_number - a number by which the guest knows a LUN
+ * @tpg: the TPG
+ * @lun: a LUN of it
+ * @nr: the least number that is wanted; becomes the one that was found
+ *
+ * Return: false: there is none.
+ */
+bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
+			    const struct se_lun *lun, u64 *nr)
+{
+	const struct se_dev_entry *entry;
+	u64 found = U64_MAX;
+
+	rcu_read_lock();
+	hlist_for_each_entry_rcu(entry, &tpg->sess->se_node_acl->lun_entry_hlist,
+				 link)
+		if (entry->se_lun == lun && entry->mapped_lun >= *nr)
+			found = min(found, entry->mapped_lun);
+	rcu_read_unlock();
+	*nr = found;
+	return found != U64_MAX;
+}
+
+/**
  * vhost_scsi_lun_attach - give a command its LUN
  * @lun: the command's, of @tpg
  * @se_cmd: after target_init_cmd(), which knows the nexus of @tpg

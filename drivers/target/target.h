@@ -143,6 +143,7 @@ struct vhost_scsi_tport {
  * @no_nexus: "NULL" was written: no default either
  * @dev: who is bound, or NULL
  * @ports: LUNs linked
+ * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type
  * @bounced: bytes of bounce buffers in use
  * @luns: struct vhost_scsi_lun by LUN
@@ -165,6 +166,7 @@ struct vhost_scsi_tpg {
 	bool no_nexus;
 	struct vhost_scsi_dev *dev;
 	unsigned int ports;
+	u64 changed;
 	int prot_type;
 	atomic_long_t bounced;
 	struct xarray luns;
@@ -277,6 +279,8 @@ struct vhost_scsi_access {
 
 struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg,
 					     u16 nr);
+bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
+			    const struct se_lun *lun, u64 *nr);
 bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd);
 void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 			    struct vhost_scsi_lun *lun, u64 nr);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: the guest gets an event for each LUN that comes or goes, or "events missed". */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -70,8 +71,7 @@ static void check_event(struct vsg_evt *evt, uint32_t event, uint32_t reason,
 	EXPECT_EQ(reason, le32toh(evt->event->reason));
 	EXPECT_EQ(1, l[0]);
 	EXPECT_EQ(target, l[1]);
-	EXPECT_EQ(lun, (l[2] & 0x3f) << 8 | l[3]);
-	EXPECT_TRUE(l[2] >> 6 == 1 || !l[2]);
+	EXPECT_EQ(lun, l[2] << 8 | l[3]);
 	EXPECT_EQ(0, l[4] | l[5] | l[6] | l[7]);
 }
 
@@ -147,23 +147,98 @@ TEST_F(evt, buffer_too_small)
 	EXPECT_EQ(MISSED, le32toh(self->evt[1].event->event) & MISSED);
 }
 
-/* No buffers: the next one that comes says that events were missed. */
-TEST_F(evt, missed)
+/* Linux has a LUN twice whose number is not the same in both. */
+TEST_F(evt, as_report_luns_has_it)
 {
-	uint32_t missed = 0;
+	static const unsigned int luns[] = { 3, 255, 256, 300, 16383 };
+	struct vsg_req *req = request(self->dev, 0, 64);
+	unsigned int i;
 
-	plug(1, 3);
-	unplug(1, 3);
+	for (i = 0; i < ARRAY_SIZE(luns); i++) {
+		WHERE("LUN %u", luns[i]);
+		post(self, 2, 16);
+		plug(1, luns[i]);
+		ASSERT_EQ(0, vsg_token_wait(&self->evt[0].tok, WAIT_MS));
+		vsg_cmd_report_luns(req, 1, luns[i], 64);
+		EXPECT_EQ(VSG_GOOD, exec(vsg_io(self->dev, 0), req).status);
+		/* The last one linked is the first of the list. */
+		EXPECT_TRUE(!memcmp(req->data_in + 8, self->evt[0].event->lun + 2, 2) ||
+			    !memcmp(req->data_in + 16, self->evt[0].event->lun + 2, 2));
+		unplug(1, luns[i]);
+		ASSERT_EQ(0, vsg_token_wait(&self->evt[1].tok, WAIT_MS));
+	}
+}
+
+/* By the numbers that an ACL gives, and no others. */
+TEST(acl_has_other_numbers)
+{
+	static const char nexus[] = "naa.3001405760000001";
+	struct vsg_evt evt[2] = {};
+	struct vsg_dev *dev;
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("acl " WWN_B " 1 %s; tpg " WWN_B " 1 %s; "
+			 "lun " WWN_B " 1 0 a; lun " WWN_B " 1 7 a; "
+			 "map " WWN_B " 1 %s 3 0; map " WWN_B " 1 %s 0 7",
+			 nexus, nexus, nexus, nexus));
+	dev = guest(WWN_B, NULL);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, vsg_evt_post(dev, &evt[i], 16));
+	ASSERT_EQ(0, lio("unlun " WWN_B " 1 0"));
+	check_event(&evt[0], VIRTIO_SCSI_T_TRANSPORT_RESET,
+		    VIRTIO_SCSI_EVT_RESET_REMOVED, 1, 3);
+	ASSERT_EQ(0, lio("lun " WWN_B " 1 5 a"));
+	WHERE("one that is not mapped");
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&evt[1].tok, QUIET_MS));
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+}
+
+/* No buffers: events wait for them. */
+TEST_F(evt, wait_for_buffers)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		plug(1, 3 + i);
+		unplug(1, 3 + i);
+	}
 	usleep(QUIET_MS * 1000);
-	EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_SCSI_GET_EVENTS_MISSED,
-			       &missed));
-	EXPECT_EQ(1, missed);
-	post(self, 3, 16);
-	ASSERT_EQ(0, vsg_token_wait(&self->evt[0].tok, WAIT_MS));
-	EXPECT_EQ(MISSED, le32toh(self->evt[0].event->event) & MISSED);
-	EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_SCSI_GET_EVENTS_MISSED,
-			       &missed));
-	EXPECT_EQ(0, missed);
+	for (i = 0; i < 6; i++) {
+		WHERE("event %u", i);
+		ASSERT_EQ(0, vsg_evt_post(self->dev, &self->evt[i], 16));
+		check_event(&self->evt[i], VIRTIO_SCSI_T_TRANSPORT_RESET,
+			    i & 1 ? VIRTIO_SCSI_EVT_RESET_REMOVED :
+				    VIRTIO_SCSI_EVT_RESET_RESCAN, 1, 3 + i / 2);
+	}
+}
+
+static void check_missed(struct vsg_evt *evt)
+{
+	ASSERT_EQ(0, vsg_token_wait(&evt->tok, WAIT_MS));
+	EXPECT_EQ(MISSED, le32toh(evt->event->event) & MISSED);
+}
+
+/* Which is how QEMU pauses a guest. */
+TEST_F(evt, paused)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		WHERE("round %u", i);
+		ASSERT_EQ(0, vsg_stop(self->dev));
+		if (i == 0)
+			plug(1, 3);
+		else if (i == 1)
+			unplug(1, 3);
+		ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
+		ASSERT_EQ(0, vsg_evt_post(self->dev, &self->evt[i], 16));
+		if (i < 2)
+			check_missed(&self->evt[i]);
+		else
+			EXPECT_EQ(-ETIMEDOUT,
+				  vsg_token_wait(&self->evt[i].tok, QUIET_MS));
+	}
 }
 
 /* As after a migration: the flag that was set comes with the next event. */
@@ -206,14 +281,11 @@ TEST_F(evt, several_in_order)
 	}
 }
 
-/*
- * What waits for an event queue is about this port and this run of the guest:
- * who comes later hears nothing of it.
- */
-TEST(forgotten_at_the_end)
+/* What waited when the device was stopped is missed, by the same guest or the next. */
+TEST(missed_at_the_end)
 {
+	struct vsg_evt evt[2] = {};
 	struct vsg_dev *dev;
-	struct vsg_evt evt = {};
 	unsigned int i;
 
 	ASSERT_EQ(0, vsg_open(&dev, NULL));
@@ -229,10 +301,11 @@ TEST(forgotten_at_the_end)
 	vsg_ring_reset(&dev->ring[VSG_EVT]);
 
 	ASSERT_EQ(0, vsg_start(dev, WWN_A));
-	ASSERT_EQ(0, vsg_evt_post(dev, &evt, 16));
-	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&evt.tok, QUIET_MS));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, vsg_evt_post(dev, &evt[i], 16));
+	check_missed(&evt[0]);
 	plug(1, 4);
-	check_event(&evt, VIRTIO_SCSI_T_TRANSPORT_RESET,
+	check_event(&evt[1], VIRTIO_SCSI_T_TRANSPORT_RESET,
 		    VIRTIO_SCSI_EVT_RESET_RESCAN, 1, 4);
 	unplug(1, 4);
 	guest_end(dev);

@@ -37,14 +37,16 @@ static inline bool vhost_scsi_lun_parse(const u8 *lun, u8 *target, u16 *nr)
  * @lun: eight bytes
  * @target: the target
  * @nr: the LUN, at most VHOST_SCSI_MAX_LUN
+ *
+ * As LIO's REPORT LUNS has it, without the bits of flat space addressing: Linux takes
+ * both as numbers, and has one LUN twice if they differ.
  */
 static inline void vhost_scsi_lun_build(u8 *lun, u8 target, u16 nr)
 {
 	memset(lun, 0, 8);
 	lun[0] = 1;
 	lun[1] = target;
-	if (nr > 255)
-		lun[2] = 0x40 | nr >> 8;
+	lun[2] = nr >> 8;
 	lun[3] = nr;
 }
 

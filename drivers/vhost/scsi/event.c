@@ -11,7 +11,7 @@
 #include "request.h"
 #include "scsi.h"
 
-/* Events that may wait for the worker. Further ones are missed. */
+/* Events that may wait for the worker or a buffer. Further ones are missed (5.6.6.3.2). */
 #define MAX_EVENTS	128
 
 struct event {
@@ -47,6 +47,22 @@ void vhost_scsi_events_clear(struct vhost_scsi_events *ev)
 
 	while ((e = event_pop(ev)))
 		kfree(e);
+}
+
+/**
+ * vhost_scsi_events_suspend - the device is not bound any more
+ * @ev: events
+ *
+ * The guest that is there when it is bound again, the same after a pause or another,
+ * is told that it missed something.
+ */
+void vhost_scsi_events_suspend(struct vhost_scsi_events *ev)
+{
+	spin_lock(&ev->lock);
+	if (ev->nr)
+		ev->missed = true;
+	spin_unlock(&ev->lock);
+	vhost_scsi_events_clear(ev);
 }
 
 void vhost_scsi_events_set_missed(struct vhost_scsi_events *ev, bool missed)
@@ -142,7 +158,12 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return len == sizeof(event);
 }
 
-/* Delivers the waiting events. An event that finds no buffer is missed (5.6.6.3.2). */
+static bool events_wait(struct vhost_scsi_events *ev)
+{
+	return READ_ONCE(ev->nr) || vhost_scsi_events_get_missed(ev);
+}
+
+/* Delivers the waiting events. An event that finds no buffer goes on waiting. */
 static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_events *ev = &vhost_scsi_host(vq->dev)->events;
@@ -151,15 +172,9 @@ static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 
 	/* The limit gives other queues a turn, even if the guest always adds buffers. */
 	for (n = 0; n <= vq->ring.num; n++) {
+		if (!events_wait(ev) || vhost_scsi_vq_next_desc(vq, w) <= 0)
+			return;
 		e = event_pop(ev);
-		if (!e && !vhost_scsi_events_get_missed(ev))
-			return;
-		if (vhost_scsi_vq_next_desc(vq, w) <= 0) {
-			vhost_scsi_events_set_missed(ev, true);
-			vhost_scsi_events_clear(ev);
-			kfree(e);
-			return;
-		}
 		if (!event_send(vq, w, e))
 			vhost_scsi_events_set_missed(ev, true);
 		kfree(e);

@@ -28,10 +28,9 @@ static void release_endpoint(struct vhost_scsi_host *host)
 {
 	if (!host->ep)
 		return;
-	vhost_scsi_endpoint_put(host->ep);
+	host->luns = vhost_scsi_endpoint_put(host->ep);
 	host->ep = NULL;
-	/* The waiting events concern this port and this boot of the guest. */
-	vhost_scsi_events_clear(&host->events);
+	vhost_scsi_events_suspend(&host->events);
 }
 
 /*
@@ -53,6 +52,7 @@ static void host_reset(struct vhost_scsi_dev *dev)
 	struct vhost_scsi_host *host = vhost_scsi_host(dev);
 
 	release_endpoint(host);
+	host->luns = 0;
 	vhost_scsi_events_clear(&host->events);
 	vhost_scsi_events_set_missed(&host->events, false);
 }
@@ -83,6 +83,10 @@ static int set_endpoint(struct vhost_scsi_host *host,
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	host->ep = ep;
+	/* LUNs came or went while the guest was paused. */
+	if (host->luns && host->luns != vhost_scsi_endpoint_luns(ep) &&
+	    vhost_scsi_has(&host->dev, VIRTIO_SCSI_F_HOTPLUG))
+		vhost_scsi_events_set_missed(&host->events, true);
 
 	ret = vhost_scsi_dev_start(&host->dev, vhost_scsi_endpoint_pins(ep),
 				   vhost_scsi_endpoint_poll_us(ep));

@@ -42,6 +42,7 @@ struct vhost_scsi_events {
 /**
  * struct vhost_scsi_host - an open /dev/vhost-scsi
  * @ep: the endpoint, or NULL; under dev.mutex
+ * @luns: what vhost_scsi_endpoint_luns() said when it was bound last; 0: never
  * @tmf_epoch: counts task management functions, see control.c
  * @tmfs: number of task management functions under way
  * @sg_entries: number of scatterlist entries allocated for requests under way
@@ -50,6 +51,7 @@ struct vhost_scsi_events {
  */
 struct vhost_scsi_host {
 	struct vhost_scsi_endpoint *ep;
+	u64 luns;
 	atomic64_t tmf_epoch;
 	atomic_t tmfs;
 	atomic_long_t sg_entries;
@@ -81,6 +83,7 @@ extern const struct vhost_scsi_vq_ops vhost_scsi_event_ops;
 
 void vhost_scsi_events_init(struct vhost_scsi_events *ev);
 void vhost_scsi_events_clear(struct vhost_scsi_events *ev);
+void vhost_scsi_events_suspend(struct vhost_scsi_events *ev);
 void vhost_scsi_events_set_missed(struct vhost_scsi_events *ev, bool missed);
 bool vhost_scsi_events_get_missed(const struct vhost_scsi_events *ev);
 
