@@ -2,8 +2,8 @@
 /*
  * A LUN that is not there. SAM-5 4.7: INQUIRY, REPORT LUNS and REQUEST SENSE
  * are answered for every number, and by INQUIRY's peripheral qualifier a guest
- * that scans learns that a disk has gone. LIO answers for LUN 0 only, as a disk
- * that is there, and logs a line, unbounded, for each other.
+ * that scans learns that a disk has gone. LIO answers for LUN 0 only, and logs a
+ * line, unbounded, for each other.
  *
  * Copyright (C) 2026 vhost-lio developers
  */

@@ -122,7 +122,7 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 		goto err;
 	t->bounce_order = block_order(t->se_cmd.se_dev);
 	t->bounce = sgl_alloc_order(len, t->bounce_order, false,
-				    GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN,
+				    GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN,
 				    &t->bounce_nents);
 	if (!t->bounce)
 		goto err;
@@ -189,7 +189,7 @@ int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 
 	for_each_sg(cmd->sgl, sg, cmd->sgl_nents, i)
 		pages += DIV_ROUND_UP(sg->offset + sg->length, PAGE_SIZE);
-	if (sg_alloc_table(&t->split, pages, GFP_KERNEL | __GFP_NOWARN))
+	if (sg_alloc_table(&t->split, pages, GFP_KERNEL_ACCOUNT | __GFP_NOWARN))
 		return -ENOMEM;
 
 	to = t->split.sgl;

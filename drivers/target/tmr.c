@@ -115,7 +115,7 @@ void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 	}
 
 	if (target_submit_tmr(&tmr->se_cmd, tpg->sess, NULL, tmf->lun, tmr,
-			      functions[i].tmr, GFP_KERNEL, tmf->tag, 0) < 0) {
+			      functions[i].tmr, GFP_KERNEL_ACCOUNT, tmf->tag, 0) < 0) {
 		tmr->response = VIRTIO_SCSI_S_BUSY;
 		tmr_finish(tmr);
 	}

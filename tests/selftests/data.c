@@ -548,8 +548,8 @@ TEST(lun_0_that_is_not_there)
 	vsg_cmd_inquiry(req, T, 0, 96);
 	exec(vsg_io(dev, 0), req);
 	EXPECT_TRUE(vsg_good(req));
-	/* SPC-5 6.7.2: there can be a unit here, and none is. */
-	EXPECT_EQ(0x3f, *req->data_in);
+	/* SPC-5 6.7.2: no unit here. */
+	EXPECT_EQ(0x7f, *req->data_in);
 	WHERE("REPORT LUNS");
 	vsg_cmd_report_luns(req, T, 0, 256);
 	exec(vsg_io(dev, 0), req);

@@ -184,7 +184,8 @@ TEST(acl_has_other_numbers)
 	dev = guest(WWN_B, NULL);
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, vsg_evt_post(dev, &evt[i], 16));
-	ASSERT_EQ(0, lio("unlun " WWN_B " 1 0"));
+	/* Its directory stays, for the ACL refers to it. */
+	ASSERT_EQ(-EBUSY, lio("unlun " WWN_B " 1 0"));
 	check_event(&evt[0], VIRTIO_SCSI_T_TRANSPORT_RESET,
 		    VIRTIO_SCSI_EVT_RESET_REMOVED, 1, 3);
 	ASSERT_EQ(0, lio("lun " WWN_B " 1 5 a"));

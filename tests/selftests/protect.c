@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: what is write-protected is not written to, by any command, and copies stay within it. */
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -189,6 +191,7 @@ static void unlink_store(void)
 TEST_F(guests, backstore)
 {
 	static const uint8_t tur[6], sync[16] = { 0x35 }, verify[16] = { 0x2f, [8] = 8 };
+	static const uint8_t unknown[16] = { 0xc1 };
 	static const uint8_t *const harmless[] = { tur, sync, verify };
 	unsigned int i;
 
@@ -207,7 +210,7 @@ TEST_F(guests, backstore)
 		EXPECT_EQ(VSG_GOOD, exec(vsg_io(self->all, 0), self->req).status);
 	}
 	WHERE("a code that is not there");
-	vsg_req_cmd(self->req, T, LUN_STORE, (uint8_t [16]){ 0xc1 }, 16, 0, 0);
+	vsg_req_cmd(self->req, T, LUN_STORE, unknown, 16, 0, 0);
 	EXPECT_EQ(0x2000, exec(vsg_io(self->all, 0), self->req).asc);
 	WHERE("writable again");
 	unlink_store();
@@ -446,4 +449,117 @@ TEST_F(guests, copy_of_what_is_reserved)
 				 naa[LUN_FROM]).status);
 	vsg_cmd_pr_out(self->req, T, LUN_TO, VSG_PROUT_CLEAR, 0, 1, 0);
 	exec_good(r, self->req);
+}
+
+/* ---- protection information --------------------------------------------- */
+
+static int set_prot(const char *type, const char *name, const char *file, const char *value)
+{
+	return lio_write(value, "core/%s_" LIO_HBA "/%s/attrib/%s", type, name, file);
+}
+
+static int pi_suite(void)
+{
+	int ret = lio("fileio pi 4; ramdisk pir 4");
+
+	ret = ret ? ret : set_prot("fileio", "pi", "pi_prot_type", "1");
+	ret = ret ? ret : set_prot("fileio", "pi", "pi_prot_format", "1");
+	ret = ret ? ret : set_prot("rd_mcp", "pir", "pi_prot_type", "1");
+	return ret ? ret : lio("lun " WWN_A " 1 8 pi; lun " WWN_A " 1 9 pir");
+}
+
+/* Made and looked at by the host: the guest knows of none. */
+TEST_F(guests, protection_information)
+{
+	struct vsg_ring *r = vsg_io(self->all, 0);
+	struct vsg_result res;
+	unsigned int lun;
+	char byte = 0x55;
+	int fd;
+
+	ASSERT_EQ(0, pi_suite());
+	for (lun = 8; lun <= 9; lun++) {
+		WHERE("LUN %u", lun);
+		ready(r, T, lun);
+		write_pattern(r, self->req, T, lun, 0, 64, 1);
+		check_pattern(r, self->req, T, lun, 0, 64, 1);
+	}
+	WHERE("a byte of the medium has changed");
+	fd = open("/tmp/vsg-files/pi", O_WRONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(1, pwrite(fd, &byte, 1, 5 * BLOCK + 7));
+	ASSERT_EQ(0, fsync(fd));
+	close(fd);
+	vsg_cmd_rw(self->req, T, 8, false, 4, 1, BLOCK);
+	exec_good(r, self->req);
+	vsg_cmd_rw(self->req, T, 8, false, 0, 8, BLOCK);
+	res = exec(r, self->req);
+	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+	EXPECT_EQ(0xb, res.key);
+	EXPECT_EQ(0x1001, res.asc);
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 8; unlun " WWN_A " 1 9"));
+}
+
+/* ---- port groups -------------------------------------------------------- */
+
+/* The relative target port identifier that INQUIRY tells, or 0. */
+static unsigned int port_number(struct vsg_dev *dev, struct vsg_req *req)
+{
+	uint8_t *p = req->data_in;
+	unsigned int at, len;
+
+	vsg_cmd_vpd(req, T, LUN_FROM, 0x83, 1024);
+	EXPECT_EQ(VSG_GOOD, exec(vsg_io(dev, 0), req).status);
+	len = 4 + vsg_get_be(p + 2, 2);
+	for (at = 4; at < len; at += 4 + p[at + 3])
+		if ((p[at + 1] & 0x3f) == 0x14)
+			return vsg_get_be(p + at + 6, 2);
+	return 0;
+}
+
+/* By which multipath tells two paths. */
+TEST_F(guests, ports_have_numbers)
+{
+	unsigned int all = port_number(self->all, self->req);
+	unsigned int acl = port_number(self->acl, self->acl_req);
+
+	EXPECT_NE(0, all);
+	EXPECT_NE(0, acl);
+	EXPECT_NE(all, acl);
+}
+
+static char enabled(void)
+{
+	char buf[8] = "";
+
+	EXPECT_EQ(0, read_file(LIO_ROOT "/vhost/" WWN_A "/tpgt_1/enable", buf, sizeof(buf)));
+	return buf[0];
+}
+
+static int enable(const char *value)
+{
+	return lio_write(value, "vhost/" WWN_A "/tpgt_1/enable");
+}
+
+TEST_F(guests, port_group_is_disabled)
+{
+	struct vsg_dev *dev;
+
+	EXPECT_EQ('1', enabled());
+	WHERE("a device is bound");
+	EXPECT_EQ(-EBUSY, enable("0"));
+	EXPECT_EQ('1', enabled());
+	guest_end(self->all);
+	self->all = NULL;
+	WHERE("none is");
+	EXPECT_EQ(0, enable("0"));
+	EXPECT_EQ('0', enabled());
+	ASSERT_EQ(0, vsg_open(&dev, NULL));
+	EXPECT_EQ(-ENODEV, vsg_start(dev, WWN_A));
+	vsg_close(dev);
+	EXPECT_EQ(0, enable("1"));
+	EXPECT_EQ('1', enabled());
+	self->all = guest(WWN_A, NULL);
+	self->req = request(self->all, 4096, 4096);
+	EXPECT_NE(0, port_number(self->all, self->req));
 }

@@ -23,13 +23,13 @@ static struct klog_known bounded[] = {
 
 int suite_setup(void)
 {
-	return lio_suite("ramdisk ram 8; fileio file 8; block block 8\n"
+	return lio_suite("ramdisk ram 8; fileio file 8; block disk 8\n"
 			 "tpg " WWN_A " 1\n"
 			 "lun " WWN_A " 1 0 ram; lun " WWN_A " 1 1 file; "
-			 "lun " WWN_A " 1 2 block\n"
+			 "lun " WWN_A " 1 2 disk\n"
 			 "tpg " WWN_B " 1\n"
 			 "lun " WWN_B " 1 0 ram; lun " WWN_B " 1 1 file; "
-			 "lun " WWN_B " 1 2 block\n");
+			 "lun " WWN_B " 1 2 disk\n");
 }
 
 void suite_teardown(void)
@@ -100,6 +100,13 @@ static void shape(uint8_t *p, size_t n, int fill)
 		*p++ = fill >= 0 ? fill : rand() % 3 ? rand() % 3 : rand();
 }
 
+/* Its second byte says what it is. */
+static bool has_actions(unsigned int op)
+{
+	return op == 0x5e || op == 0x5f || op == 0x7f || op == 0x83 ||
+	       op == 0x84 || op == 0x9e || op == 0xa3 || op == 0xa4;
+}
+
 static void every_code(struct silent *self, unsigned int lun)
 {
 	uint8_t cdb[32], *out = self->req->data_out;
@@ -108,8 +115,7 @@ static void every_code(struct silent *self, unsigned int lun)
 	srand(1);
 	for (op = 0; op < 256; op++) {
 		WHERE("LUN %u, %02xh", lun, op);
-		for (action = 0; action < 256; action += op == 0x5f || op == 0x5e ||
-		     op >= 0x9e ? 1 : 5) {
+		for (action = 0; action < 256; action += has_actions(op) ? 1 : 7) {
 			i = (op + action) % ARRAY_SIZE(shapes);
 			shape(cdb, sizeof(cdb), shapes[i].fill);
 			shape(out, 4096, shapes[i].fill);
@@ -127,7 +133,9 @@ static void every_code(struct silent *self, unsigned int lun)
 		}
 	}
 	/* What was reserved. */
-	run(self, lun, (uint8_t [32]){ 0x17 }, 0, 0);
+	memset(cdb, 0, sizeof(cdb));
+	cdb[0] = 0x17;
+	run(self, lun, cdb, 0, 0);
 }
 
 TEST_F_TIMEOUT(silent, ramdisk, 120)
@@ -166,17 +174,18 @@ struct row {
 	int asc;
 };
 
-#define SAME_32(n, flags) { 0x7f, [7] = 24, [9] = 0x0d, [10] = flags, [31] = n }
+#define SAME_32(n, flags) { 0x7f, [7] = 24, [9] = 0x0d, [10] = (flags), [31] = (n) }
 /* An EXTENDED COPY's header: bytes of CSCD and of segment descriptors. */
-#define COPY(len) { 0x83, [13] = len }
-#define SEGMENT(at, type, len) [at] = type, [at + 3] = len
+#define COPY(len) { 0x83, [13] = (len) }
 
 static const struct row rows[] = {
 	{ "READ (6) past the end", { 0x08, 0x1f, 0xff, 0xff, 1 }, 0, 512, {}, 5, 0x2100 },
 	{ "READ (10) past the end", { 0x28, 0, 0, 0, 0x40, 0, 0, 0, 1 }, 0, 512, {}, 5, 0x2100 },
 	{ "READ (10), the last block", { 0x28, 0, 0, 0, 0x3f, 0xff, 0, 0, 1 }, 0, 512, {}, 0, 0 },
-	{ "READ (12) past the end", { 0xa8, 0, 0, 0, 0x3f, 0xff, 0, 0, 0, 2 }, 0, 1024, {}, 5, 0x2100 },
-	{ "READ (16) past the end", { 0x88, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1 }, 0, 512, {}, 5, 0x2100 },
+	{ "READ (12) past the end",
+	  { 0xa8, 0, 0, 0, 0x3f, 0xff, 0, 0, 0, 2 }, 0, 1024, {}, 5, 0x2100 },
+	{ "READ (16) past the end",
+	  { 0x88, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1 }, 0, 512, {}, 5, 0x2100 },
 	{ "READ (16) that wraps", { 0x88, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 	  0, 0, 0, 2 }, 0, 1024, {}, 5, 0x2100 },
 	{ "WRITE (10) past the end", { 0x2a, 0, 0, 0, 0x40, 0, 0, 0, 1 }, 512, 0, {}, 5, 0x2100 },
@@ -192,7 +201,8 @@ static const struct row rows[] = {
 	{ "WRITE SAME (16), ANCHOR", { 0x93, 0x10, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
 	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
 	{ "COMPARE AND WRITE of 2 blocks", { 0x89, [13] = 2 }, 2048, 0, {}, 5, 0x2400 },
-	{ "COMPARE AND WRITE past the end", { 0x89, [8] = 0x40, [13] = 1 }, 1024, 0, {}, 5, 0x2100 },
+	{ "COMPARE AND WRITE past the end",
+	  { 0x89, [8] = 0x40, [13] = 1 }, 1024, 0, {}, 5, 0x2100 },
 	{ "COMPARE AND WRITE, miscompare", { 0x89, [13] = 1 }, 1024, 0, { 0, 0, 1 }, 0xe, 0x1d00 },
 	{ "a 32-byte CDB", { 0x7f, [7] = 24, [9] = 9 }, 0, 512, {}, 5, 0x2000 },
 	{ "SERVICE ACTION IN of none", { 0x9e, 0x1f, [13] = 32 }, 0, 32, {}, 5, 0x2400 },
@@ -201,8 +211,10 @@ static const struct row rows[] = {
 	{ "INQUIRY of a page without EVPD", { 0x12, 0, 0x83, 0, 36 }, 0, 36, {}, 5, 0x2400 },
 	{ "REQUEST SENSE, DESC", { 0x03, 1, 0, 0, 18 }, 0, 18, {}, 5, 0x2400 },
 	{ "MODE SENSE (6), no such page", { 0x1a, 0, 0x02, 0, 255 }, 0, 255, {}, 5, 0x2400 },
-	{ "MODE SENSE (10), no such subpage", { 0x5a, 0, 0x0a, 1, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
-	{ "MODE SENSE (10), all of a subpage", { 0x5a, 0, 0x3f, 3, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
+	{ "MODE SENSE (10), no such subpage",
+	  { 0x5a, 0, 0x0a, 1, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
+	{ "MODE SENSE (10), all of a subpage",
+	  { 0x5a, 0, 0x3f, 3, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
 	{ "MODE SENSE (10), all", { 0x5a, 0, 0x3f, 0xff, [7] = 1, [8] = 0 }, 0, 256, {}, 0, 0 },
 	{ "PERSISTENT RESERVE IN of none", { 0x5e, 0x1f, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
 	{ "READ KEYS, too short", { 0x5e, 0, [8] = 7 }, 0, 7, {}, 5, 0x2400 },
@@ -213,7 +225,8 @@ static const struct row rows[] = {
 	{ "REPORT TARGET PORT GROUPS, short", { 0xa3, 0x0a, [9] = 3 }, 0, 3, {}, 5, 0x2400 },
 	{ "REPORT TARGET PORT GROUPS, short", { 0xa3, 0x2a, [9] = 7 }, 0, 7, {}, 5, 0x2400 },
 	{ "SET TARGET PORT GROUPS, short", { 0xa4, 0x0a, [9] = 3 }, 3, 0, {}, 5, 0x2600 },
-	{ "SET TARGET PORT GROUPS, no state", { 0xa4, 0x0a, [9] = 8 }, 8, 0, { [4] = 9 }, 5, 0x2600 },
+	{ "SET TARGET PORT GROUPS, no state",
+	  { 0xa4, 0x0a, [9] = 8 }, 8, 0, { [4] = 9 }, 5, 0x2600 },
 	{ "EXTENDED COPY of none", { 0x83, 1, [13] = 16 }, 16, 0, {}, 5, 0x2000 },
 	{ "EXTENDED COPY without data", { 0x83 }, 0, 0, {}, 0, 0 },
 	{ "EXTENDED COPY, short", COPY(15), 15, 0, {}, 5, 0x1a00 },
@@ -221,20 +234,21 @@ static const struct row rows[] = {
 	{ "EXTENDED COPY, lengths that wrap", COPY(108), 108, 0,
 	  { [3] = 64, [8] = 0xff, [9] = 0xff, [10] = 0xff, [11] = 0xd8 }, 5, 0x1a00 },
 	{ "EXTENDED COPY, list cut", COPY(44), 44, 0, { [3] = 64, [11] = 28 }, 5, 0x1a00 },
-	{ "EXTENDED COPY, inline data", COPY(108), 108, 0, { [3] = 64, [11] = 28, [15] = 1 }, 5, 0x2600 },
+	{ "EXTENDED COPY, inline data", COPY(108), 108, 0,
+	  { [3] = 64, [11] = 28, [15] = 1 }, 5, 0x2600 },
 	{ "EXTENDED COPY, no segment", COPY(80), 80, 0, { [3] = 64 }, 5, 0x2600 },
 	{ "EXTENDED COPY, odd segments", COPY(107), 107, 0, { [3] = 64, [11] = 27 }, 5, 0x2609 },
 	{ "EXTENDED COPY, 2 segments", COPY(120), 120, 0, { [3] = 32, [11] = 56 }, 5, 0x2608 },
 	{ "EXTENDED COPY, another segment", COPY(108), 108, 0,
-	  { [3] = 64, [11] = 28, SEGMENT(80, 3, 0x18) }, 5, 0x2609 },
+	  { [3] = 64, [11] = 28, [80] = 3, [83] = 0x18 }, 5, 0x2609 },
 	{ "EXTENDED COPY, another length", COPY(108), 108, 0,
-	  { [3] = 64, [11] = 28, SEGMENT(80, 2, 0x19) }, 5, 0x2600 },
+	  { [3] = 64, [11] = 28, [80] = 2, [83] = 0x19 }, 5, 0x2600 },
 	{ "EXTENDED COPY, odd CSCDs", COPY(107), 107, 0,
-	  { [3] = 63, [11] = 28, SEGMENT(79, 2, 0x18) }, 5, 0x2607 },
+	  { [3] = 63, [11] = 28, [79] = 2, [82] = 0x18 }, 5, 0x2607 },
 	{ "EXTENDED COPY, another CSCD", COPY(108), 108, 0,
-	  { [3] = 64, [11] = 28, SEGMENT(80, 2, 0x18), [16] = 0xe5 }, 5, 0x2607 },
+	  { [3] = 64, [11] = 28, [80] = 2, [83] = 0x18, [16] = 0xe5 }, 5, 0x2607 },
 	{ "EXTENDED COPY, another designator", COPY(108), 108, 0,
-	  { [3] = 64, [11] = 28, SEGMENT(80, 2, 0x18), [16] = 0xe4, [20] = 2 }, 5, 0x2600 },
+	  { [3] = 64, [11] = 28, [80] = 2, [83] = 0x18, [16] = 0xe4, [20] = 2 }, 5, 0x2600 },
 	{ "RECEIVE COPY RESULTS of none", { 0x84, 0, [13] = 64 }, 0, 64, {}, 5, 0x2400 },
 	{ "RECEIVE COPY RESULTS, a list", { 0x84, 3, 1, [13] = 64 }, 0, 64, {}, 5, 0x2400 },
 	{ "RECEIVE COPY RESULTS, short", { 0x84, 3, [13] = 53 }, 0, 53, {}, 5, 0x2400 },

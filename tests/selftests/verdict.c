@@ -219,5 +219,5 @@ TEST_F(verdict, reset_by_another_without_tas)
 	struct vsg_result res;
 
 	reset_by_another(self, LUN_NO_TAS, "notas", &res);
-	EXPECT_EQ(VIRTIO_SCSI_S_ABORTED, res.response);
+	EXPECT_EQ(VIRTIO_SCSI_S_RESET, res.response);
 }
