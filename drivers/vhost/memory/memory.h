@@ -270,12 +270,26 @@ void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch,
 				 struct mm_struct *owner);
 bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
 			    unsigned int *seq);
-bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
-			    unsigned int seq);
 bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr);
 void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
 				 unsigned int seq, struct page **pages,
 				 struct page *const *now, unsigned int nr);
+
+/**
+ * vhost_scsi_watch_retry - did an invalidation begin since vhost_scsi_watch_begin()
+ * @watch: registered
+ * @seq: from vhost_scsi_watch_begin()
+ *
+ * Inline because it is called for each page of a command.
+ *
+ * Context: any.
+ * Return: true if one began. The pages then have to be looked up again.
+ */
+static inline bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
+					  unsigned int seq)
+{
+	return (unsigned int)atomic_read(&watch->seq) != seq;
+}
 
 /* Returns the page of an entry of struct vhost_scsi_watched, without the mark. */
 static inline struct page *vhost_scsi_page(struct page *const *entry)

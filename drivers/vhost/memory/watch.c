@@ -117,20 +117,6 @@ bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
 	return !atomic_read_acquire(&watch->in_progress);
 }
 
-/**
- * vhost_scsi_watch_retry - did an invalidation begin since vhost_scsi_watch_begin()
- * @watch: registered
- * @seq: from vhost_scsi_watch_begin()
- *
- * Context: any.
- * Return: true if one began. The pages then have to be looked up again.
- */
-bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
-			    unsigned int seq)
-{
-	return (unsigned int)atomic_read(&watch->seq) != seq;
-}
-
 /*
  * Tables of pages.
  */

@@ -352,6 +352,11 @@ static inline bool atomic_inc_not_zero(atomic_t *v)
 	return v->counter ? ++v->counter : 0;
 }
 
+static inline long atomic_read(const atomic_t *v)
+{
+	return v->counter;
+}
+
 static inline void atomic_inc(atomic_t *v)
 {
 	v->counter++;
