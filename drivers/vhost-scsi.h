@@ -129,6 +129,12 @@ void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf);
 void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 			    bool added);
 
+u64 vhost_scsi_requests_mark(struct vhost_scsi_dev *dev);
+bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
+			      bool (*match)(const struct vhost_scsi_cmd *cmd,
+					    void *priv),
+			      void *priv, u64 epoch);
+
 int vhost_scsi_chardev_register(void);
 void vhost_scsi_chardev_unregister(void);
 

@@ -472,6 +472,7 @@ static int post_link(struct se_portal_group *se_tpg, struct se_lun *lun)
 	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
 
 	vhost_scsi_tpg_number(tpg);
+	vhost_scsi_turn_linked(lun);
 	mutex_lock(&tpg->mutex);
 	tpg->ports++;
 	vhost_scsi_tpg_add_lun(tpg, lun);
@@ -489,6 +490,7 @@ static void pre_unlink(struct se_portal_group *se_tpg, struct se_lun *lun)
 	vhost_scsi_tpg_remove_lun(tpg, lun->unpacked_lun);
 	lun_changed(tpg, lun, false);
 	mutex_unlock(&tpg->mutex);
+	vhost_scsi_turn_leave(lun);
 }
 
 static struct se_wwn *make_wwn(struct target_fabric_configfs *tf,
@@ -630,10 +632,26 @@ const struct target_core_fabric_ops vhost_scsi_fabric_ops = {
 
 int vhost_scsi_target_register(void)
 {
-	return target_register_template(&vhost_scsi_fabric_ops);
+	int ret;
+
+	ret = vhost_scsi_turns_init();
+	if (ret)
+		return ret;
+	ret = vhost_scsi_fences_init();
+	if (ret)
+		goto turns;
+	ret = target_register_template(&vhost_scsi_fabric_ops);
+	if (!ret)
+		return 0;
+	vhost_scsi_fences_exit();
+turns:
+	vhost_scsi_turns_exit();
+	return ret;
 }
 
 void vhost_scsi_target_unregister(void)
 {
 	target_unregister_template(&vhost_scsi_fabric_ops);
+	vhost_scsi_fences_exit();
+	vhost_scsi_turns_exit();
 }

@@ -13,6 +13,7 @@
 /* Protects tpgs. No other lock is taken under it. */
 static DEFINE_MUTEX(tpgs_mutex);
 static LIST_HEAD(tpgs);
+static atomic64_t bindings;
 
 /* From now on vhost_scsi_endpoint_get() finds the TPG. */
 void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg)
@@ -31,6 +32,32 @@ void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg)
 	mutex_lock(&tpgs_mutex);
 	list_del(&tpg->node);
 	mutex_unlock(&tpgs_mutex);
+}
+
+/**
+ * vhost_scsi_tpg_get - refer to a TPG
+ * @se_tpg: only compared
+ *
+ * Context: process.
+ * Return: ours, vhost_scsi_tpg_put() is owed; or NULL: it is none, or is going.
+ */
+struct vhost_scsi_tpg *vhost_scsi_tpg_get(const struct se_portal_group *se_tpg)
+{
+	struct vhost_scsi_tpg *tpg, *found = NULL;
+
+	mutex_lock(&tpgs_mutex);
+	list_for_each_entry(tpg, &tpgs, node)
+		if (&tpg->tpg == se_tpg &&
+		    config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
+			found = tpg;
+	mutex_unlock(&tpgs_mutex);
+	return found;
+}
+
+/* No mutex of ours is held: it may be the last reference. */
+void vhost_scsi_tpg_put(struct vhost_scsi_tpg *tpg)
+{
+	config_item_put(&tpg->tpg.tpg_group.cg_item);
 }
 
 static bool is_called(const struct vhost_scsi_tpg *tpg, const char *wwpn)
@@ -99,6 +126,7 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	if (IS_ERR(sess))
 		return PTR_ERR(sess);
 	tpg->dev = dev;
+	tpg->binding = atomic64_inc_return(&bindings);
 	return 0;
 }
 

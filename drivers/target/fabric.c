@@ -106,6 +106,8 @@ static void finish(struct vhost_scsi_cmd *cmd)
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT && !t->verdict)
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
 
+	if (t->undone)
+		vhost_scsi_reservation_undone(t);
 	cmd->response = t->verdict;
 	cmd->status = se_cmd->scsi_status;
 	cmd->resid = residual(se_cmd, cmd);
@@ -119,6 +121,13 @@ static void finish(struct vhost_scsi_cmd *cmd)
 	}
 	if (t->split.sgl)
 		sg_free_table(&t->split);
+	if (t->fence) {
+		if (!t->verdict && cmd->status == SAM_STAT_GOOD) {
+			vhost_scsi_fence_start(t);
+			return;
+		}
+		vhost_scsi_fence_free(t->fence);
+	}
 	vhost_scsi_cmd_done(cmd);
 }
 
@@ -362,6 +371,9 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
 	t->pr_capabilities = false;
+	t->takes_turn = false;
+	t->undone = false;
+	t->fence = NULL;
 	t->verdict = VIRTIO_SCSI_S_OK;
 	t->lun = NULL;
 
@@ -403,8 +415,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 	if (se_cmd->se_cmd_flags & SCF_COMPARE_AND_WRITE)
 		guard_caw(t);
-	else if (cmd->cdb[0] == PERSISTENT_RESERVE_IN ||
-		 cmd->cdb[0] == PERSISTENT_RESERVE_OUT)
+	else if (vhost_scsi_cdb_reserves(cmd->cdb))
 		vhost_scsi_reservation_prepare(t);
 	vhost_scsi_check_later(t);
 	return true;

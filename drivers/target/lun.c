@@ -82,10 +82,14 @@ static u8 task_attr(struct vhost_scsi_tcmd *t)
 	return vhost_scsi_cmd(t)->task_attr;
 }
 
+static bool orders(u8 attr)
+{
+	return attr == VIRTIO_SCSI_S_ORDERED || attr == VIRTIO_SCSI_S_HEAD;
+}
+
 static bool is_ordering(struct vhost_scsi_tcmd *t)
 {
-	return task_attr(t) == VIRTIO_SCSI_S_ORDERED ||
-	       task_attr(t) == VIRTIO_SCSI_S_HEAD;
+	return orders(task_attr(t));
 }
 
 /**
@@ -168,38 +172,65 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 	work_queue(idle);
 }
 
+/* A command with this attribute was submitted; under lun->lock. */
+static void submitted(struct vhost_scsi_lun *lun, u8 attr)
+{
+	lun->submitting--;
+	if (attr == VIRTIO_SCSI_S_ORDERED)
+		lun->ordered = false;
+	if (!orders(attr))
+		return;
+	lun->held--;
+	/* Those who found nothing to do because of it. */
+	lun_kick(lun);
+}
+
+/**
+ * vhost_scsi_lun_submitted - a command that was handed on was submitted
+ * @lun: the command's, which may be gone
+ * @attr: the command's task attribute
+ *
+ * Context: process.
+ */
+void vhost_scsi_lun_submitted(struct vhost_scsi_lun *lun, u8 attr)
+{
+	spin_lock_irq(&lun->lock);
+	submitted(lun, attr);
+	/* An ORDERED command that waited for it. */
+	lun_kick(lun);
+	spin_unlock_irq(&lun->lock);
+}
+
 static void lun_work(struct work_struct *work)
 {
 	struct vhost_scsi_lun_work *lw;
 	struct vhost_scsi_lun *lun;
 	struct vhost_scsi_tcmd *t;
-	bool ordering, ordered;
 	unsigned int n = 0;
+	bool handed_on;
 	u64 bytes = 0;
+	u8 attr;
 
 	lw = container_of(work, struct vhost_scsi_lun_work, work);
 	lun = lw->lun;
 
 	spin_lock_irq(&lun->lock);
 	while ((t = lun_next(lun))) {
-		ordering = is_ordering(t);
-		ordered = lun->ordered;
 		bytes += t->se_cmd.data_length;
 		lw->slow = !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
+		attr = task_attr(t);
 		spin_unlock_irq(&lun->lock);
 
-		target_submit(&t->se_cmd);
+		handed_on = t->takes_turn;
+		if (handed_on)
+			vhost_scsi_turn_queue(t);
+		else
+			target_submit(&t->se_cmd);
 
 		spin_lock_irq(&lun->lock);
 		lw->slow = false;
-		lun->submitting--;
-		if (ordered)
-			lun->ordered = false;
-		if (ordering)
-			lun->held--;
-		/* Those who found nothing to do because of it. */
-		if (ordering)
-			lun_kick(lun);
+		if (!handed_on)
+			submitted(lun, attr);
 		n++;
 		if (lw->here && (n >= WEIGHT_HERE || bytes >= WEIGHT_HERE_BYTES))
 			break;
@@ -236,19 +267,53 @@ void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 	spin_unlock_irqrestore(&lun->lock, flags);
 }
 
-/* Moves those to be cancelled from one list to another; under lun->lock. */
+/* Moves those that match to the list @picked; under lun->lock. */
 static void pick(struct vhost_scsi_lun *lun, struct list_head *from,
-		 struct list_head *cancelled, bool any, u64 tag)
+		 struct list_head *picked,
+		 bool (*match)(const struct vhost_scsi_tcmd *t,
+			       const void *priv),
+		 const void *priv)
 {
 	struct vhost_scsi_tcmd *t, *next;
 
 	list_for_each_entry_safe(t, next, from, node) {
-		if (!any && t->se_cmd.tag != tag)
+		if (!match(t, priv))
 			continue;
-		list_move_tail(&t->node, cancelled);
+		list_move_tail(&t->node, picked);
 		if (is_ordering(t))
 			lun->held--;
 	}
+}
+
+/**
+ * vhost_scsi_lun_pick - take back commands that were not submitted yet
+ * @lun: the LUN
+ * @picked: they are added to it, by their @node; the caller ends them
+ * @match: which ones; a leaf
+ * @priv: for @match
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
+			 bool (*match)(const struct vhost_scsi_tcmd *t,
+				       const void *priv),
+			 const void *priv)
+{
+	spin_lock_irq(&lun->lock);
+	pick(lun, &lun->waiting, picked, match, priv);
+	pick(lun, &lun->large, picked, match, priv);
+	lun_kick(lun);
+	spin_unlock_irq(&lun->lock);
+}
+
+static bool match_any(const struct vhost_scsi_tcmd *t, const void *priv)
+{
+	return true;
+}
+
+static bool match_tag(const struct vhost_scsi_tcmd *t, const void *priv)
+{
+	return t->se_cmd.tag == *(const u64 *)priv;
 }
 
 /**
@@ -266,12 +331,7 @@ void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
 	struct vhost_scsi_tcmd *t, *next;
 	LIST_HEAD(cancelled);
 
-	spin_lock_irq(&lun->lock);
-	pick(lun, &lun->waiting, &cancelled, any, tag);
-	pick(lun, &lun->large, &cancelled, any, tag);
-	lun_kick(lun);
-	spin_unlock_irq(&lun->lock);
-
+	vhost_scsi_lun_pick(lun, &cancelled, any ? match_any : match_tag, &tag);
 	list_for_each_entry_safe(t, next, &cancelled, node) {
 		t->verdict = response;
 		transport_generic_request_failure(&t->se_cmd,
@@ -343,6 +403,8 @@ static bool lun_is_active(struct vhost_scsi_lun *lun)
 	spin_lock_irq(&lun->lock);
 	for (i = 0; i < ARRAY_SIZE(lun->works); i++)
 		active |= lun->works[i].active;
+	/* One that was handed on. */
+	active |= lun->submitting;
 	spin_unlock_irq(&lun->lock);
 	return active;
 }

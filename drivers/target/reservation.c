@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Persistent reservations: what LIO, which carries them out, must not be asked.
+ * Persistent reservations: what LIO, which carries them out, must not be asked,
+ * and what it answers otherwise than SPC-4 wants.
  *
- * In LIO, of 6.1 to 7.3, a guest could otherwise do harm to its host:
+ * All of it runs in the command's turn (turn.c), after LIO's own checks. LIO, of
+ * 6.1 to 7.3, has these faults:
  *
- * - A PERSISTENT RESERVE OUT takes a reference to the registration of its nexus
- *   and then the device's reservation lock. Who removes that registration spins
- *   with the lock held until the reference is gone. So there is one of them at
- *   a time for a device.
  * - PREEMPT of a key that the nexus itself has, and no holder: the nexus's
- *   registration is freed, and used. PREEMPT AND ABORT loses it instead.
- * - PREEMPT of all registrants (key 0) but by the one who reserved: the
- *   reservation's registration is freed, and used.
+ *   registration is freed, and used. Refused.
+ * - PREEMPT of all registrants (key 0), or of the one who reserved, by another
+ *   of them: the reservation's registration is freed, and used, or the
+ *   reservation gets another type. All registrants hold it: the nexus is made
+ *   the one that LIO takes for the holder.
  * - REGISTER with SPEC_I_PT that fails: a reference to the LUN is not given
- *   back, and who removes the LUN waits for ever.
+ *   back, and who removes the LUN waits for ever. Refused.
+ * - REGISTER AND MOVE to a nexus that is not registered: a reference to its LUN
+ *   is given back twice. Refused; to one that is registered it is right. And
+ *   it reads a TransportID that is not there.
+ * - What reserves, releases, clears or moves on a nexus that is not registered
+ *   is NOT READY, and a release with a wrong key GOOD if the nexus holds nothing.
+ *   These are a RESERVATION CONFLICT (SPC-4, 5.13.9 and table 68).
+ * - REGISTER whose APTPL file cannot be written fails, and the nexus is
+ *   registered. Undone.
+ * - A registration that is removed by REGISTER does not count in PRGENERATION
+ *   (SPC-4, 6.15.2).
+ * - PREEMPT AND ABORT: see fence.c. READ FULL STATUS: see fullstatus.c.
  *
  * Other fabrics' commands are not seen here.
  *
@@ -21,134 +32,311 @@
  */
 #include <linux/scatterlist.h>
 #include <linux/unaligned.h>
-#include <linux/wait.h>
+#include <scsi/scsi_common.h>
 #include <target/target_core_backend.h>
 
 #include "target.h"
 
 /* SPC-4, 6.15 and 6.16. */
 enum {
+	ACTION_MASK = 0x1f,		/* byte 1 of both CDBs */
+
 	PRIN_REPORT_CAPABILITIES = 2,
+	PRIN_READ_FULL_STATUS = 3,
 	PRIN_CAP_SIP_C = 1 << 3,	/* byte 2 */
 
 	PROUT_REGISTER = 0,
+	PROUT_RESERVE = 1,
+	PROUT_RELEASE = 2,
+	PROUT_CLEAR = 3,
 	PROUT_PREEMPT = 4,
 	PROUT_PREEMPT_AND_ABORT = 5,
+	PROUT_REGISTER_AND_IGNORE = 6,
+	PROUT_REGISTER_AND_MOVE = 7,
 	PROUT_SPEC_I_PT = 1 << 3,	/* byte 20 */
 	PROUT_LIST_LEN = 24,
-
-	WRITE_EXCLUSIVE_ALL_REGISTRANTS = 7,
-	EXCLUSIVE_ACCESS_ALL_REGISTRANTS = 8,
+	PROUT_TID_MIN = 24,
 };
 
-/* A PERSISTENT RESERVE OUT, under way if no other of its device is before it. */
-struct turn {
-	struct list_head node;
-	const struct se_device *dev;
+/**
+ * struct out - a PERSISTENT RESERVE OUT
+ * @action: service action
+ * @key: reservation key
+ * @action_key: service action reservation key
+ * @list: the parameter list's begin
+ * @len: of @list
+ * @registered: so was the nexus before
+ * @own_key: with this key
+ * @generation: before
+ */
+struct out {
+	u8 action;
+	u64 key;
+	u64 action_key;
+	u8 list[PROUT_LIST_LEN + VHOST_SCSI_TRANSPORT_ID_LEN];
+	size_t len;
+	bool registered;
+	u64 own_key;
+	u32 generation;
 };
 
-static LIST_HEAD(turns);
-static DEFINE_SPINLOCK(turns_lock);
-static DECLARE_WAIT_QUEUE_HEAD(turns_wait);
-
-static bool turn_came(const struct turn *turn)
+static void lock(struct se_device *dev)
+	__acquires(&dev->dev_reservation_lock)
+	__acquires(&dev->t10_pr.registration_lock)
 {
-	const struct turn *first;
-	bool came = false;
+	spin_lock(&dev->dev_reservation_lock);
+	spin_lock(&dev->t10_pr.registration_lock);
+}
 
-	spin_lock(&turns_lock);
-	list_for_each_entry(first, &turns, node) {
-		if (first->dev == turn->dev) {
-			came = first == turn;
-			break;
-		}
+static void unlock(struct se_device *dev)
+	__releases(&dev->t10_pr.registration_lock)
+	__releases(&dev->dev_reservation_lock)
+{
+	spin_unlock(&dev->t10_pr.registration_lock);
+	spin_unlock(&dev->dev_reservation_lock);
+}
+
+/* The nexus's registration, or NULL; under the device's locks. */
+static struct t10_pr_registration *own_reg(const struct se_cmd *se_cmd)
+{
+	struct t10_reservation *pr = &se_cmd->se_dev->t10_pr;
+	struct t10_pr_registration *reg;
+
+	list_for_each_entry(reg, &pr->registration_list, pr_reg_list)
+		if (reg->pr_reg_nacl == se_cmd->se_sess->se_node_acl)
+			return reg;
+	return NULL;
+}
+
+/* Return: false: there is less than a parameter list; LIO says so. */
+static bool read_list(const struct vhost_scsi_tcmd *t, struct out *out)
+{
+	/* The guest cannot change the bounce buffer. */
+	out->len = t->bounce ? sg_copy_to_buffer(t->bounce, t->bounce_nents,
+						 out->list,
+						 sizeof(out->list)) : 0;
+	out->len = min_t(size_t, out->len, t->se_cmd.data_length);
+	if (out->len < PROUT_LIST_LEN)
+		return false;
+	out->action = t->se_cmd.t_task_cdb[1] & ACTION_MASK;
+	out->key = get_unaligned_be64(&out->list[0]);
+	out->action_key = get_unaligned_be64(&out->list[8]);
+	return true;
+}
+
+/* Is the nexus that the parameter list names registered; under the locks. */
+static bool destination_is_registered(const struct se_cmd *se_cmd,
+				      const struct out *out)
+{
+	struct t10_reservation *pr = &se_cmd->se_dev->t10_pr;
+	u16 rtpi = get_unaligned_be16(&out->list[18]);
+	const struct t10_pr_registration *reg;
+	u8 id[VHOST_SCSI_TRANSPORT_ID_LEN];
+	unsigned int len;
+
+	list_for_each_entry(reg, &pr->registration_list, pr_reg_list) {
+		len = vhost_scsi_transport_id(reg, id);
+		if (reg->tg_pt_sep_rtpi == rtpi &&
+		    out->len >= PROUT_LIST_LEN + len &&
+		    !memcmp(&out->list[PROUT_LIST_LEN], id, len))
+			return true;
 	}
-	spin_unlock(&turns_lock);
-	return came;
+	return false;
 }
 
-/* In the order of their arrival, or one guest could keep out another. */
-static void turn_begin(struct turn *turn)
+/* All registrants hold the reservation: @reg is as good as @holder for LIO. */
+static void take_over(struct se_device *dev, struct t10_pr_registration *holder,
+		      struct t10_pr_registration *reg)
 {
-	spin_lock(&turns_lock);
-	list_add_tail(&turn->node, &turns);
-	spin_unlock(&turns_lock);
-	wait_event_idle(turns_wait, turn_came(turn));
+	reg->pr_res_type = holder->pr_res_type;
+	reg->pr_res_scope = holder->pr_res_scope;
+	reg->pr_res_holder = 1;
+	holder->pr_res_type = 0;
+	holder->pr_res_scope = 0;
+	holder->pr_res_holder = 0;
+	dev->dev_pr_res_holder = reg;
 }
 
-static void turn_end(struct turn *turn)
+static sense_reason_t check_preempt(struct se_device *dev,
+				    struct t10_pr_registration *reg,
+				    const struct out *out)
 {
-	spin_lock(&turns_lock);
-	list_del(&turn->node);
-	spin_unlock(&turns_lock);
-	wake_up_all(&turns_wait);
+	struct t10_pr_registration *holder = dev->dev_pr_res_holder;
+
+	if (out->key != out->own_key)
+		return TCM_RESERVATION_CONFLICT;
+	if (holder && vhost_scsi_is_all_registrants(holder)) {
+		if (holder != reg &&
+		    (!out->action_key || (out->action_key != out->own_key &&
+					  out->action_key == holder->pr_res_key)))
+			take_over(dev, holder, reg);
+		return 0;
+	}
+	if (out->action_key == out->own_key &&
+	    (!holder || holder->pr_res_key != out->action_key))
+		return TCM_INVALID_PARAMETER_LIST;
+	return 0;
 }
 
-/* Would LIO free a registration that it uses, or lose one? */
-static bool preempt_does_harm(const struct se_cmd *se_cmd, u8 action, u64 key,
-			      u64 action_key)
+/* What LIO must not get is answered; under the device's locks. */
+static sense_reason_t check(const struct se_cmd *se_cmd, struct out *out)
 {
 	struct se_device *dev = se_cmd->se_dev;
-	const struct t10_pr_registration *holder;
-	bool all, harm = false;
+	struct t10_pr_registration *reg = own_reg(se_cmd);
 
-	spin_lock(&dev->dev_reservation_lock);
-	holder = dev->dev_pr_res_holder;
-	all = holder &&
-	      (holder->pr_res_type == WRITE_EXCLUSIVE_ALL_REGISTRANTS ||
-	       holder->pr_res_type == EXCLUSIVE_ACCESS_ALL_REGISTRANTS);
-	if (all)
-		harm = !action_key && action == PROUT_PREEMPT &&
-		       holder->pr_reg_nacl != se_cmd->se_sess->se_node_acl;
-	else if (action_key == key)
-		harm = !holder || holder->pr_res_key != action_key;
-	spin_unlock(&dev->dev_reservation_lock);
-	return harm;
-}
+	out->registered = reg;
+	out->own_key = reg ? reg->pr_res_key : 0;
+	out->generation = dev->t10_pr.pr_generation;
 
-/* Is it one that LIO must not get; under the device's turn. */
-static bool out_does_harm(const struct vhost_scsi_tcmd *t)
-{
-	const struct se_cmd *se_cmd = &t->se_cmd;
-	u8 action = se_cmd->t_task_cdb[1] & 0x1f;
-	u8 list[PROUT_LIST_LEN];
-
-	/* The guest cannot change the bounce buffer. */
-	if (!t->bounce || sg_copy_to_buffer(t->bounce, t->bounce_nents, list,
-					    sizeof(list)) < sizeof(list))
-		return false;
-
-	switch (action) {
+	switch (out->action) {
 	case PROUT_REGISTER:
-		return list[20] & PROUT_SPEC_I_PT;
+		return out->list[20] & PROUT_SPEC_I_PT ?
+		       TCM_INVALID_PARAMETER_LIST : 0;
+	case PROUT_RESERVE:
+	case PROUT_RELEASE:
+	case PROUT_CLEAR:
+		return reg && out->key == out->own_key ?
+		       0 : TCM_RESERVATION_CONFLICT;
 	case PROUT_PREEMPT:
 	case PROUT_PREEMPT_AND_ABORT:
-		return preempt_does_harm(se_cmd, action,
-					 get_unaligned_be64(&list[0]),
-					 get_unaligned_be64(&list[8]));
+		return reg ? check_preempt(dev, reg, out) :
+			     TCM_RESERVATION_CONFLICT;
+	case PROUT_REGISTER_AND_MOVE:
+		if (!reg || out->key != out->own_key)
+			return TCM_RESERVATION_CONFLICT;
+		if (out->len < PROUT_LIST_LEN + PROUT_TID_MIN)
+			return TCM_PARAMETER_LIST_LENGTH_ERROR;
+		return destination_is_registered(se_cmd, out) ?
+		       0 : TCM_INVALID_PARAMETER_LIST;
 	default:
-		return false;
+		return 0;
 	}
+}
+
+static bool is_register(const struct out *out)
+{
+	return out->action == PROUT_REGISTER ||
+	       out->action == PROUT_REGISTER_AND_IGNORE;
+}
+
+/* The key goes, unless LIO finds something wrong with it. */
+static bool unregisters(const struct out *out)
+{
+	return is_register(out) && !out->action_key && out->registered;
+}
+
+/*
+ * LIO answers a REGISTER with an error, but that was the APTPL file's: the
+ * registration is as the guest wanted it. Return: what LIO answers.
+ */
+static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct out *out)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+	struct se_device *dev = se_cmd->se_dev;
+	struct t10_pr_registration *reg;
+	__be64 keys[2] = { cpu_to_be64(out->action_key), 0 };
+	u64 now = 0;
+
+	lock(dev);
+	reg = own_reg(se_cmd);
+	if (reg && reg->pr_res_key != out->own_key) {
+		dev->t10_pr.pr_generation = out->generation;
+		if (out->registered)
+			reg->pr_res_key = out->own_key;
+		else
+			now = reg->pr_res_key;
+	}
+	unlock(dev);
+	if (!now)
+		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
+
+	/* As the guest would do it. The file may be written this time. */
+	sg_copy_from_buffer(t->bounce, t->bounce_nents, keys, sizeof(keys));
+	se_cmd->t_task_cdb[1] &= ~ACTION_MASK;
+	se_cmd->t_task_cdb[1] |= PROUT_REGISTER;
+	t->undone = true;
+	return t->execute(se_cmd);
+}
+
+static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct out *out)
+{
+	struct se_device *dev = t->se_cmd.se_dev;
+	sense_reason_t reason;
+
+	/* When it succeeds the command may be gone. */
+	if (unregisters(out)) {
+		spin_lock(&dev->dev_reservation_lock);
+		dev->t10_pr.pr_generation++;
+		spin_unlock(&dev->dev_reservation_lock);
+	}
+	reason = t->execute(&t->se_cmd);
+	if (!reason || !is_register(out))
+		return reason;
+
+	if (unregisters(out)) {
+		lock(dev);
+		if (own_reg(&t->se_cmd))
+			dev->t10_pr.pr_generation--;
+		unlock(dev);
+	} else if (reason == TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE) {
+		reason = undo(t, out);
+	}
+	return reason;
+}
+
+static bool is_all_registrants(struct se_device *dev)
+{
+	bool all;
+
+	spin_lock(&dev->dev_reservation_lock);
+	all = dev->dev_pr_res_holder &&
+	      vhost_scsi_is_all_registrants(dev->dev_pr_res_holder);
+	spin_unlock(&dev->dev_reservation_lock);
+	return all;
 }
 
 static sense_reason_t execute_out(struct se_cmd *se_cmd)
 {
+	struct se_device *dev = se_cmd->se_dev;
 	struct vhost_scsi_tcmd *t;
-	struct turn turn = { .dev = se_cmd->se_dev };
 	sense_reason_t reason;
+	struct out out;
 
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	turn_begin(&turn);
-	/* After it the command may be gone. */
-	reason = out_does_harm(t) ? TCM_INVALID_PARAMETER_LIST :
-				    t->execute(se_cmd);
-	turn_end(&turn);
-	return reason;
+	/* SPC-2, 5.5.1: conflicts whoever asks; LIO does it with a line. */
+	if (dev->dev_reservation_flags & DRF_SPC2_RESERVATIONS)
+		return TCM_RESERVATION_CONFLICT;
+	if (!read_list(t, &out))
+		return t->execute(se_cmd);
+
+	lock(dev);
+	reason = check(se_cmd, &out);
+	unlock(dev);
+	if (reason)
+		return reason;
+
+	if (out.action == PROUT_PREEMPT_AND_ABORT) {
+		t->fence = vhost_scsi_fence_new(t, out.action_key,
+						!out.action_key &&
+						is_all_registrants(dev));
+		if (!t->fence)
+			return TCM_OUT_OF_RESOURCES;
+		se_cmd->t_task_cdb[1] &= ~ACTION_MASK;
+		se_cmd->t_task_cdb[1] |= PROUT_PREEMPT;
+	}
+	return carry_out(t, &out);
+}
+
+static sense_reason_t execute_full_status(struct se_cmd *se_cmd)
+{
+	return vhost_scsi_read_full_status(container_of(se_cmd,
+							struct vhost_scsi_tcmd,
+							se_cmd));
 }
 
 /**
  * vhost_scsi_reservation_prepare - see to it that LIO can carry it out
- * @t: a PERSISTENT RESERVE IN or OUT, prepared but for this
+ * @t: a reservation command, prepared but for this
  *
  * Does nothing where the device itself has the reservations.
  *
@@ -158,21 +346,21 @@ void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t)
 {
 	struct se_cmd *se_cmd = &t->se_cmd;
 	const u8 *cdb = se_cmd->t_task_cdb;
+	u8 action = cdb[1] & ACTION_MASK;
 
 	if (se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_PGR)
 		return;
 
-	if (cdb[0] == PERSISTENT_RESERVE_IN) {
-		t->pr_capabilities = (cdb[1] & 0x1f) ==
-				     PRIN_REPORT_CAPABILITIES;
-		return;
-	}
+	t->takes_turn = true;
 	t->execute = se_cmd->execute_cmd;
-	se_cmd->execute_cmd = execute_out;
-	/*
-	 * LIO's aborts pass it by: a PREEMPT AND ABORT waits for what it
-	 * aborts, and that would wait for its turn.
-	 */
+	if (cdb[0] == PERSISTENT_RESERVE_OUT)
+		se_cmd->execute_cmd = execute_out;
+	else if (cdb[0] == PERSISTENT_RESERVE_IN &&
+		 action == PRIN_READ_FULL_STATUS)
+		se_cmd->execute_cmd = execute_full_status;
+	t->pr_capabilities = cdb[0] == PERSISTENT_RESERVE_IN &&
+			     action == PRIN_REPORT_CAPABILITIES;
+	/* LIO's aborts pass it by: what is carried out is reported so. */
 	se_cmd->transport_state |= CMD_T_FABRIC_STOP;
 }
 
@@ -191,4 +379,18 @@ void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t)
 		return;
 	byte &= ~PRIN_CAP_SIP_C;
 	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, 2);
+}
+
+/**
+ * vhost_scsi_reservation_undone - a REGISTER failed, and LIO undid it
+ * @t: with LIO's answer to that
+ *
+ * Context: any.
+ */
+void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t)
+{
+	/* As LIO says it: LOGICAL UNIT COMMUNICATION FAILURE. */
+	scsi_build_sense_buffer(0, t->sense, NOT_READY, 0x08, 0);
+	t->se_cmd.scsi_status = SAM_STAT_CHECK_CONDITION;
+	t->se_cmd.se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
 }

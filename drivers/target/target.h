@@ -142,6 +142,8 @@ struct vhost_scsi_tport {
  * @sess_is_default: nobody set it by hand
  * @no_nexus: "NULL" was written: no default either
  * @dev: who is bound, or NULL
+ * @owner: who was bound last and is not closed, or NULL; whose nexus it is
+ * @binding: no other had the same number
  * @ports: LUNs linked
  * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type
@@ -165,6 +167,8 @@ struct vhost_scsi_tpg {
 	bool sess_is_default;
 	bool no_nexus;
 	struct vhost_scsi_dev *dev;
+	struct vhost_scsi_dev *owner;
+	u64 binding;
 	unsigned int ports;
 	u64 changed;
 	int prot_type;
@@ -197,10 +201,13 @@ struct vhost_scsi_endpoint {
  * @bounce_nents: of them
  * @bounce_order: of each
  * @split: the guest's pages, one to an entry; empty: not needed
- * @execute: of a COMPARE AND WRITE or PERSISTENT RESERVE OUT, LIO's
+ * @execute: of a COMPARE AND WRITE or one that takes its turn, LIO's
  * @checked: what carries it out when it was checked, see check.c
  * @completed: of a COMPARE AND WRITE, LIO's
+ * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
+ * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
+ * @undone: LIO's GOOD is of what undid the command
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
  * @sense_used: @sense is to be zeroed before the next command, as LIO expects it
  * @sense: LIO writes it
@@ -217,7 +224,10 @@ struct vhost_scsi_tcmd {
 	sense_reason_t (*checked)(struct se_cmd *se_cmd);
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
 				    int *post_ret);
+	struct vhost_scsi_fence *fence;
+	bool takes_turn;
 	bool pr_capabilities;
+	bool undone;
 	u8 verdict;
 	bool sense_used;
 	u8 sense[TRANSPORT_SENSE_BUFFER];
@@ -249,6 +259,8 @@ void vhost_scsi_tpg_number(struct vhost_scsi_tpg *tpg);
 
 void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg);
+struct vhost_scsi_tpg *vhost_scsi_tpg_get(const struct se_portal_group *se_tpg);
+void vhost_scsi_tpg_put(struct vhost_scsi_tpg *tpg);
 
 /* fabric.c */
 
@@ -344,6 +356,18 @@ sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
 
 sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t);
 
+/**
+ * vhost_scsi_cdb_reserves - is it about reservations, and nothing else
+ * @cdb: the CDB
+ *
+ * PERSISTENT RESERVE IN and OUT, RESERVE and RELEASE of 6 and 10 bytes.
+ */
+static inline bool vhost_scsi_cdb_reserves(const u8 *cdb)
+{
+	return (cdb[0] & 0xfe) == PERSISTENT_RESERVE_IN ||
+	       (cdb[0] & 0xbe) == 0x16;
+}
+
 /* lun.c */
 
 int vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
@@ -376,6 +400,11 @@ void vhost_scsi_lun_abort_begin(struct vhost_scsi_lun *lun,
 void vhost_scsi_lun_abort_end(struct vhost_scsi_lun *lun,
 			      struct vhost_scsi_abort *abort);
 bool vhost_scsi_lun_aborts(struct vhost_scsi_lun *lun, u64 tag);
+void vhost_scsi_lun_submitted(struct vhost_scsi_lun *lun, u8 attr);
+void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
+			 bool (*match)(const struct vhost_scsi_tcmd *t,
+				       const void *priv),
+			 const void *priv);
 void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
 			   u8 response);
 
@@ -391,10 +420,46 @@ void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
 int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 			 const struct vhost_scsi_cmd *cmd);
 
+/* turn.c */
+
+void vhost_scsi_turn_queue(struct vhost_scsi_tcmd *t);
+void vhost_scsi_turn_leave(struct se_lun *se_lun);
+void vhost_scsi_turn_linked(const struct se_lun *se_lun);
+int vhost_scsi_turns_init(void);
+void vhost_scsi_turns_exit(void);
+
 /* reservation.c */
 
 void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t);
 void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t);
+void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t);
+
+static inline bool
+vhost_scsi_is_all_registrants(const struct t10_pr_registration *holder)
+{
+	/* SPC-4, 6.15.3.4: Write Exclusive and Exclusive Access. */
+	return holder->pr_res_type == 7 || holder->pr_res_type == 8;
+}
+
+/* fullstatus.c */
+
+/* An iSCSI name of 223 bytes with its session identifier is the longest. */
+#define VHOST_SCSI_TRANSPORT_ID_LEN	(TRANSPORT_IQN_LEN + 32)
+
+unsigned int
+vhost_scsi_transport_id(const struct t10_pr_registration *reg, u8 *id);
+sense_reason_t vhost_scsi_read_full_status(struct vhost_scsi_tcmd *t);
+
+/* fence.c */
+
+struct vhost_scsi_fence;
+
+struct vhost_scsi_fence *vhost_scsi_fence_new(struct vhost_scsi_tcmd *t,
+					      u64 key, bool all);
+void vhost_scsi_fence_start(struct vhost_scsi_tcmd *t);
+void vhost_scsi_fence_free(struct vhost_scsi_fence *fence);
+int vhost_scsi_fences_init(void);
+void vhost_scsi_fences_exit(void);
 
 /* tmr.c */
 

@@ -118,16 +118,44 @@ static bool tmf_match(const struct vhost_scsi_cmd *cmd, void *priv)
 	       cmd->tag == tmf->tag;
 }
 
-static bool tmf_concerns_any(struct control_tmf *ct)
+/**
+ * vhost_scsi_requests_mark - tell requests that began from those that will
+ * @dev: the device
+ *
+ * Context: any.
+ * Return: what vhost_scsi_requests_busy() is told.
+ */
+u64 vhost_scsi_requests_mark(struct vhost_scsi_dev *dev)
 {
-	struct vhost_scsi_dev *dev = ct->vq->dev;
+	return atomic64_fetch_inc(&vhost_scsi_host(dev)->tmf_epoch);
+}
+
+/**
+ * vhost_scsi_requests_busy - is a request of this kind under way
+ * @dev: bound
+ * @match: of what kind; the request may end meanwhile
+ * @priv: for @match
+ * @epoch: requests that began after this mark do not count
+ *
+ * Context: process.
+ */
+bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
+			      bool (*match)(const struct vhost_scsi_cmd *cmd,
+					    void *priv),
+			      void *priv, u64 epoch)
+{
 	unsigned int i;
 
 	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
-		if (vhost_scsi_slots_busy(&dev->vqs[i], tmf_match, &ct->tmf,
-					  ct->epoch))
+		if (vhost_scsi_slots_busy(&dev->vqs[i], match, priv, epoch))
 			return true;
 	return false;
+}
+
+static bool tmf_concerns_any(struct control_tmf *ct)
+{
+	return vhost_scsi_requests_busy(ct->vq->dev, tmf_match, &ct->tmf,
+					ct->epoch);
 }
 
 static void tmf_issue(struct control_tmf *ct);
@@ -197,7 +225,7 @@ static void tmf_fetch(struct control_tmf *ct)
 		return;
 	}
 	ct->tries = 0;
-	ct->epoch = atomic64_fetch_inc(&vhost_scsi_host(dev)->tmf_epoch);
+	ct->epoch = vhost_scsi_requests_mark(dev);
 	tmf_issue(ct);
 }
 
