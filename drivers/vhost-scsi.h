@@ -117,6 +117,8 @@ bool vhost_scsi_target_has_tmf(u32 function);
 void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 			   struct vhost_scsi_tmf *tmf);
 
+void vhost_scsi_target_lost(struct vhost_scsi_dev *dev);
+
 int vhost_scsi_target_register(void);
 void vhost_scsi_target_unregister(void);
 

@@ -126,6 +126,7 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	if (IS_ERR(sess))
 		return PTR_ERR(sess);
 	tpg->dev = dev;
+	tpg->owner = dev;
 	tpg->binding = atomic64_inc_return(&bindings);
 	return 0;
 }
@@ -276,6 +277,81 @@ u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep)
 	}
 	kfree(ep);
 	return luns;
+}
+
+/* Ends SPC-2 reservations of the nexus. Return: there was one. */
+static bool release_reservations(struct vhost_scsi_tpg *tpg)
+{
+	struct se_device *dev;
+	struct se_lun *lun;
+	bool any = false;
+
+	/* The LUNs, and so their devices, stay linked. */
+	mutex_lock(&tpg->tpg.tpg_lun_mutex);
+	hlist_for_each_entry(lun, &tpg->tpg.tpg_lun_hlist, link) {
+		dev = rcu_dereference_protected(lun->lun_se_dev,
+						lockdep_is_held(&tpg->tpg.tpg_lun_mutex));
+		if (!dev)
+			continue;
+		spin_lock(&dev->dev_reservation_lock);
+		if (dev->reservation_holder == tpg->sess) {
+			dev->reservation_holder = NULL;
+			dev->dev_res_bin_isid = 0;
+			dev->dev_reservation_flags &=
+				~(DRF_SPC2_RESERVATIONS |
+				  DRF_SPC2_RESERVATIONS_WITH_ISID);
+			any = true;
+		}
+		spin_unlock(&dev->dev_reservation_lock);
+	}
+	mutex_unlock(&tpg->tpg.tpg_lun_mutex);
+	return any;
+}
+
+static struct vhost_scsi_tpg *tpg_owned_by(const struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_tpg *tpg, *found = NULL;
+
+	mutex_lock(&tpgs_mutex);
+	list_for_each_entry(tpg, &tpgs, node) {
+		if (READ_ONCE(tpg->owner) != dev ||
+		    !config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
+			continue;
+		found = tpg;
+		break;
+	}
+	mutex_unlock(&tpgs_mutex);
+	return found;
+}
+
+/**
+ * vhost_scsi_target_lost - a device is closed for good
+ * @dev: the device; not bound
+ *
+ * That is the loss of its I_T nexuses (SAM-5, 6.3.4), unless others have been
+ * bound to their target port groups since: a guest that moved keeps them. What a
+ * nexus loses are its SPC-2 reservations; registrations stay, so a guest may come
+ * back to them. Where it lost something its next guest hears of it.
+ *
+ * Not when an endpoint is given back: QEMU does that when a guest pauses and
+ * when it resets, too.
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_target_lost(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_tpg *tpg;
+
+	while ((tpg = tpg_owned_by(dev))) {
+		mutex_lock(&tpg->mutex);
+		if (tpg->owner == dev) {
+			WRITE_ONCE(tpg->owner, NULL);
+			if (tpg->sess && release_reservations(tpg))
+				core_allocate_nexus_loss_ua(tpg->sess->se_node_acl);
+		}
+		mutex_unlock(&tpg->mutex);
+		vhost_scsi_tpg_put(tpg);
+	}
 }
 
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep)

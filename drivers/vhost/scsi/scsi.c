@@ -59,6 +59,8 @@ static void host_reset(struct vhost_scsi_dev *dev)
 
 static void host_free(struct vhost_scsi_dev *dev)
 {
+	/* Not with the endpoint: QEMU gives that back when a guest resets. */
+	vhost_scsi_target_lost(dev);
 	kvfree(vhost_scsi_host(dev));
 }
 
