@@ -36,6 +36,7 @@
  * hangable NAME MIB		  the same, with hang and unhang
  * delayed NAME MIB RD WR	  the same, with so many ms for each command
  * sleepy NAME MIB [HOW]	  the same, by fileio, which waits for the disk
+ * tardy NAME MIB RD WR		  delayed, by fileio, which waits for the disk
  * broken NAME MIB		  iblock on a disk that answers with errors only
  * scsi NAME [TYPE]		pscsi on a disk of scsi_debug, or another type of
  *				  device (SPC: 1 tape, 5 CD-ROM)

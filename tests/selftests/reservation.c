@@ -330,29 +330,472 @@ TEST_F(two, preempt_own_key)
 	}
 }
 
-/* Of all registrants those but one go: PREEMPT by the one that reserved, or with an abort. */
+/* Of all registrants those but one go, whoever of them reserved. */
 TEST_F(two, preempt_all_registrants)
+{
+	const uint8_t type = VSG_PR_WRITE_EXCLUSIVE_ALL;
+	struct side *a = &self->a, *b = &self->b;
+	struct side *by[] = { b, b, a };
+	static const uint8_t actions[] = { VSG_PROUT_PREEMPT,
+					   VSG_PROUT_PREEMPT_AND_ABORT,
+					   VSG_PROUT_PREEMPT };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct side *winner = by[i], *loser = winner == a ? b : a;
+		uint64_t key = winner == a ? KEY_A : KEY_B;
+
+		WHERE("round %u", i);
+		EXPECT_EQ(VSG_GOOD, pr_out_type(a, LUN_RAM, VSG_PROUT_RESERVE,
+						type, KEY_A, 0));
+		EXPECT_EQ(VSG_GOOD, pr_out_type(winner, LUN_RAM, actions[i],
+						VSG_PR_EXCLUSIVE, key, 0));
+		EXPECT_EQ(1, nr_keys(winner));
+		ready(loser->r, T, LUN_RAM);
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+			  rw_status(loser, LUN_RAM, false));
+		EXPECT_EQ(VSG_GOOD, rw_status(winner, LUN_RAM, true));
+		EXPECT_EQ(VSG_GOOD, pr_out(loser, LUN_RAM, VSG_PROUT_REGISTER,
+					   0, loser == a ? KEY_A : KEY_B));
+		EXPECT_EQ(VSG_GOOD, pr_out_type(winner, LUN_RAM,
+						VSG_PROUT_RELEASE,
+						VSG_PR_EXCLUSIVE, key, 0));
+	}
+}
+
+/* The one who reserved goes, and its reservation stays what it is: others hold it, too. */
+TEST_F(two, preempt_one_of_all_registrants)
 {
 	const uint8_t type = VSG_PR_WRITE_EXCLUSIVE_ALL;
 	struct side *a = &self->a, *b = &self->b;
 
 	EXPECT_EQ(VSG_GOOD, pr_out_type(a, LUN_RAM, VSG_PROUT_RESERVE, type,
 					KEY_A, 0));
-	WHERE("by another than reserved");
-	pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT, type, KEY_B, 0);
-	EXPECT_TRUE(list_refused(b));
-	EXPECT_EQ(2, nr_keys(a));
-	WHERE("with an abort");
-	EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT_AND_ABORT,
-					type, KEY_B, 0));
+	EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT,
+					VSG_PR_EXCLUSIVE, KEY_B, KEY_A));
 	EXPECT_EQ(1, nr_keys(b));
+	vsg_cmd_pr_in(b->req, T, LUN_RAM, VSG_PRIN_READ_RESERVATION, 64);
+	exec(b->r, b->req);
+	EXPECT_EQ(16, vsg_get_be(b->req->data_in + 4, 4));
+	EXPECT_EQ(type, b->req->data_in[21] & 0x0f);
 	ready(a->r, T, LUN_RAM);
-	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_REGISTER, 0, KEY_A));
-	EXPECT_EQ(2, nr_keys(b));
-	WHERE("by the one that reserved");
-	EXPECT_EQ(VSG_GOOD, pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT, type,
-					KEY_B, 0));
-	EXPECT_EQ(1, nr_keys(b));
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(a, LUN_RAM, true));
+	EXPECT_EQ(VSG_GOOD, rw_status(a, LUN_RAM, false));
+}
+
+/* SPC-4, 5.13.9 and the like: what needs a registration conflicts without one. */
+TEST_F(two, without_a_registration)
+{
+	static const uint8_t actions[] = {
+		VSG_PROUT_RESERVE, VSG_PROUT_RELEASE, VSG_PROUT_CLEAR,
+		VSG_PROUT_PREEMPT, VSG_PROUT_PREEMPT_AND_ABORT,
+		VSG_PROUT_REGISTER_AND_MOVE,
+	};
+	struct side *a = &self->a, *b = &self->b;
+	unsigned int i;
+
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, KEY_B, 0));
+	for (i = 0; i < sizeof(actions); i++) {
+		WHERE("action %u", actions[i]);
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+			  pr_out(b, LUN_RAM, actions[i], KEY_B, KEY_A));
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+			  pr_out(b, LUN_RAM, actions[i], KEY_A, KEY_A));
+		EXPECT_EQ(1, nr_keys(a));
+	}
+}
+
+static uint32_t generation(struct side *s)
+{
+	vsg_cmd_pr_in(s->req, T, LUN_RAM, VSG_PRIN_READ_KEYS, 256);
+	exec(s->r, s->req);
+	EXPECT_TRUE(vsg_good(s->req));
+	return vsg_get_be(s->req->data_in, 4);
+}
+
+/* SPC-4, 6.15.2: what changes registrations counts, and nothing else. */
+TEST_F(two, generation)
+{
+	static const struct {
+		uint8_t action;
+		uint64_t key;
+		uint64_t action_key;
+		uint8_t status;
+		unsigned int counts;
+	} steps[] = {
+		{ VSG_PROUT_RESERVE, KEY_B, 0, VSG_GOOD, 0 },
+		{ VSG_PROUT_RELEASE, KEY_B, 0, VSG_GOOD, 0 },
+		{ VSG_PROUT_REGISTER, KEY_B, KEY_A, VSG_GOOD, 1 },
+		{ VSG_PROUT_REGISTER, KEY_B, 0, VSG_RESERVATION_CONFLICT, 0 },
+		{ VSG_PROUT_REGISTER, KEY_A, 0, VSG_GOOD, 1 },
+		{ VSG_PROUT_REGISTER_AND_IGNORE, 0, KEY_B, VSG_GOOD, 1 },
+		{ VSG_PROUT_REGISTER_AND_IGNORE, 0, 0, VSG_GOOD, 1 },
+		{ VSG_PROUT_REGISTER, 0, KEY_B, VSG_GOOD, 1 },
+		{ VSG_PROUT_PREEMPT, KEY_B, KEY_A, VSG_GOOD, 1 },
+		{ VSG_PROUT_CLEAR, KEY_B, 0, VSG_GOOD, 1 },
+	};
+	struct side *b = &self->b;
+	uint32_t last = generation(b), now;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		WHERE("step %u", i);
+		EXPECT_EQ(steps[i].status, pr_out(b, LUN_RAM, steps[i].action,
+						  steps[i].key,
+						  steps[i].action_key));
+		now = generation(b);
+		EXPECT_EQ(steps[i].counts, now - last);
+		last = now;
+	}
+}
+
+/* REGISTER AND MOVE, to a SAS port (SPC-4, 7.6.4.7) behind a target port. */
+static uint8_t move(struct side *s, uint64_t key, uint64_t action_key,
+		    uint16_t rtpi, uint64_t port, unsigned int len)
+{
+	uint8_t cdb[10] = { VSG_PR_OUT, VSG_PROUT_REGISTER_AND_MOVE };
+	uint8_t *list = s->req->data_out;
+
+	cdb[8] = len;
+	memset(list, 0, 48);
+	vsg_put_be(list, key, 8);
+	vsg_put_be(list + 8, action_key, 8);
+	vsg_put_be(list + 18, rtpi, 2);
+	vsg_put_be(list + 20, len - 24, 4);
+	list[24] = 6;
+	vsg_put_be(list + 28, port, 8);
+	vsg_req_cmd(s->req, T, LUN_RAM, cdb, sizeof(cdb), len, 0);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, exec(s->r, s->req).response);
+	return vsg_result(s->req).status;
+}
+
+/* The descriptor of a key, or NULL. */
+static const uint8_t *full_status(struct side *s, uint64_t key)
+{
+	const uint8_t *d = s->req->data_in, *end;
+
+	vsg_cmd_pr_in(s->req, T, LUN_RAM, VSG_PRIN_READ_FULL_STATUS, 4096);
+	exec(s->r, s->req);
+	EXPECT_TRUE(vsg_good(s->req));
+	end = d + 8 + vsg_get_be(d + 4, 4);
+	for (d += 8; d < end; d += 24 + vsg_get_be(d + 20, 4))
+		if (vsg_get_be(d, 8) == key)
+			return d;
+	return NULL;
+}
+
+/* The TransportIDs are those of the nexuses, which lio.c names after the ports. */
+#define PORT_A 0x5001405760000001ULL
+#define PORT_B 0x5001405760000002ULL
+
+TEST_F(two, full_status)
+{
+	struct side *a = &self->a;
+	const uint8_t *d;
+
+	EXPECT_EQ(VSG_GOOD, pr_out_type(a, LUN_RAM, VSG_PROUT_RESERVE,
+					VSG_PR_WRITE_EXCLUSIVE_REG, KEY_A, 0));
+	d = full_status(a, KEY_A);
+	ASSERT_TRUE(d);
+	EXPECT_EQ(1, d[12]);
+	EXPECT_EQ(VSG_PR_WRITE_EXCLUSIVE_REG, d[13]);
+	EXPECT_EQ(24, vsg_get_be(d + 20, 4));
+	EXPECT_EQ(6, d[24]);
+	EXPECT_EQ(PORT_A, vsg_get_be(d + 28, 8));
+	d = full_status(a, KEY_B);
+	ASSERT_TRUE(d);
+	EXPECT_EQ(0, d[12]);
+	EXPECT_EQ(0, d[13]);
+	EXPECT_EQ(PORT_B, vsg_get_be(d + 28, 8));
+	EXPECT_FALSE(full_status(a, 1));
+	WHERE("cut");
+	vsg_cmd_pr_in(a->req, T, LUN_RAM, VSG_PRIN_READ_FULL_STATUS, 20);
+	memset(a->req->data_in, 0xee, 64);
+	exec(a->r, a->req);
+	EXPECT_TRUE(vsg_good(a->req));
+	EXPECT_EQ(96, vsg_get_be(a->req->data_in + 4, 4));
+	EXPECT_EQ(0xee, a->req->data_in[20]);
+	EXPECT_EQ(0, vsg_result(a->req).resid);
+}
+
+/*
+ * To a nexus that is registered the reservation moves. To one that is not LIO gives a
+ * reference back twice: refused. Nor may there be less than a TransportID.
+ */
+TEST_F(two, register_and_move)
+{
+	struct side *a = &self->a, *b = &self->b;
+	const uint8_t *d = full_status(a, KEY_B);
+	uint16_t rtpi;
+
+	ASSERT_TRUE(d);
+	rtpi = vsg_get_be(d + 18, 2);
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_RESERVE, KEY_A, 0));
+	WHERE("no TransportID");
+	EXPECT_EQ(VSG_CHECK_CONDITION, move(a, KEY_A, 3, rtpi, PORT_B, 24));
+	EXPECT_EQ(0x1a00, vsg_result(a->req).asc);
+	WHERE("a port that is not there");
+	move(a, KEY_A, 3, rtpi, PORT_B + 5, 48);
+	EXPECT_TRUE(list_refused(a));
+	WHERE("one that is not registered");
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, KEY_B, 0));
+	move(a, KEY_A, 3, rtpi, PORT_B, 48);
+	EXPECT_TRUE(list_refused(a));
+	EXPECT_EQ(1, nr_keys(a));
+	WHERE("one that is");
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, 0, KEY_B));
+	if (rtpi) {
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+			  move(a, KEY_B, 3, rtpi, PORT_B, 48));
+		EXPECT_EQ(VSG_GOOD, move(a, KEY_A, 3, rtpi, PORT_B, 48));
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(a, LUN_RAM, true));
+		EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, true));
+		d = full_status(b, 3);
+		ASSERT_TRUE(d);
+		EXPECT_EQ(1, d[12]);
+		/* For those who come after this test. */
+		pr_out(b, LUN_RAM, VSG_PROUT_CLEAR, 3, 0);
+	}
+}
+
+/* LIO went on from a registration that had gone, within seconds. */
+TEST_F_TIMEOUT(two, full_status_beside_register, 120)
+{
+	struct side *a = &self->a, *b = &self->b;
+	struct vsg_req *in[4], *out[8];
+	unsigned int i, round;
+
+	for (i = 0; i < 4; i++)
+		in[i] = request(a->dev, 0, 4096);
+	for (i = 0; i < 8; i++)
+		out[i] = request(b->dev, 64, 0);
+	for (round = 0; round < 400 && !t_failed(); round++) {
+		WHERE("round %u", round);
+		for (i = 0; i < 8; i++) {
+			vsg_cmd_pr_out(out[i], T, LUN_RAM,
+				       VSG_PROUT_REGISTER_AND_IGNORE, 0, 0,
+				       i % 2 ? KEY_B : 0);
+			ASSERT_EQ(0, vsg_submit(b->r, out[i]));
+		}
+		for (i = 0; i < 4; i++) {
+			vsg_cmd_pr_in(in[i], T, LUN_RAM,
+				      VSG_PRIN_READ_FULL_STATUS, 4096);
+			ASSERT_EQ(0, vsg_submit(a->r, in[i]));
+		}
+		vsg_ring_kick(b->r);
+		vsg_ring_kick(a->r);
+		for (i = 0; i < 8; i++) {
+			ASSERT_EQ(0, vsg_token_wait(&out[i]->tok, WAIT_MS));
+			EXPECT_TRUE(vsg_good(out[i]));
+		}
+		for (i = 0; i < 4; i++) {
+			unsigned int len;
+
+			ASSERT_EQ(0, vsg_token_wait(&in[i]->tok, WAIT_MS));
+			EXPECT_TRUE(vsg_good(in[i]));
+			len = vsg_get_be(in[i]->data_in + 4, 4);
+			EXPECT_TRUE(len == 48 || len == 96);
+		}
+	}
+}
+
+/* A LUN goes, and its registrations, while another nexus removes them, too. */
+TEST_F_TIMEOUT(two, unlink_beside_clear, 120)
+{
+	struct side *a = &self->a, *b = &self->b;
+	struct vsg_req *out[16];
+	unsigned int i, round;
+
+	for (i = 0; i < 16; i++)
+		out[i] = request(b->dev, 64, 0);
+	for (round = 0; round < 40 && !t_failed(); round++) {
+		WHERE("round %u", round);
+		ready(a->r, T, LUN_RAM);
+		pr_out(a, LUN_RAM, VSG_PROUT_REGISTER_AND_IGNORE, 0, KEY_A);
+		ready(b->r, T, LUN_RAM);
+		for (i = 0; i < 16; i++) {
+			vsg_cmd_pr_out(out[i], T, LUN_RAM, i % 2 ?
+				       VSG_PROUT_CLEAR :
+				       VSG_PROUT_REGISTER_AND_IGNORE, 0, KEY_B,
+				       i % 2 ? 0 : KEY_B);
+			ASSERT_EQ(0, vsg_submit(b->r, out[i]));
+		}
+		vsg_ring_kick(b->r);
+		ASSERT_EQ(0, lio("unlun " WWN_A " 1 0"));
+		for (i = 0; i < 16; i++)
+			ASSERT_EQ(0, vsg_token_wait(&out[i]->tok, WAIT_MS));
+		ASSERT_EQ(0, lio("lun " WWN_A " 1 0 ram"));
+	}
+}
+
+static uint8_t spc2(struct side *s, uint8_t op)
+{
+	uint8_t cdb[6] = { op };
+
+	vsg_req_cmd(s->req, T, LUN_RAM, cdb, sizeof(cdb), 0, 0);
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, exec(s->r, s->req).response);
+	return vsg_result(s->req).status;
+}
+
+/*
+ * SPC-2's reservation is the I_T nexus's, which is lost with its guest (SAM-5, 6.3.4), but
+ * not when that pauses or starts its driver anew.
+ */
+TEST_F(two, reserve_ends_with_the_guest)
+{
+	struct side *a = &self->a, *b = &self->b;
+
+	pr_out(a, LUN_RAM, VSG_PROUT_CLEAR, KEY_A, 0);
+	ready(b->r, T, LUN_RAM);
+	ASSERT_EQ(VSG_GOOD, spc2(a, VSG_RESERVE_6));
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, false));
+	WHERE("a pause");
+	ASSERT_EQ(0, vsg_stop(a->dev));
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, false));
+	ASSERT_EQ(0, vsg_start(a->dev, WWN_A));
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, false));
+	EXPECT_EQ(VSG_GOOD, rw_status(a, LUN_RAM, true));
+	WHERE("the end of a guest that is paused");
+	guest_end(a->dev);
+	a->dev = NULL;
+	EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, true));
+	WHERE("the next guest");
+	{
+		struct vsg_opts opts = { .nr_io = 2 };
+		struct vsg_result res;
+
+		a->dev = guest(WWN_A, &opts);
+		a->r = vsg_io(a->dev, 0);
+		a->req = request(a->dev, 4096, 4096);
+		vsg_cmd_tur(a->req, T, LUN_RAM);
+		res = exec(a->r, a->req);
+		EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+		EXPECT_EQ(6, res.key);
+		EXPECT_EQ(0x2907, res.asc);
+		ready(a->r, T, LUN_RAM);
+	}
+	WHERE("its end, while it runs");
+	ASSERT_EQ(VSG_GOOD, spc2(a, VSG_RESERVE_6));
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, false));
+	vsg_close(a->dev);
+	side_start(a, WWN_A);
+	EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, true));
+}
+
+/* A guest that moved to another device of the same host keeps what it has. */
+TEST_F(two, reserve_moves_with_the_guest)
+{
+	struct side *a = &self->a, *b = &self->b;
+	struct vsg_dev *old = a->dev;
+
+	pr_out(a, LUN_RAM, VSG_PROUT_CLEAR, KEY_A, 0);
+	ready(b->r, T, LUN_RAM);
+	ASSERT_EQ(VSG_GOOD, spc2(a, VSG_RESERVE_6));
+	ASSERT_EQ(0, vsg_stop(old));
+	side_start(a, WWN_A);
+	vsg_close(old);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, false));
+	EXPECT_EQ(VSG_GOOD, spc2(a, VSG_RELEASE_6));
+	EXPECT_EQ(VSG_GOOD, rw_status(b, LUN_RAM, false));
+}
+
+static int metadata_dir(char *path, size_t size)
+{
+	char root[128] = "";
+	FILE *f = fopen(LIO_ROOT "/dbroot", "r");
+
+	if (!f || fscanf(f, "%127s", root) != 1)
+		root[0] = '\0';
+	if (f)
+		fclose(f);
+	snprintf(path, size, "%s/pr", root);
+	return root[0] ? 0 : -1;
+}
+
+/* Where LIO cannot write the file, nothing is registered. */
+TEST_F(two, no_place_for_aptpl)
+{
+	char dir[160], away[170];
+	struct side *a = &self->a, *b = &self->b;
+	unsigned int i;
+
+	ASSERT_EQ(0, metadata_dir(dir, sizeof(dir)));
+	snprintf(away, sizeof(away), "%s.away", dir);
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, KEY_B, 0));
+	ASSERT_EQ(0, rename(dir, away));
+	for (i = 0; i < 2; i++) {
+		uint32_t before = generation(a);
+
+		WHERE("APTPL %u", i);
+		vsg_cmd_pr_out(b->req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0,
+			       KEY_B);
+		b->req->data_out[20] = i;
+		exec(b->r, b->req);
+		EXPECT_EQ(VSG_CHECK_CONDITION, vsg_result(b->req).status);
+		EXPECT_EQ(1, nr_keys(a));
+		EXPECT_EQ(before, generation(a));
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT,
+			  pr_out(b, LUN_RAM, VSG_PROUT_RESERVE, KEY_B, 0));
+		WHERE("APTPL %u, another key", i);
+		vsg_cmd_pr_out(a->req, T, LUN_RAM, VSG_PROUT_REGISTER, 0,
+			       KEY_A, KEY_B);
+		a->req->data_out[20] = i;
+		exec(a->r, a->req);
+		EXPECT_EQ(VSG_CHECK_CONDITION, vsg_result(a->req).status);
+		EXPECT_TRUE(full_status(a, KEY_A));
+	}
+	EXPECT_EQ(0, rename(away, dir));
+	WHERE("with it");
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, 0, KEY_B));
+}
+
+/* A nexus for each port group of one port. */
+#define WWN_M LIO_WWN "0003"
+#define MANY 180
+
+/* SPC-4, 4.3.5.6: what there is, cut at the allocation length and not beyond. */
+TEST_TIMEOUT(more_registrants_than_fit, 120)
+{
+	struct vsg_opts opts = { .nr_io = 1 };
+	struct vsg_dev *dev;
+	struct vsg_req *req;
+	struct vsg_ring *r;
+	unsigned int i;
+
+	for (i = 0; i < MANY; i++)
+		ASSERT_EQ(0, lio("tpg " WWN_M " %u; lun " WWN_M " %u 0 ram", i, i));
+	dev = guest(WWN_M, &opts);
+	r = vsg_io(dev, 0);
+	req = request(dev, 4096, 16384);
+	/* Whatever tests before this one left. */
+	ready(r, 0, 0);
+	vsg_cmd_pr_out(req, 0, 0, VSG_PROUT_REGISTER_AND_IGNORE, 0, 0, 1);
+	exec_good(r, req);
+	vsg_cmd_pr_out(req, 0, 0, VSG_PROUT_CLEAR, 0, 1, 0);
+	exec_good(r, req);
+	for (i = 0; i < MANY; i++) {
+		ready(r, i, 0);
+		vsg_cmd_pr_out(req, i, 0, VSG_PROUT_REGISTER_AND_IGNORE, 0, 0,
+			       i + 1);
+		exec_good(r, req);
+	}
+	for (i = 8192 - 48; i <= 8192; i += 24) {
+		WHERE("allocation length %u", i);
+		memset(req->data_in, 0xee, 16384);
+		vsg_cmd_pr_in(req, 0, 0, VSG_PRIN_READ_FULL_STATUS, i);
+		exec(r, req);
+		EXPECT_TRUE(vsg_good(req));
+		EXPECT_EQ(48 * MANY, vsg_get_be(req->data_in + 4, 4));
+		EXPECT_EQ(24, vsg_get_be(req->data_in + 8 + 48 * 169 + 20, 4));
+		EXPECT_EQ(0xee, req->data_in[i]);
+	}
+	vsg_cmd_pr_in(req, 0, 0, VSG_PRIN_READ_FULL_STATUS, 16384);
+	exec(r, req);
+	EXPECT_EQ(8 + 48 * MANY, 16384 - vsg_result(req).resid);
+	vsg_cmd_pr_out(req, 0, 0, VSG_PROUT_CLEAR, 0, 1, 0);
+	exec_good(r, req);
+	guest_end(dev);
+	ASSERT_EQ(0, lio("dropwwn " WWN_M));
 }
 
 /* Each of the two workers on a processor of its own; LIO is given their commands there. */

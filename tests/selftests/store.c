@@ -427,14 +427,28 @@ static int cmd_sleepy(char **arg)
 	return ret ? ret : fileio(arg[0], path, 0, arg[2]);
 }
 
-static int cmd_delayed(char **arg)
+static int delay(char **arg, char *path, size_t size)
 {
-	char path[64], params[128];
-	int ret;
+	char params[128];
 
 	snprintf(params, sizeof(params), "%%1$s 0 %s %%1$s 0 %s", arg[2], arg[3]);
-	ret = mapped(arg[0], arg[1], "delay", params, path, sizeof(path));
+	return mapped(arg[0], arg[1], "delay", params, path, size);
+}
+
+static int cmd_delayed(char **arg)
+{
+	char path[64];
+	int ret = delay(arg, path, sizeof(path));
+
 	return ret ? ret : iblock(arg[0], path, false);
+}
+
+static int cmd_tardy(char **arg)
+{
+	char path[64];
+	int ret = delay(arg, path, sizeof(path));
+
+	return ret ? ret : fileio(arg[0], path, 0, NULL);
 }
 
 static int cmd_broken(char **arg)
@@ -769,6 +783,7 @@ const struct lio_command store_commands[] = {
 	{ "filesystem", 3, cmd_filesystem },
 	{ "sleepy", 2, cmd_sleepy },
 	{ "delayed", 4, cmd_delayed },
+	{ "tardy", 4, cmd_tardy },
 	{ "broken", 2, cmd_broken },
 	{ "scsi", 1, cmd_scsi },
 	{ "inject", 1, cmd_inject },
