@@ -19,7 +19,8 @@ int suite_setup(void)
 {
 	return lio_suite("hangable hang 16; ramdisk ram 16\n"
 			 "tpg " WWN_A " 1; lun " WWN_A " 1 0 hang\n"
-			 "lun " WWN_A " 1 1 ram");
+			 "lun " WWN_A " 1 1 ram\n"
+			 "tpg " WWN_B " 1; lun " WWN_B " 1 0 ram");
 }
 
 void suite_teardown(void)
@@ -200,6 +201,42 @@ TEST_F(killed, reset_owner)
 	ASSERT_EQ(0, vsg_start(dev, WWN_A));
 	ready(self->r, T, LUN_RAM);
 	EXPECT_EQ(0, vsg_stop(dev));
+}
+
+/*
+ * RESET_OWNER waits for the worker to end, which has no processor: the device has its
+ * owner still, but nobody who would serve it.
+ */
+TEST(reset_owner_without_worker)
+{
+	struct vhost_scsi_target target = { .abi_version = 1,
+					    .vhost_wwpn = WWN_B };
+	struct vsg_dev *dev;
+	struct hog hog;
+	pid_t worker;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("one processor");
+	ASSERT_EQ(0, vsg_open(&dev, NULL));
+	ASSERT_EQ(1, threads_named("vhost-", &worker, 1));
+	hog_start(&hog, worker);
+	call_kill(call_start(dev, VHOST_RESET_OWNER, NULL));
+	hog_end(&hog);
+
+	WHERE("until RESET_OWNER");
+	EXPECT_EQ(-EBUSY, vsg_set_mem_table(dev));
+	EXPECT_EQ(-EBUSY, vsg_ring_start(vsg_io(dev, 0)));
+	EXPECT_EQ(-EBUSY, vsg_ioctl(dev, VHOST_SCSI_SET_ENDPOINT, &target));
+	EXPECT_EQ(-EBUSY, vsg_ioctl(dev, VHOST_SCSI_CLEAR_ENDPOINT, &target));
+	EXPECT_EQ(-EBUSY, vsg_ioctl(dev, VHOST_SET_OWNER, NULL));
+	WHERE("after it");
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_RESET_OWNER, NULL));
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vsg_start(dev, WWN_B));
+	ready(vsg_io(dev, 0), T, 0);
+	guest_end(dev);
+	WHERE("and for others");
+	guest_end(guest(WWN_B, NULL));
 }
 
 /* ioctls of one file run one at a time: those that wait for one that waits. */

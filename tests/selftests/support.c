@@ -2,11 +2,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 int lio_suite(const char *script)
@@ -198,6 +200,46 @@ int thread_count(const char *prefix)
 int own_thread_count(const char *prefix)
 {
 	return tasks_named("self", prefix, NULL, 0, 0);
+}
+
+#define THROTTLE "/proc/sys/kernel/sched_rt_runtime_us"
+
+static void on_processor_1(pid_t tid)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(1, &set);
+	EXPECT_EQ(0, sched_setaffinity(tid, sizeof(set), &set));
+}
+
+static void *hog_run(void *arg)
+{
+	const struct sched_param fifo = { .sched_priority = 1 };
+	struct hog *hog = arg;
+
+	on_processor_1(0);
+	EXPECT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &fifo));
+	while (!__atomic_load_n(&hog->stop, __ATOMIC_RELAXED))
+		;
+	return NULL;
+}
+
+void hog_start(struct hog *hog, pid_t tid)
+{
+	on_processor_1(tid);
+	ASSERT_EQ(0, read_file(THROTTLE, hog->throttle, sizeof(hog->throttle)));
+	ASSERT_EQ(0, write_file(THROTTLE, "-1"));
+	hog->stop = false;
+	ASSERT_EQ(0, pthread_create(&hog->thread, NULL, hog_run, hog));
+	usleep(100000);
+}
+
+void hog_end(struct hog *hog)
+{
+	__atomic_store_n(&hog->stop, true, __ATOMIC_RELAXED);
+	pthread_join(hog->thread, NULL);
+	EXPECT_EQ(0, write_file(THROTTLE, hog->throttle));
 }
 
 bool have_vhost_tasks(void)

@@ -3,6 +3,7 @@
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -121,6 +122,22 @@ int thread_count(const char *prefix);
 
 /* The same, of this process only. */
 int own_thread_count(const char *prefix);
+
+/**
+ * struct hog - a thread that has processor 1 for itself, and another that waits for it
+ * @stop: end
+ * @thread: at work
+ * @throttle: what the kernel allows such threads otherwise
+ */
+struct hog {
+	bool stop;
+	pthread_t thread;
+	char throttle[32];
+};
+
+/* Until hog_end() the thread @tid does nothing. The machine has two processors. */
+void hog_start(struct hog *hog, pid_t tid);
+void hog_end(struct hog *hog);
 
 /* Can workers be threads of their owner on this kernel? */
 bool have_vhost_tasks(void);

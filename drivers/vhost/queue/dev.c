@@ -71,6 +71,7 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 		mmdrop(dev->mm);
 	}
 	dev->mm = NULL;
+	dev->resetting = false;
 }
 
 static struct vhost_scsi_dev *dev_of(struct vhost_scsi_life *life)
@@ -226,15 +227,23 @@ int vhost_scsi_dev_stop(struct vhost_scsi_dev *dev)
 	return 0;
 }
 
+static bool is_owner(const struct vhost_scsi_dev *dev)
+{
+	return dev->mm && dev->mm == current->mm;
+}
+
 /**
  * vhost_scsi_dev_check_owner - may the caller use the device
  * @dev: with dev->mutex held
  *
- * Return: 0 or -EPERM.
+ * Return: 0; -EPERM: it is not the owner; -EBUSY: a VHOST_RESET_OWNER was
+ * interrupted, so workers may have ended.
  */
 int vhost_scsi_dev_check_owner(const struct vhost_scsi_dev *dev)
 {
-	return dev->mm && dev->mm == current->mm ? 0 : -EPERM;
+	if (!is_owner(dev))
+		return -EPERM;
+	return dev->resetting ? -EBUSY : 0;
 }
 
 /*
@@ -277,6 +286,9 @@ static int reset_owner(struct vhost_scsi_dev *dev)
 {
 	int ret;
 
+	if (!is_owner(dev))
+		return -EPERM;
+	dev->resetting = true;
 	ret = dev->ops->unbind(dev);
 	if (ret)
 		return ret;
@@ -497,6 +509,8 @@ long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 		return put_user(dev->fork_owner, (u8 __user *)argp);
 	case VHOST_SET_OWNER:
 		return set_owner(dev);
+	case VHOST_RESET_OWNER:
+		return reset_owner(dev);
 	}
 
 	ret = vhost_scsi_dev_check_owner(dev);
@@ -504,8 +518,6 @@ long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 		return ret;
 
 	switch (cmd) {
-	case VHOST_RESET_OWNER:
-		return reset_owner(dev);
 	case VHOST_SET_FEATURES:
 		return ioctl_set_features(dev, argp);
 	case VHOST_SET_FEATURES_ARRAY:

@@ -370,6 +370,7 @@ struct vhost_scsi_dev_ops {
  * @pin_memory: all guest memory is pinned while @bound
  * @poll_us: how long a queue may be polled, unless the owner has set vq->busyloop
  * @rings_set: ring_set of at least one queue is set; under @mutex
+ * @resetting: VHOST_RESET_OWNER began and has not succeeded; under @mutex
  * @closed: the file was closed, and the workers stop
  * @workers: by id; under @mutex
  * @nvqs: number of @vqs
@@ -392,6 +393,7 @@ struct vhost_scsi_dev {
 	bool pin_memory;
 	u32 poll_us;
 	bool rings_set;
+	bool resetting;
 	bool closed;
 	struct xarray workers;
 
