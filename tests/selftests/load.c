@@ -105,3 +105,41 @@ void load_end(struct load *load)
 	for (i = 0; i < load->depth && !err; i++)
 		vsg_req_free(load->req[i]);
 }
+
+static void *flood_run(void *arg)
+{
+	struct flood *flood = arg;
+	struct vsg_ring *r = flood->r;
+	uint64_t one = 1;
+
+	while (!__atomic_load_n(&flood->stop, __ATOMIC_RELAXED)) {
+		uint16_t used = __atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE);
+
+		__atomic_store_n(&r->avail->idx, vsg_v16(r, vsg_v16(r, used) + r->num),
+				 __ATOMIC_RELEASE);
+		if (write(r->kick, &one, sizeof(one)) < 0)
+			break;
+	}
+	return NULL;
+}
+
+void flood_start(struct flood *flood, struct vsg_ring *r, uint8_t target)
+{
+	struct vsg_req *req = request(r->dev, 0, 0);
+	unsigned int i;
+
+	vsg_cmd_tur(req, target, 0);
+	/* Each entry of the ring is this one. */
+	EXPECT_EQ(0, vsg_exec(r, req, WAIT_MS));
+	EXPECT_EQ(0, vsg_submit(r, req));
+	for (i = 0; i < r->num; i++)
+		r->avail->ring[i] = vsg_v16(r, req->tok.head);
+	*flood = (struct flood) { .r = r };
+	EXPECT_EQ(0, pthread_create(&flood->thread, NULL, flood_run, flood));
+}
+
+void flood_end(struct flood *flood)
+{
+	__atomic_store_n(&flood->stop, true, __ATOMIC_RELAXED);
+	pthread_join(flood->thread, NULL);
+}

@@ -48,4 +48,25 @@ void load_start(struct load *load);
 /* Lets it finish what is under way, and checks that nothing went wrong. */
 void load_end(struct load *load);
 
+/**
+ * struct flood - a guest that keeps a queue full, whatever is answered
+ * @r: the queue; of no use afterwards
+ * @stop: end
+ * @thread: of the guest
+ */
+struct flood {
+	struct vsg_ring *r;
+	bool stop;
+	pthread_t thread;
+};
+
+/**
+ * flood_start() - begin
+ * @flood: to be ended by flood_end()
+ * @r: a queue of a guest that runs
+ * @target: best one that is not there, for it is answered at once
+ */
+void flood_start(struct flood *flood, struct vsg_ring *r, uint8_t target);
+void flood_end(struct flood *flood);
+
 #endif /* LOAD_H */

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: queues can have workers of their own, and change their worker under load. */
 
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -10,7 +14,8 @@
 #define T 1
 #define L 0
 
-enum { QUEUES = 4, DEPTH = 32 };
+/* A ring that a worker does not empty in a pass. */
+enum { QUEUES = 4, DEPTH = 32, RING = 32768 };
 
 int suite_setup(void)
 {
@@ -70,7 +75,7 @@ static int free_worker(struct vsg_dev *dev, unsigned int id)
 
 FIXTURE_SETUP(worker)
 {
-	struct vsg_opts opts = { .nr_io = QUEUES, .ring_size = DEPTH };
+	struct vsg_opts opts = { .nr_io = QUEUES, .ring_size = RING };
 	struct vhost_worker_state state = {};
 	unsigned int i;
 
@@ -181,6 +186,156 @@ TEST(kernel_thread)
 TEST(thread_of_the_owner)
 {
 	thread_kind(false, have_vhost_tasks() ? 1 : 0);
+}
+
+/* How long an ioctl may take beside guests that do what they can, in ms. */
+enum { IOCTL_MS = 2000 };
+
+static void took(int64_t start, const char *what, int64_t *most)
+{
+	int64_t ms = vsg_now_ms() - start;
+
+	WHERE("%s", what);
+	EXPECT_LE(ms, IOCTL_MS * t_factor());
+	WHERE("%s", "");
+	if (ms > *most)
+		*most = ms;
+}
+
+/*
+ * Every queue is full all the time, and polled; with a worker for all of them or one
+ * for each. The owner has its say all the same.
+ */
+static void ioctls_under_flood(struct worker *self, bool one_each)
+{
+	struct flood flood[QUEUES];
+	struct vhost_vring_state state;
+	int64_t start, most = 0;
+	unsigned int i, k;
+
+	for (i = 0; i < QUEUES; i++) {
+		EXPECT_EQ(0, attach(self->dev, i, self->id[one_each ? i : 0]));
+		state = (struct vhost_vring_state) { .index = VSG_IO + i, .num = 10000 };
+		EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+				       &state));
+		flood_start(&flood[i], vsg_io(self->dev, i), T + 1);
+	}
+	for (k = 0; k < 10; k++) {
+		start = vsg_now_ms();
+		EXPECT_EQ(0, vsg_set_mem_table(self->dev));
+		took(start, "SET_MEM_TABLE", &most);
+		for (i = 0; i < QUEUES; i++) {
+			struct vsg_ring *r = vsg_io(self->dev, i);
+
+			state.index = r->index;
+			start = vsg_now_ms();
+			EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_GET_VRING_BASE, &state));
+			took(start, "GET_VRING_BASE", &most);
+			start = vsg_now_ms();
+			EXPECT_EQ(0, vsg_ring_start(r));
+			took(start, "SET_VRING_KICK", &most);
+		}
+	}
+	for (i = 0; i < QUEUES; i++) {
+		unsigned int other = new_worker(self->dev), old;
+
+		old = worker_of(self->dev, VSG_IO + i);
+		EXPECT_EQ(0, attach(self->dev, i, other));
+		if (!one_each && i < QUEUES - 1)
+			continue;
+		start = vsg_now_ms();
+		EXPECT_EQ(0, free_worker(self->dev, old));
+		took(start, "FREE_WORKER", &most);
+	}
+	printf("# at most %lld ms\n", (long long)most);
+	for (i = 0; i < QUEUES; i++)
+		flood_end(&flood[i]);
+	vsg_stop(self->dev);
+	vsg_close(self->dev);
+	self->dev = NULL;
+}
+
+TEST_F_TIMEOUT(worker, ioctls_under_flood, 60)
+{
+	ioctls_under_flood(self, false);
+}
+
+TEST_F_TIMEOUT(worker, ioctls_under_flood_of_each, 60)
+{
+	ioctls_under_flood(self, true);
+}
+
+/* A worker that a process made which shares the owner's memory, and is killed with it. */
+static struct {
+	struct vsg_dev *dev;
+	unsigned int id;
+	int ret;
+	bool done;
+	char stack[65536];
+} sharer;
+
+static int sharer_run(void *arg)
+{
+	struct vhost_worker_state state = {};
+
+	sharer.ret = vsg_ioctl(sharer.dev, VHOST_NEW_WORKER, &state);
+	sharer.id = state.worker_id;
+	__atomic_store_n(&sharer.done, true, __ATOMIC_RELEASE);
+	pause();
+	return 0;
+}
+
+static pid_t sharer_start(struct vsg_dev *dev)
+{
+	pid_t pid;
+
+	sharer.dev = dev;
+	sharer.done = false;
+	pid = clone(sharer_run, sharer.stack + sizeof(sharer.stack),
+		    CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+	ASSERT_NE(-1, pid);
+	while (!__atomic_load_n(&sharer.done, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	ASSERT_EQ(0, sharer.ret);
+	return pid;
+}
+
+static void sharer_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
+TEST_F(worker, killed)
+{
+	unsigned int first = worker_of(self->dev, VSG_CTL);
+	struct vsg_req *req = request(self->dev, 0, 0);
+	struct vsg_ring *r = vsg_io(self->dev, 0);
+	pid_t pid;
+
+	if (!have_vhost_tasks())
+		SKIP("kernel threads are not killed with a process");
+	WHERE("nobody is given to it");
+	pid = sharer_start(self->dev);
+	sharer_kill(pid);
+	EXPECT_EQ(-ENODEV, attach(self->dev, 0, sharer.id));
+	EXPECT_EQ(first, worker_of(self->dev, VSG_IO));
+	ready(r, T, L);
+	EXPECT_EQ(0, free_worker(self->dev, sharer.id));
+
+	WHERE("who was given to it goes on with another");
+	pid = sharer_start(self->dev);
+	EXPECT_EQ(0, attach(self->dev, 0, sharer.id));
+	ready(r, T, L);
+	sharer_kill(pid);
+	vsg_cmd_tur(req, T, L);
+	ASSERT_EQ(0, vsg_submit(r, req));
+	vsg_ring_kick(r);
+	usleep(100000);
+	EXPECT_EQ(0, attach(self->dev, 0, first));
+	EXPECT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	EXPECT_EQ(0, free_worker(self->dev, sharer.id));
+	ready(r, T, L);
 }
 
 /* Workers do not live longer than their device. */

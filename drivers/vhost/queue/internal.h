@@ -24,6 +24,8 @@ void vhost_scsi_life_close(struct vhost_scsi_life *life);
 
 struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
 						u32 id);
+void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
+			     struct vhost_scsi_work *work);
 void vhost_scsi_worker_stop(struct vhost_scsi_worker *w);
 void vhost_scsi_worker_free(struct vhost_scsi_worker *w);
 void vhost_scsi_work_init(struct vhost_scsi_work *work,

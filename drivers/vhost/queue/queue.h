@@ -82,8 +82,8 @@ extern struct workqueue_struct *vhost_scsi_dev_wq;
  * struct vhost_scsi_work - something for a worker to do
  * @node: in the worker's list
  * @flags: bit 0: queued
- * @fn: called by the worker's thread, with the owner's mm. After the thread was killed
- *	it is called without an mm, @w is NULL, and the device will be closed soon
+ * @fn: called by the worker's thread, with the owner's mm; or, if @w->killed, in
+ *	its place, without it
  */
 struct vhost_scsi_work {
 	struct llist_node node;
@@ -129,9 +129,6 @@ struct vhost_scsi_worker {
 	struct vhost_scsi_iov *iov;
 	struct page *pages[VHOST_SCSI_PAGES];
 };
-
-void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
-			     struct vhost_scsi_work *work);
 
 /* notify.c */
 

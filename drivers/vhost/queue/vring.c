@@ -43,8 +43,12 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 	struct vhost_scsi_vq *vq;
 
 	vq = container_of(work, struct vhost_scsi_vq, work);
-	if (!w)
+	if (w->killed) {
+		/* Pairs with VHOST_ATTACH_VRING_WORKER: another goes on. */
+		if (rcu_access_pointer(vq->worker) != w)
+			vhost_scsi_vq_queue(vq);
 		return;
+	}
 	mutex_lock(&vq->mutex);
 	if (vq->running && !vq->broken)
 		vq->ops->handle(vq, w);
@@ -444,16 +448,21 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: as vhost_scsi_vq_get_desc(), but after 0 the guest kicks for the next chain.
+ * Return: as vhost_scsi_vq_get_desc(), but with 0 the guest kicks for the next, or
+ * the worker looks again.
  */
 int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_worker *w)
 {
 	int ret;
 
-	do {
-		ret = vhost_scsi_vq_get_desc(vq, w);
-	} while (!ret && vhost_scsi_vq_enable_notify(vq));
+	ret = vhost_scsi_vq_get_desc(vq, w);
+	if (ret || !vhost_scsi_vq_enable_notify(vq))
+		return ret;
+	ret = vhost_scsi_vq_get_desc(vq, w);
+	/* A guest that takes its index back does not keep the worker here. */
+	if (!ret)
+		vhost_scsi_vq_queue(vq);
 	return ret;
 }
 

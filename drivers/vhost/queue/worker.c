@@ -68,9 +68,7 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 	worker_wake(w);
 }
 
-/* Runs all that is queued. @thread: @w, or NULL if the thread was killed. */
-static void worker_run(struct vhost_scsi_worker *w,
-		       struct vhost_scsi_worker *thread)
+static void worker_run(struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_work *work, *next;
 	struct llist_node *list;
@@ -85,7 +83,7 @@ static void worker_run(struct vhost_scsi_worker *w,
 		 * fn sees what that caller wrote before.
 		 */
 		smp_mb__after_atomic();
-		work->fn(work, thread);
+		work->fn(work, w);
 		cond_resched();
 	}
 }
@@ -120,7 +118,7 @@ static int worker_kthread(void *data)
 			continue;
 		}
 		__set_current_state(TASK_RUNNING);
-		worker_run(w, w);
+		worker_run(w);
 	}
 	__set_current_state(TASK_RUNNING);
 
@@ -150,6 +148,9 @@ static bool worker_task(void *data)
 	struct vhost_scsi_worker *w = data;
 	bool stop;
 
+	/* Woken by somebody who found it by RCU: the device may be gone. */
+	if (w->ended)
+		return false;
 	if (!w->task)
 		w->task = current;
 	/* As in worker_kthread(). */
@@ -160,7 +161,7 @@ static bool worker_task(void *data)
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
-	worker_run(w, w);
+	worker_run(w);
 	return true;
 }
 
@@ -181,9 +182,12 @@ static void worker_orphan(struct work_struct *work)
 	bool stop;
 
 	w = container_of(work, struct vhost_scsi_worker, orphan);
+	/* As in worker_task(). */
+	if (w->ended)
+		return;
 	/* As in worker_kthread(). */
 	stop = smp_load_acquire(&w->stop);
-	worker_run(w, NULL);
+	worker_run(w);
 	if (!stop)
 		return;
 	if (llist_empty(&w->works))

@@ -183,9 +183,13 @@ static int ioctl_vring_worker(struct vhost_scsi_dev *dev, unsigned int cmd,
 	}
 
 	w = xa_load(&dev->workers, arg.worker_id);
-	if (!w || READ_ONCE(w->stop))
+	if (!w || READ_ONCE(w->stop) || READ_ONCE(w->killed))
 		return -ENODEV;
 	attach(vq, w);
+	/* Pairs with worker_run(): if the work is queued still, vq_work() sees @w. */
+	smp_mb();
+	/* What came while the old one was killed. */
+	vhost_scsi_vq_queue(vq);
 	return 0;
 }
 

@@ -319,7 +319,7 @@ static void control_handle(struct vhost_scsi_vq *vq,
 		control_start(vq, w);
 	}
 	if (n == WEIGHT)
-		vhost_scsi_worker_queue(w, &vq->work);
+		vhost_scsi_vq_queue(vq);
 }
 
 const struct vhost_scsi_vq_ops vhost_scsi_control_ops = {

@@ -13,6 +13,8 @@
 
 /* Events that may wait for the worker or a buffer. Further ones are missed (5.6.6.3.2). */
 #define MAX_EVENTS	128
+/* Events at a time, before other queues of the worker have their turn. */
+#define WEIGHT		64
 
 struct event {
 	struct list_head node;
@@ -170,8 +172,7 @@ static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	unsigned int n;
 	struct event *e;
 
-	/* The limit gives other queues a turn, even if the guest always adds buffers. */
-	for (n = 0; n <= vq->ring.num; n++) {
+	for (n = 0; n < WEIGHT; n++) {
 		if (!events_wait(ev) || vhost_scsi_vq_next_desc(vq, w) <= 0)
 			return;
 		e = event_pop(ev);
@@ -179,7 +180,7 @@ static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 			vhost_scsi_events_set_missed(ev, true);
 		kfree(e);
 	}
-	vhost_scsi_worker_queue(w, &vq->work);
+	vhost_scsi_vq_queue(vq);
 }
 
 const struct vhost_scsi_vq_ops vhost_scsi_event_ops = {

@@ -377,7 +377,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (batch.nr == BATCH)
 			batch_submit(vq, &batch);
 		if (turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
-			vhost_scsi_worker_queue(w, &vq->work);
+			vhost_scsi_vq_queue(vq);
 			break;
 		}
 	}
@@ -392,15 +392,11 @@ static void request_handle(struct vhost_scsi_vq *vq,
 {
 	struct turn turn = { .nr = 0 };
 
-	do {
-		if (!request_pass(vq, w, &turn))
-			return;
-		if (vhost_scsi_vq_poll(vq, w)) {
-			/* Release vq->mutex between passes, so that ioctls get it. */
-			vhost_scsi_worker_queue(w, &vq->work);
-			return;
-		}
-	} while (vhost_scsi_vq_enable_notify(vq));
+	if (!request_pass(vq, w, &turn))
+		return;
+	/* Ioctls want the mutex, too, however busy it is, or seems to be. */
+	if (vhost_scsi_vq_poll(vq, w) || vhost_scsi_vq_enable_notify(vq))
+		vhost_scsi_vq_queue(vq);
 }
 
 const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
