@@ -120,9 +120,11 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 
 	if (atomic_long_add_return(len, bounced(t)) > MAX_BYTES)
 		goto err;
+	/* At the owner's memory limit the command fails, and no process is killed. */
 	t->bounce_order = block_order(t->se_cmd.se_dev);
 	t->bounce = sgl_alloc_order(len, t->bounce_order, false,
-				    GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN,
+				    GFP_KERNEL_ACCOUNT | __GFP_ZERO |
+				    __GFP_NOWARN | __GFP_RETRY_MAYFAIL,
 				    &t->bounce_nents);
 	if (!t->bounce)
 		goto err;

@@ -97,6 +97,7 @@ struct vhost_scsi_work {
  * @attached: number of queues that it serves; under dev->mutex
  * @dev: the device; the worker is one of its users
  * @mm: the owner's, if the worker is a kernel thread
+ * @cred: of the user whose process a kernel thread counts as; with a reference
  * @vtsk: the vhost task; NULL: the worker is a kernel thread
  * @task: of a kernel thread, with a reference; of a vhost task, set by itself
  * @works: what the worker has to do
@@ -115,6 +116,7 @@ struct vhost_scsi_worker {
 	unsigned int attached;
 	struct vhost_scsi_dev *dev;
 	struct mm_struct *mm;
+	const struct cred *cred;
 	struct vhost_task *vtsk;
 	struct task_struct *task;
 	struct llist_head works;

@@ -5,7 +5,8 @@
  * If the kernel has vhost tasks, a worker is one: a thread of the owner's process,
  * which counts against the owner's limits, is in its cgroups, and is killed with it.
  * Otherwise, or if the owner asks for it, a worker is a kernel thread in the owner's
- * cgroups, which uses the owner's mm.
+ * cgroups, which uses the owner's mm. It counts as a process of the owner's user, and
+ * the memory that it allocates is charged to the owner.
  *
  * Closing a device does not wait for its workers, because a backend that hangs may
  * keep a worker in a submission for any time. A worker is a user of the device, holds
@@ -14,11 +15,15 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/cgroup.h>
+#include <linux/cred.h>
 #include <linux/kthread.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
 #include "internal.h"
 
@@ -97,12 +102,72 @@ static void worker_end(struct vhost_scsi_worker *w)
 	vhost_scsi_life_put(&dev->life);
 }
 
-static int worker_kthread(void *data)
-{
-	struct vhost_scsi_worker *w = data;
-	bool stop;
+/*
+ * Kernel threads.
+ */
 
-	kthread_use_mm(w->mm);
+static void process_uncharge(const struct cred *cred)
+{
+	struct ucounts *uc;
+
+	for (uc = cred->ucounts; uc; uc = uc->ns->ucounts)
+		atomic_long_dec(&uc->rlimit[UCOUNT_RLIMIT_NPROC]);
+	put_cred(cred);
+}
+
+/*
+ * One more process of the caller, in its user namespace and those above, within what
+ * fork() would allow. Return: what process_uncharge() is owed; or an ERR_PTR.
+ */
+static const struct cred *process_charge(void)
+{
+	const struct cred *cred = get_current_cred();
+	long n, max = min_t(unsigned long, rlimit(RLIMIT_NPROC), LONG_MAX);
+	struct ucounts *uc;
+	bool over = false;
+
+	for (uc = cred->ucounts; uc; uc = uc->ns->ucounts) {
+		n = atomic_long_inc_return(&uc->rlimit[UCOUNT_RLIMIT_NPROC]);
+		over |= n < 0 || n > max;
+		max = get_userns_rlimit_max(uc->ns, UCOUNT_RLIMIT_NPROC);
+	}
+	if (!over || uid_eq(cred->uid, GLOBAL_ROOT_UID) ||
+	    capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN))
+		return cred;
+	process_uncharge(cred);
+	return ERR_PTR(-EAGAIN);
+}
+
+/**
+ * struct kthread_start - a kernel thread begins
+ * @w: the worker
+ * @owner: whose cgroups it is to live in
+ * @ret: whether it could enter them
+ * @done: @ret is valid
+ */
+struct kthread_start {
+	struct vhost_scsi_worker *w;
+	struct task_struct *owner;
+	int ret;
+	struct completion done;
+};
+
+/*
+ * The thread enters the cgroups itself: cpuset's (6.1) asks whether the caller may
+ * change the thread's scheduling, and an owner without capabilities may not.
+ */
+static int kthread_enter(struct kthread_start *start)
+{
+	int ret = cgroup_attach_task_all(start->owner, current);
+
+	start->ret = ret;
+	complete(&start->done);
+	return ret;
+}
+
+static void kthread_serve(struct vhost_scsi_worker *w)
+{
+	bool stop;
 
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -121,13 +186,79 @@ static int worker_kthread(void *data)
 		worker_run(w);
 	}
 	__set_current_state(TASK_RUNNING);
+}
 
+static int worker_kthread(void *data)
+{
+	struct vhost_scsi_worker *w = ((struct kthread_start *)data)->w;
+	struct mem_cgroup *memcg;
+	int ret;
+
+	ret = kthread_enter(data);
+	/* start_kthread() waits for the thread's end. */
+	if (ret)
+		return ret;
+
+	kthread_use_mm(w->mm);
+	memcg = get_mem_cgroup_from_mm(w->mm);
+	set_active_memcg(memcg);
+	kthread_serve(w);
+	set_active_memcg(NULL);
+	mem_cgroup_put(memcg);
 	kthread_unuse_mm(w->mm);
 	mmput(w->mm);
+
+	process_uncharge(w->cred);
 	worker_end(w);
 	module_put_and_kthread_exit(0);
 	return 0;
 }
+
+static int start_kthread(struct vhost_scsi_worker *w, const char *name)
+{
+	struct kthread_start start = { .w = w, .owner = current };
+	int ret;
+
+	w->cred = process_charge();
+	if (IS_ERR(w->cred))
+		return PTR_ERR(w->cred);
+	w->mm = get_task_mm(current);
+	if (!w->mm) {
+		ret = -ESRCH;
+		goto err_charge;
+	}
+	w->task = kthread_create(worker_kthread, &start, "%s", name);
+	if (IS_ERR(w->task)) {
+		ret = PTR_ERR(w->task);
+		goto err_mm;
+	}
+	get_task_struct(w->task);
+	/* Of the thread, from here on. */
+	vhost_scsi_life_get(&w->dev->life);
+	__module_get(THIS_MODULE);
+
+	init_completion(&start.done);
+	wake_up_process(w->task);
+	/* It waits for locks of cgroups only. */
+	wait_for_completion(&start.done);
+	if (!start.ret)
+		return 0;
+
+	kthread_stop(w->task);
+	put_task_struct(w->task);
+	module_put(THIS_MODULE);
+	vhost_scsi_life_put(&w->dev->life);
+	ret = start.ret;
+err_mm:
+	mmput(w->mm);
+err_charge:
+	process_uncharge(w->cred);
+	return ret;
+}
+
+/*
+ * vhost tasks.
+ */
 
 /*
  * A vhost task exits only in vhost_task_stop(), which waits for it. So a worker that
@@ -153,7 +284,7 @@ static bool worker_task(void *data)
 		return false;
 	if (!w->task)
 		w->task = current;
-	/* As in worker_kthread(). */
+	/* As in kthread_serve(). */
 	stop = smp_load_acquire(&w->stop);
 	if (llist_empty(&w->works)) {
 		if (stop)
@@ -185,7 +316,7 @@ static void worker_orphan(struct work_struct *work)
 	/* As in worker_task(). */
 	if (w->ended)
 		return;
-	/* As in worker_kthread(). */
+	/* As in kthread_serve(). */
 	stop = smp_load_acquire(&w->stop);
 	worker_run(w);
 	if (!stop)
@@ -228,37 +359,6 @@ static int start_task(struct vhost_scsi_worker *w, const char *name)
 	__module_get(THIS_MODULE);
 	vhost_task_start(w->vtsk);
 	return 0;
-}
-
-static int start_kthread(struct vhost_scsi_worker *w, const char *name)
-{
-	int ret;
-
-	w->mm = get_task_mm(current);
-	if (!w->mm)
-		return -ESRCH;
-	w->task = kthread_create(worker_kthread, w, "%s", name);
-	if (IS_ERR(w->task)) {
-		ret = PTR_ERR(w->task);
-		goto err_mm;
-	}
-	get_task_struct(w->task);
-
-	ret = cgroup_attach_task_all(current, w->task);
-	if (ret)
-		goto err_task;
-
-	vhost_scsi_life_get(&w->dev->life);
-	__module_get(THIS_MODULE);
-	wake_up_process(w->task);
-	return 0;
-
-err_task:
-	kthread_stop(w->task);
-	put_task_struct(w->task);
-err_mm:
-	mmput(w->mm);
-	return ret;
 }
 
 /**
