@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: a command that a TMF ended is never GOOD, and is answered before the TMF. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,6 +73,62 @@ static void backend_release(struct tmf *self)
 {
 	EXPECT_EQ(0, lio("unhang hang"));
 	self->hung = false;
+}
+
+/*
+ * A queue of its greatest size, full, whose worker has no processor as yet: a function is
+ * answered after the READ that is the last of 32768, not before it began.
+ */
+TEST_TIMEOUT(behind_a_full_ring, 60)
+{
+	enum { FULL = 32768 };
+	struct vsg_opts opts = { .ring_size = FULL, .mem_size = 64 << 20 };
+	struct vhost_worker_state state = {};
+	struct vhost_vring_worker vw = { .index = VSG_IO };
+	pid_t workers[2], first;
+	struct vsg_req *req, *none;
+	struct vsg_dev *dev;
+	struct vsg_ctl *ctl;
+	struct vsg_ring *r;
+	struct hog hog;
+	unsigned int i;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("one processor");
+	ASSERT_EQ(0, vsg_open(&dev, &opts));
+	ASSERT_EQ(1, threads_named("vhost-", &first, 1));
+	if (vsg_ioctl(dev, VHOST_NEW_WORKER, &state) == -ENOTTY)
+		SKIP("no worker ioctls in this module");
+	vw.worker_id = state.worker_id;
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_ATTACH_VRING_WORKER, &vw));
+	ASSERT_EQ(2, threads_named("vhost-", workers, 2));
+	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	r = vsg_io(dev, 0);
+	ready(r, T, LUN_RAM);
+	ctl = vsg_ctl_alloc(dev);
+	none = request(dev, 0, 0);
+	req = request(dev, 0, BLOCK);
+	vsg_cmd_tur(none, T + 1, 0);
+	exec(r, none);
+
+	hog_start(&hog, workers[workers[0] == first]);
+	ASSERT_EQ(0, vsg_submit(r, none));
+	for (i = 2; i < FULL; i++)
+		vsg_ring_add_head(r, NULL, none->tok.head);
+	vsg_cmd_rw(req, T, LUN_RAM, false, 0, 1, BLOCK);
+	ASSERT_EQ(0, vsg_submit(r, req));
+	vsg_ring_publish(r);
+	vsg_ring_kick(r);
+	ASSERT_EQ(0, vsg_tmf_submit(ctl, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T,
+				    LUN_RAM, 0));
+	vsg_ring_kick(&dev->ring[VSG_CTL]);
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&ctl->tok, 500));
+	hog_end(&hog);
+	EXPECT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
+	/* The last entry of the used ring is not the READ's: the others' were answered. */
+	EXPECT_EQ((uint16_t)(r->used_idx + FULL), vsg_v16(r, r->used->idx));
+	vsg_stop(dev);
+	vsg_close(dev);
 }
 
 /* A command on its way to a backend that does not answer yet. */

@@ -227,7 +227,8 @@ struct vhost_scsi_vq_ops {
  * @poll: state of polling; under @mutex
  * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
- * @handled: all chains before this index of the avail ring were submitted or answered
+ * @handled: counts chains that were submitted or answered; its low 16 bits are an index
+ *	     of the avail ring
  * @maps: mappings of the descriptor table, the driver area and the device area, from
  *	  start to drain
  * @ring: the ring; avail side under @mutex, used side under @used_lock
@@ -266,7 +267,7 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_poll poll;
 	bool running;
 	bool broken;
-	u16 handled;
+	unsigned long handled;
 	struct vhost_scsi_map maps[3];
 	struct vhost_scsi_ring ring;
 	struct vhost_scsi_worker __rcu *worker;
@@ -306,8 +307,10 @@ static inline __virtio32 vhost_scsi_to32(const struct vhost_scsi_vq *vq, u32 v)
 	return __cpu_to_virtio32(vq->ring.le, v);
 }
 
-u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
-bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx);
+unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
+void vhost_scsi_vq_handled(struct vhost_scsi_vq *vq);
+bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq,
+			      unsigned long count);
 void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,

@@ -169,6 +169,15 @@ bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq)
 	       vq->addr.used_user_addr;
 }
 
+/* The count goes on to where its low bits are @idx, at once or by less than 65536. */
+static void handle_up_to(struct vhost_scsi_vq *vq, u16 idx)
+{
+	unsigned long count = vq->handled + (u16)(idx - (u16)vq->handled);
+
+	/* Pairs with vhost_scsi_vq_is_handled() and vhost_scsi_vq_avail(). */
+	smp_store_release(&vq->handled, count);
+}
+
 /**
  * vhost_scsi_vq_start - map the ring and run the queue
  * @vq: set up, not running
@@ -209,7 +218,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->ring.last_avail = vq->base;
-	vq->handled = vq->base;
+	handle_up_to(vq, vq->base);
 	point_ring(vq);
 	vhost_scsi_ring_start(&vq->ring);
 	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
@@ -336,41 +345,60 @@ static u16 vq_avail(struct vhost_scsi_vq *vq)
  * @vq: the queue
  *
  * Context: process.
- * Return: the guest's avail index, for vhost_scsi_vq_handled().
+ * Return: what vq->handled will be then, for vhost_scsi_vq_is_handled(). It is wider
+ * than the guest's index: that cannot tell a full ring of 32768 from one that is
+ * behind.
  */
-u16 vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
+unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
 {
-	u16 idx;
+	unsigned long count;
 
 	if (!vhost_scsi_vq_tryget(vq))
 		return 0;
-	idx = vq_avail(vq);
+	count = READ_ONCE(vq->handled);
+	/* Pairs with handle_up_to(): the index was this far at the least. */
+	smp_rmb();
+	count += (u16)(vq_avail(vq) - (u16)count);
 	vhost_scsi_vq_put(vq);
-	return idx;
+	return count;
 }
 
 /**
- * vhost_scsi_vq_handled - were all chains up to an index handled
+ * vhost_scsi_vq_handled - all chains that were taken are dealt with
+ * @vq: running
+ *
+ * What became of them is seen by who sees vhost_scsi_vq_is_handled().
+ *
+ * Context: @vq->mutex is held.
+ */
+void vhost_scsi_vq_handled(struct vhost_scsi_vq *vq)
+{
+	handle_up_to(vq, vq->ring.last_avail);
+}
+
+/**
+ * vhost_scsi_vq_is_handled - were the chains up to a count dealt with
  * @vq: the queue
- * @idx: return value of vhost_scsi_vq_avail()
+ * @count: what vhost_scsi_vq_avail() said
  *
  * If not, the worker is queued.
  *
  * Context: process.
  * Return: true if they were, or if the worker gets no more chains from the queue.
  */
-bool vhost_scsi_vq_handled(struct vhost_scsi_vq *vq, u16 idx)
+bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq, unsigned long count)
 {
-	u16 handled;
+	unsigned long handled;
 	bool ret;
 
 	if (!vhost_scsi_vq_tryget(vq))
 		return true;
-	handled = READ_ONCE(vq->handled);
+	/* Pairs with handle_up_to(): their slots are seen busy. */
+	handled = smp_load_acquire(&vq->handled);
 	ret = !READ_ONCE(vq->running) || READ_ONCE(vq->broken) ||
-	      READ_ONCE(vq->dev->closed) || (s16)(idx - handled) <= 0 ||
-	      /* the queue was stopped, and started again at another index */
-	      vq_avail(vq) == handled;
+	      READ_ONCE(vq->dev->closed) || (long)(handled - count) >= 0 ||
+	      /* it was stopped meanwhile, and began elsewhere */
+	      vq_avail(vq) == (u16)handled;
 	if (!ret)
 		vhost_scsi_vq_queue(vq);
 	vhost_scsi_vq_put(vq);

@@ -36,7 +36,8 @@
  * @step: the next step
  * @epoch: set after fetch; requests with a greater epoch came after the function
  * @tries: how often @step ran
- * @avail: for each request queue, the avail index up to which chains are fetched
+ * @avail: for each request queue, vq->handled when the chains before the function are
+ *	   fetched
  */
 struct control_tmf {
 	struct vhost_scsi_tmf tmf;
@@ -46,7 +47,7 @@ struct control_tmf {
 	void (*step)(struct control_tmf *ct);
 	u64 epoch;
 	unsigned int tries;
-	u16 avail[];
+	unsigned long avail[];
 };
 
 static void answer_now(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
@@ -216,8 +217,8 @@ static void tmf_fetch(struct control_tmf *ct)
 	bool more = false;
 
 	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
-		if (!vhost_scsi_vq_handled(&dev->vqs[i],
-					   ct->avail[i - VHOST_SCSI_VQ_IO]))
+		if (!vhost_scsi_vq_is_handled(&dev->vqs[i],
+					      ct->avail[i - VHOST_SCSI_VQ_IO]))
 			more = true;
 	if (more) {
 		ct->tries++;

@@ -327,7 +327,7 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 	for (i = 0; i < batch->nr; i++)
 		vhost_scsi_target_submit(&batch->slots[i]->cmd);
 	batch->nr = 0;
-	WRITE_ONCE(vq->handled, vq->ring.last_avail);
+	vhost_scsi_vq_handled(vq);
 }
 
 static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
