@@ -8,6 +8,7 @@
 #define _VHOST_SCSI_COMPAT_SUPPORTED_H
 
 #include <linux/build_bug.h>
+#include <linux/kconfig.h>
 #include <linux/stringify.h>
 
 #ifdef COMPAT_OTHER_KERNEL
@@ -15,5 +16,9 @@
 static_assert(0, "vhost-lio is for Linux " __stringify(COMPAT_OTHER_KERNEL)
 	      ", and this is another kernel. To try it anyway: make FORCE_KERNEL=1");
 #endif
+
+/* Debian's kernels have it by KVM. */
+static_assert(IS_ENABLED(CONFIG_MMU_NOTIFIER),
+	      "vhost-lio needs a kernel with CONFIG_MMU_NOTIFIER");
 
 #endif /* _VHOST_SCSI_COMPAT_SUPPORTED_H */

@@ -300,6 +300,8 @@ TEST_F(owner, rings)
 		  ADDR(.index = 2, .used_user_addr = 0x1002), EINVAL },
 		{ "addr, avail misaligned", VHOST_SET_VRING_ADDR,
 		  ADDR(.index = 2, .avail_user_addr = 0x1001), EINVAL },
+		{ "addr, desc misaligned", VHOST_SET_VRING_ADDR,
+		  ADDR(.index = 2, .desc_user_addr = 0x1008), EINVAL },
 		{ "addr, log misaligned", VHOST_SET_VRING_ADDR,
 		  ADDR(.index = 2, .log_guest_addr = 0x1002), EINVAL },
 		{ "addr, unknown flag", VHOST_SET_VRING_ADDR,

@@ -221,7 +221,7 @@ struct vhost_scsi_vq_ops {
  * @base: next avail index, as set, while the ring does not run; under @mutex
  * @addr: the ring in the owner's memory, as set; under @mutex
  * @ring_set: @addr was set since the device was last bound; under dev->mutex
- * @big_endian: VHOST_SET_VRING_ENDIAN; under @mutex
+ * @big_endian: VHOST_SET_VRING_ENDIAN, for guests without VERSION_1; under @mutex
  * @busyloop: VHOST_SET_VRING_BUSYLOOP_TIMEOUT in microseconds; 0: dev->poll_us;
  *	      under @mutex
  * @poll: state of polling; under @mutex

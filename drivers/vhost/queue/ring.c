@@ -9,6 +9,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/kernel.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include "ring.h"
@@ -179,6 +180,8 @@ int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
 			ret = -EIO;
 			break;
 		}
+		/* The guest's, and what it leads to is the guest's next index. */
+		i = array_index_nospec(i, ring->num);
 
 		memcpy(&desc, &ring->desc[i], sizeof(desc));
 		/* The compiler must not read the descriptor from guest memory again. */

@@ -82,6 +82,7 @@ void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 	vq->dev = dev;
 	vq->index = index;
 	vq->num = 1;
+	vq->big_endian = !virtio_legacy_is_little_endian();
 	vhost_scsi_work_init(&vq->work, vq_work);
 	vhost_scsi_work_init(&vq->stop_work, vq_stop_work);
 	vhost_scsi_notify_init(vq);
@@ -105,7 +106,7 @@ void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
 	vq->stop_work.flags = 0;
 	vq->num = 1;
 	vq->base = 0;
-	vq->big_endian = false;
+	vq->big_endian = !virtio_legacy_is_little_endian();
 	vq->busyloop = 0;
 	memset(&vq->poll, 0, sizeof(vq->poll));
 	mutex_unlock(&vq->mutex);
@@ -214,7 +215,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	memcpy(vq->maps, maps, sizeof(maps));
 	vq->ring.num = vq->num;
 	vq->ring.le = vhost_scsi_has(dev, VIRTIO_F_VERSION_1) ||
-		      (virtio_legacy_is_little_endian() && !vq->big_endian);
+		      !vq->big_endian;
 	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->ring.last_avail = vq->base;
@@ -462,12 +463,13 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 
-	if (vhost_scsi_ring_enable_notify(ring)) {
+	bool more = vhost_scsi_ring_enable_notify(ring);
+
+	if (more)
 		vhost_scsi_ring_disable_notify(ring);
-		return true;
-	}
+	/* The flags or the event index, which is its last field. */
 	vhost_scsi_vq_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
-	return false;
+	return more;
 }
 
 /**

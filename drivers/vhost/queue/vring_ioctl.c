@@ -65,7 +65,8 @@ static int set_addr(struct vhost_scsi_vq *vq, const void __user *argp)
 	    (unsigned long)addr.avail_user_addr != addr.avail_user_addr ||
 	    (unsigned long)addr.used_user_addr != addr.used_user_addr)
 		return -EFAULT;
-	if (addr.avail_user_addr & (VRING_AVAIL_ALIGN_SIZE - 1) ||
+	if (addr.desc_user_addr & (VRING_DESC_ALIGN_SIZE - 1) ||
+	    addr.avail_user_addr & (VRING_AVAIL_ALIGN_SIZE - 1) ||
 	    addr.used_user_addr & (VRING_USED_ALIGN_SIZE - 1) ||
 	    addr.log_guest_addr & (VRING_USED_ALIGN_SIZE - 1))
 		return -EINVAL;

@@ -5,6 +5,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
@@ -173,7 +174,7 @@ static int ioctl_vring_worker(struct vhost_scsi_dev *dev, unsigned int cmd,
 		return -EFAULT;
 	if (arg.index >= dev->nvqs)
 		return -ENOBUFS;
-	vq = &dev->vqs[arg.index];
+	vq = &dev->vqs[array_index_nospec(arg.index, dev->nvqs)];
 
 	if (cmd == VHOST_GET_VRING_WORKER) {
 		w = rcu_dereference_protected(vq->worker,

@@ -24,6 +24,7 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/nospec.h>
 #include <linux/virtio_byteorder.h>
 
 #include "address.h"
@@ -217,7 +218,7 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 	head = le16_to_cpu((__force __le16)READ_ONCE(ring->avail->ring[slot]));
 	if (head >= ring->num)
 		return false;
-	desc = &ring->desc[head];
+	desc = &ring->desc[array_index_nospec(head, ring->num)];
 	gpa = le64_to_cpu((__force __le64)READ_ONCE(desc->addr));
 	if ((__force __le16)READ_ONCE(desc->flags) !=
 	    cpu_to_le16(VRING_DESC_F_INDIRECT) ||
