@@ -634,9 +634,12 @@ int vhost_scsi_target_register(void)
 {
 	int ret;
 
-	ret = vhost_scsi_turns_init();
+	ret = vhost_scsi_fabric_setup();
 	if (ret)
 		return ret;
+	ret = vhost_scsi_turns_init();
+	if (ret)
+		goto fabric;
 	ret = vhost_scsi_fences_init();
 	if (ret)
 		goto turns;
@@ -646,6 +649,8 @@ int vhost_scsi_target_register(void)
 	vhost_scsi_fences_exit();
 turns:
 	vhost_scsi_turns_exit();
+fabric:
+	vhost_scsi_fabric_cleanup();
 	return ret;
 }
 
@@ -654,4 +659,5 @@ void vhost_scsi_target_unregister(void)
 	target_unregister_template(&vhost_scsi_fabric_ops);
 	vhost_scsi_fences_exit();
 	vhost_scsi_turns_exit();
+	vhost_scsi_fabric_cleanup();
 }

@@ -10,6 +10,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/virtio_scsi.h>
 #include <scsi/scsi_common.h>
 #include <scsi/scsi_eh.h>
@@ -17,6 +18,12 @@
 #include <target/target_core_task_attr.h>
 
 #include "target.h"
+
+/* Data of a command that ends in the interrupt of its backend. */
+#define INTERRUPT_BYTES	SZ_256K
+
+/* Its items never sleep, so that no guest can occupy it. */
+static struct workqueue_struct *finish_wq;
 
 const size_t vhost_scsi_target_cmd_size = sizeof(struct vhost_scsi_tcmd);
 
@@ -97,7 +104,7 @@ static u32 residual(const struct se_cmd *se_cmd,
 	return min(resid, cmd->data_len);
 }
 
-static void finish(struct vhost_scsi_cmd *cmd)
+static void finish_now(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
@@ -129,6 +136,30 @@ static void finish(struct vhost_scsi_cmd *cmd)
 		vhost_scsi_fence_free(t->fence);
 	}
 	vhost_scsi_cmd_done(cmd);
+}
+
+static void finish_work(struct work_struct *work)
+{
+	struct vhost_scsi_tcmd *t;
+
+	t = container_of(work, struct vhost_scsi_tcmd, finish);
+	finish_now(vhost_scsi_cmd(t));
+}
+
+/*
+ * Copying data back and unpinning pages takes time for each page. For a command with
+ * much data that is too long for the interrupt of a backend.
+ */
+static void finish(struct vhost_scsi_cmd *cmd)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
+	if (cmd->data_len > INTERRUPT_BYTES && (in_interrupt() || irqs_disabled())) {
+		INIT_WORK(&t->finish, finish_work);
+		queue_work(finish_wq, &t->finish);
+	} else {
+		finish_now(cmd);
+	}
 }
 
 /* The backend hands the CDB on, and the device judges it. */
@@ -488,4 +519,16 @@ void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd)
 	/* Linux makes ABORTED an I/O error: only for who asked for it. */
 	t->verdict = t->lun && vhost_scsi_lun_aborts(t->lun, se_cmd->tag) ?
 		     VIRTIO_SCSI_S_ABORTED : VIRTIO_SCSI_S_RESET;
+}
+
+int vhost_scsi_fabric_setup(void)
+{
+	finish_wq = alloc_workqueue("vhost_scsi_finish",
+				    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return finish_wq ? 0 : -ENOMEM;
+}
+
+void vhost_scsi_fabric_cleanup(void)
+{
+	destroy_workqueue(finish_wq);
 }

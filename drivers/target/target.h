@@ -208,6 +208,7 @@ struct vhost_scsi_endpoint {
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @undone: LIO's GOOD is of what undid the command
+ * @finish: for the end of a command with much data, if it comes in an interrupt
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
  * @sense_used: @sense is to be zeroed before the next command, as LIO expects it
  * @sense: LIO writes it
@@ -226,6 +227,7 @@ struct vhost_scsi_tcmd {
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
 	bool takes_turn;
+	struct work_struct finish;
 	bool pr_capabilities;
 	bool undone;
 	u8 verdict;
@@ -265,6 +267,8 @@ void vhost_scsi_tpg_put(struct vhost_scsi_tpg *tpg);
 /* fabric.c */
 
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
+int vhost_scsi_fabric_setup(void);
+void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
 int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd);
 void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: of a command with much data nothing is copied in its backend's interrupt. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "support.h"
+
+#define T 1
+#define TRACE "/sys/kernel/tracing"
+#define COPY "vhost_scsi_bounce_copy_back"
+
+enum { CUT = 256, LARGE = 48 << 20, SMALL = 64 << 10 };
+
+int suite_setup(void)
+{
+	/* Its timer completes, in an interrupt. */
+	return lio_suite("block irq 64 1000000; tpg " WWN_A " 1; lun " WWN_A
+			 " 1 0 irq");
+}
+
+void suite_teardown(void)
+{
+	write_file(TRACE "/current_tracer", "nop");
+	write_file(TRACE "/set_ftrace_filter", "");
+	lio_suite_end();
+}
+
+/* How often the copy was traced: in all, and in interrupts or with them off. */
+static void traced(unsigned int *all, unsigned int *in_interrupts)
+{
+	FILE *f = fopen(TRACE "/trace", "r");
+	char line[512], flags[8];
+
+	*all = 0;
+	*in_interrupts = 0;
+	ASSERT_TRUE(f);
+	while (fgets(line, sizeof(line), f)) {
+		const char *cpu = strstr(line, " [");
+
+		/* task-pid [cpu] flags time: function <-caller */
+		if (!strstr(line, COPY) || *line == '#' || !cpu ||
+		    sscanf(cpu, " [%*d] %7s", flags) != 1)
+			continue;
+		++*all;
+		*in_interrupts += flags[0] != '.' || flags[2] != '.';
+	}
+	fclose(f);
+}
+
+/* A read that needs a buffer of the host: the guest's is cut within a block. */
+static void misaligned_read(struct vsg_ring *r, struct vsg_req *req, uint32_t bytes)
+{
+	uint64_t gpa = vsg_gpa(&r->dev->mem, req->data_in);
+
+	vsg_cmd_rw(req, T, 0, false, 0, bytes / BLOCK, BLOCK);
+	req->nseg = 2;
+	vsg_req_seg(req, gpa, CUT, VRING_DESC_F_WRITE);
+	vsg_req_seg(req, gpa + CUT, bytes - CUT, VRING_DESC_F_WRITE);
+	exec(r, req);
+	EXPECT_TRUE(vsg_good(req));
+}
+
+TEST_TIMEOUT(large_read, 60)
+{
+	struct vsg_opts opts = { .mem_size = LARGE + (4 << 20) };
+	unsigned int all, in_interrupts, i;
+	struct vsg_req *req;
+	struct vsg_dev *dev;
+
+	if (write_file(TRACE "/set_ftrace_filter", COPY))
+		SKIP("no tracer of functions, or another module");
+	ASSERT_EQ(0, write_file(TRACE "/current_tracer", "function"));
+	dev = guest(WWN_A, &opts);
+	ready(vsg_io(dev, 0), T, 0);
+	req = request(dev, 0, LARGE);
+
+	for (i = 0; i < 4; i++)
+		misaligned_read(vsg_io(dev, 0), req, LARGE);
+	traced(&all, &in_interrupts);
+	EXPECT_EQ(4, all);
+	EXPECT_EQ(0, in_interrupts);
+
+	WHERE("little data ends where it comes");
+	misaligned_read(vsg_io(dev, 0), req, SMALL);
+	traced(&all, &in_interrupts);
+	EXPECT_EQ(5, all);
+	guest_end(dev);
+}
