@@ -39,3 +39,8 @@ MODULE_LICENSE("GPL");
 MODULE_VERSION(__stringify(VHOST_LIO_VERSION));
 /* rtslib-fb loads the module by this name. */
 MODULE_ALIAS("tcm_vhost");
+/*
+ * QEMU takes the number of memory regions from the kernel's own vhost, whose parameter
+ * max_mem_regions is the administrator's, and 64 where that is not loaded.
+ */
+MODULE_SOFTDEP("pre: vhost");
