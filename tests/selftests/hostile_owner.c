@@ -138,7 +138,7 @@ static int64_t p99(struct vsg_ring *r, struct vsg_req *req, int seconds)
 }
 
 /* What a neighbour's command may take longer by, in 99 of 100 cases: a few time slices. */
-enum { BESIDE_US = 50000 };
+enum { BESIDE_US = 200000 };
 
 static void beside(bool kernel_threads)
 {
