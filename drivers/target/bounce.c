@@ -96,8 +96,8 @@ static void copy(struct scatterlist *dst, unsigned int dst_nents,
 }
 
 /*
- * Of the pages of a bounce buffer, so that none of them ends within a block. Blocks
- * can be larger than a page since Linux 6.15.
+ * Returns the order of the pages of a bounce buffer, so that no page ends within a block.
+ * Since Linux 6.15 a block can be larger than a page.
  */
 static unsigned int block_order(const struct se_device *dev)
 {

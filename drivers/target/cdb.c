@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the first bytes of a CDB tell.
+ * What a CDB says about its command.
  *
- * LIO moves data in the direction that the fabric names, whatever the CDB
- * says: a READ that came with data-out would be executed as a write.
+ * LIO transfers data in the direction that the fabric names, even if the CDB has another
+ * one: it would execute a READ with data-out as a write.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -155,11 +155,11 @@ static struct op op_of(const u8 *cdb)
 }
 
 /**
- * vhost_scsi_cdb_fits - does the data go where the CDB wants it
+ * vhost_scsi_cdb_fits - does the direction of the buffer fit the CDB
  * @cdb: at least 16 bytes, 32 for a variable length CDB
- * @dir: where the guest's buffer goes
+ * @dir: direction of the guest's buffer
  *
- * Return: false when the command cannot mean this buffer.
+ * Return: false if the command cannot use this buffer.
  */
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir)
 {
@@ -222,10 +222,10 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba)
 }
 
 /**
- * vhost_scsi_cdb_moves_no_data - has it no data although it names blocks
+ * vhost_scsi_cdb_moves_no_data - does the CDB name blocks and transfer no data
  * @cdb: the CDB
  *
- * LIO counts those blocks as data, and finds that the guest has no buffer.
+ * LIO counts these blocks as data, and finds that the guest has no buffer for them.
  */
 bool vhost_scsi_cdb_moves_no_data(const u8 *cdb)
 {
@@ -235,7 +235,7 @@ bool vhost_scsi_cdb_moves_no_data(const u8 *cdb)
 		return true;
 	case VERIFY:
 	case VERIFY_16:
-		/* SBC-4: BYTCHK 00b, nothing to compare with. */
+		/* SBC-4: with BYTCHK 00b there is no data-out to compare with. */
 		return !(cdb[1] & 0x06);
 	default:
 		return false;
@@ -243,11 +243,11 @@ bool vhost_scsi_cdb_moves_no_data(const u8 *cdb)
 }
 
 /**
- * vhost_scsi_cdb_is_plain - is it submitted without waiting for anything
+ * vhost_scsi_cdb_is_plain - does the submission never wait
  * @cdb: the CDB
  *
- * Others may do I/O of their own, wait for other commands (PERSISTENT RESERVE
- * OUT, COMPARE AND WRITE) or for a discard while they are submitted.
+ * The submission of other commands may do I/O, or wait for other commands (PERSISTENT
+ * RESERVE OUT, COMPARE AND WRITE) or for a discard.
  */
 bool vhost_scsi_cdb_is_plain(const u8 *cdb)
 {

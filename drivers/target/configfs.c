@@ -16,14 +16,14 @@
 static const struct {
 	const char *prefix;
 	u8 proto;
-	bool strip;	/* LIO wants the rest only */
+	bool strip;	/* LIO's name does not have the prefix */
 } protocols[] = {
 	{ "naa.", SCSI_PROTOCOL_SAS },
 	{ "fc.", SCSI_PROTOCOL_FCP, true },
 	{ "iqn.", SCSI_PROTOCOL_ISCSI },
 };
 
-/* Which of @protocols a name is of, and the name as LIO wants it. */
+/* Returns the index in protocols[]. @bare: gets the name in LIO's form. */
 static int parse_name(const char *name, const char **bare)
 {
 	int i;
@@ -40,11 +40,11 @@ static int parse_name(const char *name, const char **bare)
 }
 
 /*
- * Nexus: the initiator port that commands come from.
+ * The nexus, with the initiator port from which commands come.
  *
- * rtslib makes one with a random name wherever it sees none, and the
- * reservations that were registered with the last one are lost. So there is
- * one by default, with a name that follows from the port's.
+ * rtslib makes a nexus with a random name for each TPG that shows none. Persistent
+ * reservations of the former name are then lost. So a TPG has a default nexus, with a
+ * name that is derived from the name of the port.
  */
 
 static void default_nexus_name(const struct vhost_scsi_tpg *tpg, char *name,
@@ -69,11 +69,11 @@ static struct se_session *nexus_create(struct vhost_scsi_tpg *tpg,
 {
 	struct se_session *sess;
 
-	/* Without an ACL for it, this generates one. */
+	/* If there is no ACL for the name, this makes a dynamic one. */
 	sess = target_setup_session(&tpg->tpg, 0, 0, TARGET_PROT_NORMAL, name,
 				    NULL, NULL);
 	if (IS_ERR(sess)) {
-		/* In demo mode nobody is refused: no memory for the ACL. */
+		/* In demo mode -EACCES can only mean: no memory for the ACL. */
 		return PTR_ERR(sess) == -EACCES ? ERR_PTR(-ENOMEM) : sess;
 	}
 	tpg->sess = sess;
@@ -85,7 +85,7 @@ static void nexus_remove(struct vhost_scsi_tpg *tpg)
 {
 	struct se_session *sess = tpg->sess;
 
-	/* The last command was answered, but LIO may still be letting go. */
+	/* The last command was answered, but LIO may still drop its references. */
 	target_stop_session(sess);
 	target_wait_for_sess_cmds(sess);
 	tpg->sess = NULL;
@@ -94,10 +94,10 @@ static void nexus_remove(struct vhost_scsi_tpg *tpg)
 }
 
 /**
- * vhost_scsi_tpg_nexus - the nexus of a TPG, made if none was set
+ * vhost_scsi_tpg_nexus - get the nexus of a TPG, or make the default one
  * @tpg: with tpg->mutex held
  *
- * Return: the session, or an ERR_PTR: -ENODEV: it is not to have one.
+ * Return: the session, or an ERR_PTR. -ENODEV: the TPG must not have a nexus.
  */
 struct se_session *vhost_scsi_tpg_nexus(struct vhost_scsi_tpg *tpg)
 {
@@ -221,7 +221,7 @@ vhost_scsi_tpg_attrib_fabric_prot_type_store(struct config_item *item,
 	ret = kstrtouint(page, 0, &val);
 	if (ret)
 		return ret;
-	/* Types 1 and 3 of protection information, 0 for none. */
+	/* Types of protection information; 0: none. */
 	if (val != 0 && val != 1 && val != 3)
 		return -EINVAL;
 	WRITE_ONCE(tpg->prot_type, val);
@@ -250,14 +250,14 @@ static ssize_t vhost_scsi_tpg_attrib_bind_uid_store(struct config_item *item,
 	s64 val;
 	int ret;
 
-	/* Numbers only, -1 included: rtslib saves it as one. */
+	/* Only numbers, -1 included, because rtslib saves a number. */
 	ret = kstrtos64(page, 0, &val);
 	if (ret)
 		return ret;
 	if (val != -1) {
 		if (val < 0 || val >= (uid_t)-1)
 			return -EINVAL;
-		/* What is saved must not depend on who restores it. */
+		/* The meaning of a saved number must not depend on who restores it. */
 		uid = make_kuid(&init_user_ns, val);
 	}
 	WRITE_ONCE(tpg->bind_uid, uid);
@@ -399,7 +399,7 @@ static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
 	if (strncmp(name, "tpgt_", 5) || kstrtou16(name + 5, 10, &tpgt) ||
 	    tpgt >= VHOST_SCSI_MAX_TARGET)
 		return ERR_PTR(-EINVAL);
-	/* One number, one directory: not +1 or 01. */
+	/* Refuse +1 and 01: each number has one directory. */
 	snprintf(canonical, sizeof(canonical), "tpgt_%u", tpgt);
 	if (strcmp(name, canonical))
 		return ERR_PTR(-EINVAL);
@@ -462,7 +462,7 @@ static void lun_changed(struct vhost_scsi_tpg *tpg, const struct se_lun *lun,
 	if (!tpg->dev)
 		return;
 	for (nr = 0; vhost_scsi_next_number(tpg, lun, &nr); nr++)
-		/* A guest has no way to address others. */
+		/* A guest cannot address higher numbers. */
 		if (nr <= VHOST_SCSI_MAX_LUN)
 			vhost_scsi_lun_changed(tpg->dev, tpg->tpgt, nr, added);
 }
@@ -524,7 +524,7 @@ static void drop_wwn(struct se_wwn *wwn)
 }
 
 /*
- * What LIO asks a fabric.
+ * The operations that LIO requires of a fabric.
  */
 
 static char *get_wwn(struct se_portal_group *se_tpg)
@@ -552,7 +552,7 @@ static u32 get_sess_index(struct se_session *sess)
 	return 0;
 }
 
-/* Demo mode: who has no ACL sees every LUN and may write. */
+/* Demo mode: an initiator without an ACL sees every LUN and may write. */
 static int check_yes(struct se_portal_group *se_tpg)
 {
 	return 1;
@@ -563,14 +563,14 @@ static int check_no(struct se_portal_group *se_tpg)
 	return 0;
 }
 
-/* The data is in place already. */
+/* The guest's data is already in memory. */
 static int write_pending(struct se_cmd *se_cmd)
 {
 	target_execute_cmd(se_cmd);
 	return 0;
 }
 
-/* The guest is answered when LIO lets go of the command, see fabric.c. */
+/* The guest is answered in release_cmd(), see fabric.c. */
 static int queue_nothing(struct se_cmd *se_cmd)
 {
 	return 0;

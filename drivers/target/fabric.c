@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One command on LIO: submit it, and what becomes of it.
+ * A command on LIO, from its preparation to its end.
  *
- * A command has one reference, which LIO drops through check_stop_free() when
- * it is done with it; whoever aborts it holds another meanwhile. So everything
- * ends in release_cmd(): nothing of LIO can touch the guest's memory then, and
- * only then is the guest answered.
+ * A command has one reference. LIO drops it through check_stop_free() when it is done
+ * with the command. Whoever aborts a command holds another reference meanwhile. So
+ * every command ends in release_cmd(). Only then can nothing in LIO touch the guest's
+ * memory any more, and only then the guest is answered.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -61,10 +61,10 @@ void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
 }
 
 /*
- * Was data transferred before a CHECK CONDITION? Of a passed-through device LIO
- * hands on the sense alone, but for a tape's short read. A guest takes what was
- * transferred for good data up to the block that the sense names: after an
- * error it must be nothing.
+ * Was data transferred before a CHECK CONDITION? From a passed-through device LIO only
+ * passes on the sense data, except for the short read of a tape. A guest takes the data
+ * up to the block that the sense data names as valid, so after an error the residual
+ * must be the whole buffer.
  */
 static bool has_data(const struct se_cmd *se_cmd)
 {
@@ -109,7 +109,7 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
 
-	/* Nothing of a command that wants more data than it has is done. */
+	/* LIO does not execute a command whose CDB wants more data than the buffer has. */
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT && !t->verdict)
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
 
@@ -162,7 +162,7 @@ static void finish(struct vhost_scsi_cmd *cmd)
 	}
 }
 
-/* The backend hands the CDB on, and the device judges it. */
+/* Does the backend pass the CDB to a device, which checks it? */
 static bool is_passthrough(const struct se_cmd *se_cmd)
 {
 	return se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH;
@@ -177,7 +177,7 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	if (!se_cmd->data_length || !cmd->sgl_nents)
 		return 0;
 
-	/* First of all, or LIO frees the guest's pages when the rest fails. */
+	/* Set this first: without it LIO frees the guest's pages if the rest fails. */
 	se_cmd->se_cmd_flags |= SCF_PASSTHROUGH_SG_TO_MEM_NOALLOC;
 	se_cmd->t_data_sg = cmd->sgl;
 	se_cmd->t_data_nents = cmd->sgl_nents;
@@ -250,12 +250,12 @@ static sense_reason_t execute_caw(struct se_cmd *se_cmd)
 }
 
 /*
- * LIO (6.1) calls what it has for the end of a COMPARE AND WRITE's read also
- * when the command fails before it began (by a unit attention, for one), and
- * when it is aborted: that compares what was not read, writes on a match, and
- * ends the command, which then ends once more. So LIO has it only from the
- * beginning on, and its aborts pass the command by; task management waits for
- * the answer in any case.
+ * A COMPARE AND WRITE has a callback for the end of its read. LIO 6.1 also calls it if
+ * the command fails before it began, such as by a unit attention, and if it is aborted.
+ * The callback then compares data that was not read, writes on a match, and ends the
+ * command, which LIO ends once more. So LIO gets the callback only when it executes the
+ * command, and CMD_T_FABRIC_STOP makes its aborts ignore the command. Task management
+ * waits until the command is answered.
  */
 static void guard_caw(struct vhost_scsi_tcmd *t)
 {
@@ -296,9 +296,9 @@ static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
 }
 
 /**
- * vhost_scsi_target_has_lun - is there such a LUN for the guest
- * @ep: what the device is bound to
- * @target: one that the endpoint has
+ * vhost_scsi_target_has_lun - does the guest have this LUN
+ * @ep: the endpoint
+ * @target: a target of the endpoint
  * @lun: the LUN
  */
 bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
@@ -307,7 +307,7 @@ bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
 	return vhost_scsi_find_lun(ep->tpgs[target], lun).found;
 }
 
-/* What commands of the LUN that LIO found go through. */
+/* Returns the struct of the LUN that LIO found. */
 static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
 				     const struct se_cmd *se_cmd)
 {
@@ -317,7 +317,7 @@ static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
 	return lun ? lun : &tpg->any_lun;
 }
 
-/* The LUN that vhost_scsi_lun_attach() is likely to give; NULL: look first. */
+/* Returns the LUN if vhost_scsi_lun_attach() will probably succeed; otherwise NULL. */
 static __always_inline struct vhost_scsi_lun *
 known_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 {
@@ -381,13 +381,13 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 }
 
 /**
- * vhost_scsi_target_prepare - have LIO look at a command
- * @ep: what the device is bound to; has cmd->target
+ * vhost_scsi_target_prepare - give a command to LIO, without submitting it
+ * @ep: the endpoint, which has cmd->target
  * @cmd: the command
  *
  * Context: process; may sleep.
- * Return: true: vhost_scsi_target_submit() is owed; false: it went through
- * vhost_scsi_cmd_done().
+ * Return: true, and the caller owes vhost_scsi_target_submit(); or false, and
+ * vhost_scsi_cmd_done() was called.
  */
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd)
@@ -408,7 +408,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->verdict = VIRTIO_SCSI_S_OK;
 	t->lun = NULL;
 
-	/* LIO would read a longer one behind the end. */
+	/* LIO would read beyond the end of cmd->cdb. */
 	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
 		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
@@ -454,12 +454,12 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 /**
  * vhost_scsi_target_submit - carry out a command
- * @cmd: after vhost_scsi_target_prepare(); ends in vhost_scsi_cmd_done(), maybe
- *	 before this returns
+ * @cmd: prepared by vhost_scsi_target_prepare(). It ends in vhost_scsi_cmd_done(),
+ *	 maybe before this returns
  *
- * Does not wait for this or another command; may sleep where the backend does.
- * The task attribute counts from here: commands are submitted in the order in
- * which the guest made them available.
+ * This does not wait for a command, and may sleep if the backend does. The order of the
+ * calls is the order in which the guest made the commands available; the task attributes
+ * refer to it.
  *
  * Context: process.
  */
@@ -474,7 +474,7 @@ void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
 }
 
 /**
- * vhost_scsi_fabric_release_cmd - nothing of LIO uses the command any more
+ * vhost_scsi_fabric_release_cmd - LIO does not use the command any more
  * @se_cmd: a command, or a task management function
  *
  * Context: any.
@@ -492,11 +492,11 @@ void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd)
 }
 
 /**
- * vhost_scsi_fabric_queue_status - LIO has a status
- * @se_cmd: still holds its LUN
+ * vhost_scsi_fabric_queue_status - LIO has the status of a command
+ * @se_cmd: the command, which still has a reference to its LUN
  *
- * The guest is answered when LIO lets go of the command. One that was aborted
- * with TASK ABORTED comes here, too.
+ * The guest is answered later, in release_cmd(). LIO also calls this for a command that
+ * was aborted with the status TASK ABORTED.
  */
 int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd)
 {
@@ -505,8 +505,8 @@ int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd)
 }
 
 /**
- * vhost_scsi_fabric_aborted_task - LIO ends a command without a status
- * @se_cmd: still holds its LUN
+ * vhost_scsi_fabric_aborted_task - LIO ends an aborted command without a status
+ * @se_cmd: the command, which still has a reference to its LUN
  */
 void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd)
 {

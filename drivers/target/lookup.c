@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the number by which a guest names a LUN to LIO's.
+ * The look-up of a LUN: from the guest's number to LIO's entry.
  *
- * LIO searches a list of all LUNs of the initiator, for each command. The entry
- * that it would find is remembered here, in struct vhost_scsi_lun, and
- * vhost_scsi_lun_attach() does with it what transport_lookup_cmd_lun() does; what
- * that saves says Documentation/performance.rst. Only for the initiator
- * that LIO made for the nexus: its entries live as long as their LUNs are
- * linked, and have the LUNs' numbers. With an ACL made by hand, and wherever
- * something is unusual, LIO is left to search.
+ * For each command LIO searches a list of all LUNs of the initiator. This file remembers
+ * the entry that LIO would find in struct vhost_scsi_lun. vhost_scsi_lun_attach() then
+ * does what transport_lookup_cmd_lun() does, without the search.
+ * Documentation/performance.rst says what that saves. Entries are remembered only for the
+ * dynamic ACL that LIO made for the nexus: they have the numbers of the LUNs, and live as
+ * long as the LUNs are linked. With an ACL made by hand, and in all unusual cases, LIO
+ * searches.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -17,7 +17,7 @@
 
 #include "target.h"
 
-/* The entry for a number; under RCU. */
+/* Returns LIO's entry for a number. The caller holds the RCU read lock. */
 static struct se_dev_entry *search_entry(struct se_node_acl *nacl, u64 nr)
 {
 	struct se_dev_entry *entry;
@@ -29,11 +29,11 @@ static struct se_dev_entry *search_entry(struct se_node_acl *nacl, u64 nr)
 }
 
 /**
- * vhost_scsi_find_lun - what LIO would find, without its line in the log
+ * vhost_scsi_find_lun - find the LUN that LIO would find, without its line in the log
  * @tpg: the TPG, with a nexus
  * @nr: the guest's number
  *
- * Return: a snapshot; the LUN may come or go at any time.
+ * Return: a snapshot; the LUN may be linked or unlinked at any time.
  */
 struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 {
@@ -84,15 +84,15 @@ bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
 }
 
 /**
- * vhost_scsi_lun_attach - give a command its LUN
- * @lun: the command's, of @tpg
- * @se_cmd: after target_init_cmd(), which knows the nexus of @tpg
+ * vhost_scsi_lun_attach - attach a command to a known LUN
+ * @lun: LUN of the command
+ * @se_cmd: after target_init_cmd()
  *
- * In place of transport_lookup_cmd_lun(), for what is remembered: takes the
- * reference to the LUN that LIO drops with the command, and counts the command
- * where configfs' statistics/ shows it.
+ * This replaces transport_lookup_cmd_lun() for a remembered entry. It takes the reference
+ * to the LUN that LIO drops with the command, and counts the command for the statistics
+ * in configfs.
  *
- * Return: false: nothing is changed, and LIO is to be asked.
+ * Return: true; or false: nothing has changed, and LIO has to search.
  */
 bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd)
 {
@@ -103,9 +103,10 @@ bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd)
 	rcu_read_lock();
 	entry = rcu_dereference(lun->entry);
 	/*
-	 * Not dynamic any more: it was made an ACL by hand, which has entries
-	 * of its own. Whoever could meet an entry that is freed then sees that
-	 * first, for a grace period lies between.
+	 * The ACL is not dynamic any more when an ACL was made by hand for the same
+	 * initiator. That has entries of its own, and LIO frees the old ones. LIO
+	 * clears dynamic_node_acl a grace period before it frees an entry, so a
+	 * reader that could find a freed entry sees the cleared flag.
 	 */
 	if (!entry || entry->lun_access_ro ||
 	    !READ_ONCE(se_cmd->se_sess->se_node_acl->dynamic_node_acl)) {
@@ -124,7 +125,7 @@ bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd)
 	se_cmd->se_lun = se_lun;
 	se_cmd->se_cmd_flags |= SCF_SE_LUN_CMD;
 	se_cmd->lun_ref_active = true;
-	/* The LUN keeps its device while it is referred to. */
+	/* The LUN keeps its device as long as there is a reference to the LUN. */
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
 	se_cmd->se_dev = dev;
 	compat_count_device(dev, se_cmd->data_direction, se_cmd->data_length);
@@ -137,9 +138,9 @@ bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd)
  * @lun: the LUN
  * @nr: its number
  *
- * To be called when lun->linked has changed, and when the nexus has come or is
- * about to go. What is linked keeps its entry beyond RCU: LIO unlinks it after
- * pre_unlink(), which needs the mutex.
+ * Call this when lun->linked has changed, when the nexus was made, and before it is
+ * removed. tpg->mutex keeps the entry of a linked LUN: LIO frees the entry after it has
+ * called pre_unlink(), which takes the mutex.
  */
 void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 			    struct vhost_scsi_lun *lun, u64 nr)
@@ -159,7 +160,7 @@ void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 }
 
 /**
- * vhost_scsi_tpg_map_luns - the same for all LUNs
+ * vhost_scsi_tpg_map_luns - call vhost_scsi_tpg_map_lun() for all LUNs of a TPG
  * @tpg: with tpg->mutex held
  */
 void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg)

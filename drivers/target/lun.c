@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Commands that a queue's worker must not submit itself: their backend sleeps
- * in the submission, or they wait for others. They are queued by LUN and
- * submitted by a few work items, in the order that their task attributes ask
- * for (SAM-5 8.9): an ORDERED command is submitted alone, after those before
- * it and before those behind it. Of SIMPLE ones small ones pass large ones, so
- * that a queue full of these does not keep the others' commands waiting.
+ * Commands that a queue's worker must not submit itself, because the backend may sleep
+ * in the submission, or because they wait for other commands. They wait in lists of
+ * their LUN. A few work items submit them, in the order that the task attributes ask
+ * for (SAM-5 8.9): an ORDERED command is submitted alone, after all commands before it
+ * and before all commands behind it. Small SIMPLE commands pass large ones, so that a
+ * queue full of large commands does not keep other queues waiting.
  *
- * Not target_queue_submission(): PREEMPT AND ABORT flushes the work item that
- * it would run on.
+ * target_queue_submission() is not used: PREEMPT AND ABORT would flush the work item
+ * that it runs on.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -21,20 +21,20 @@
 
 #include "target.h"
 
-/* Commands of a work item there, before completions have their turn... */
+/* Commands that a work item of submit_here_wq submits before completions get a turn... */
 #define WEIGHT_HERE	32
-/* ... and bytes of theirs. */
+/* ... and bytes of their data. */
 #define WEIGHT_HERE_BYTES	SZ_1M
-/* Smaller commands pass those with more data than this... */
+/* Commands with more data than this may be passed by smaller ones... */
 #define SMALL_BYTES	SZ_64K
-/* ... but not more of them. */
+/* ... but by no more than this many. */
 #define PASSING		32
 
 /**
- * struct backend - what is known of a kind of backstore
- * @name: LIO's
- * @submitter: of plain commands
- * @unit: bytes that a piece of a buffer is a multiple of, if blocks are not larger
+ * struct backend - a kind of backstore
+ * @name: its name in LIO
+ * @submitter: where plain commands are submitted
+ * @unit: bytes; a piece of a buffer must be a multiple of this and of a block
  */
 struct backend {
 	const char *name;
@@ -49,8 +49,9 @@ static const struct backend backends[] = {
 };
 
 /*
- * Others sleep in the submission. LIO knows the block size of a block device only, not
- * what a passed-through device or the disk below a file needs: whole pages suit all.
+ * All other backstores. Their submission may sleep. LIO knows the block size of a block
+ * device only. It does not know what a passed-through device or the disk below a file
+ * needs, so their unit is a page, which is enough for all of them.
  */
 static const struct backend other_backend = {
 	.submitter = VHOST_SCSI_SUBMIT_ANYWHERE,
@@ -67,7 +68,7 @@ static const struct backend *backend_of(const struct se_device *dev)
 	return &other_backend;
 }
 
-/* Pages lie where they will: no buffer of theirs is one of larger blocks. */
+/* Guest pages are scattered, so no buffer of them suits blocks larger than a page. */
 static u32 cut_mask_of(const struct se_device *dev)
 {
 	u32 unit = max3(backend_of(dev)->unit, dev->dev_attrib.block_size,
@@ -76,7 +77,7 @@ static u32 cut_mask_of(const struct se_device *dev)
 	return unit > PAGE_SIZE ? U32_MAX : unit - 1;
 }
 
-/* What the guest asked for; LIO sees all as SIMPLE. */
+/* The task attribute that the guest asked for. LIO sees all commands as SIMPLE. */
 static u8 task_attr(struct vhost_scsi_tcmd *t)
 {
 	return vhost_scsi_cmd(t)->task_attr;
@@ -93,8 +94,8 @@ static bool is_ordering(struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_lun_defers - is the command not for the worker to submit
- * @lun: the command's
+ * vhost_scsi_lun_defers - must a work item submit the command
+ * @lun: LUN of the command
  * @t: after target_submit_prep()
  */
 bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
@@ -110,7 +111,7 @@ static bool has_waiting(const struct vhost_scsi_lun *lun)
 	return !list_empty(&lun->waiting) || !list_empty(&lun->large);
 }
 
-/* The next command that may be submitted now; under lun->lock. */
+/* Takes the next command that may be submitted, or NULL. Under lun->lock. */
 static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 {
 	struct list_head *from = &lun->waiting;
@@ -144,7 +145,7 @@ static void work_queue(struct vhost_scsi_lun_work *lw)
 		queue_work(tpg->submit_wq, &lw->work);
 }
 
-/* Starts another work, if there is one and something for it to do. */
+/* Queues an idle work item, if commands wait. Under lun->lock. */
 static void lun_kick(struct vhost_scsi_lun *lun)
 {
 	bool here = lun->submitter == VHOST_SCSI_SUBMIT_HERE;
@@ -159,14 +160,17 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 		first &= !lw->active;
 		if (!lw->active)
 			idle = lw;
-		/* A second one on a processor would only follow it. */
+		/* A second work item on this processor would only run after it. */
 		else if (here && lw->cpu == cpu && !lw->slow)
 			return;
 	}
 	if (!idle)
 		return;
 	idle->active = true;
-	/* One command at a time has the shortest way; several want several processors. */
+	/*
+	 * A single command completes soonest on the processor that submits it. With
+	 * several, further work items may run on any processor.
+	 */
 	idle->here = here || first;
 	idle->cpu = cpu;
 	work_queue(idle);
@@ -242,8 +246,8 @@ static void lun_work(struct work_struct *work)
 }
 
 /**
- * vhost_scsi_lun_queue - have the command submitted later
- * @lun: the command's
+ * vhost_scsi_lun_queue - have a work item submit the command
+ * @lun: LUN of the command
  * @t: after target_submit_prep()
  */
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
@@ -253,7 +257,7 @@ void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 
 	spin_lock_irqsave(&lun->lock, flags);
 	if (is_ordering(t)) {
-		/* Nothing passes anything while there is an order to keep. */
+		/* No command passes another while an order has to be kept. */
 		list_splice_tail_init(&lun->large, &lun->waiting);
 		lun->held++;
 	}
@@ -319,9 +323,9 @@ static bool match_tag(const struct vhost_scsi_tcmd *t, const void *priv)
 /**
  * vhost_scsi_lun_cancel - end commands that were not submitted yet
  * @lun: the LUN
- * @any: all of them, else those with @tag
+ * @any: end all commands; otherwise those with @tag
  * @tag: see @any
- * @response: what the guest is told
+ * @response: the response to the guest
  *
  * Context: may sleep.
  */
@@ -410,9 +414,9 @@ static bool lun_is_active(struct vhost_scsi_lun *lun)
 }
 
 /*
- * Nothing is queued any more, but the last work may be about to return. Not
- * flush_work(): a work may take configfs' locks (PERSISTENT RESERVE OUT), which
- * the caller holds.
+ * Waits until no work item is active. No command is queued any more, but the last work
+ * item may be about to return. flush_work() could deadlock: a work item may take locks
+ * of configfs (PERSISTENT RESERVE OUT), which the caller holds.
  */
 static void lun_flush(struct vhost_scsi_lun *lun)
 {
@@ -421,12 +425,12 @@ static void lun_flush(struct vhost_scsi_lun *lun)
 }
 
 /**
- * vhost_scsi_tpg_init_luns - prepare a new TPG
- * @tpg: undone by vhost_scsi_tpg_free_luns()
+ * vhost_scsi_tpg_init_luns - initialise the LUNs of a new TPG
+ * @tpg: the TPG; the caller owes vhost_scsi_tpg_free_luns()
  *
- * A workqueue runs a bounded number of items at a time (its max_active), and items
- * whose backend hangs count. So each TPG has workqueues of its own: a guest whose
- * backends hang keeps no other guest waiting.
+ * A workqueue runs a bounded number of work items at a time (max_active), and a work item
+ * that a hanging backend blocks counts as one of them. So each TPG has workqueues of its
+ * own, and a guest whose backends hang does not keep other guests waiting.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -452,7 +456,7 @@ int vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg)
  * @tpg: the TPG
  * @se_lun: the LUN
  *
- * Return: 0 or -ENOMEM: commands go through tpg->any_lun.
+ * Return: 0. -ENOMEM: there is no struct, and commands use tpg->any_lun.
  */
 int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			   const struct se_lun *se_lun)
@@ -473,10 +477,10 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			return ret;
 		}
 		if (nr < VHOST_SCSI_LOW_LUNS)
-			/* Pairs with vhost_scsi_tpg_lun()'s dependency. */
+			/* Pairs with the address dependency of vhost_scsi_tpg_lun(). */
 			smp_store_release(&tpg->low_luns[nr], lun);
 	}
-	/* It stays linked until this returns. */
+	/* The backstore stays linked until this returns. */
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
@@ -499,13 +503,13 @@ void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 		return;
 	lun->linked = false;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
-	/* LIO lets commands in to the next backend before it is known here. */
+	/* LIO may send commands to the next backend before vhost_scsi_tpg_add_lun(). */
 	WRITE_ONCE(lun->cut_mask, U32_MAX);
 }
 
 /**
- * vhost_scsi_tpg_free_luns - undo all of it
- * @tpg: without a nexus: no command is left
+ * vhost_scsi_tpg_free_luns - free the LUNs of a TPG
+ * @tpg: has no nexus, and so no command
  *
  * Context: may sleep.
  */

@@ -111,7 +111,7 @@ static struct t10_pr_registration *own_reg(const struct se_cmd *se_cmd)
 /* Return: false: there is less than a parameter list; LIO says so. */
 static bool read_list(const struct vhost_scsi_tcmd *t, struct out *out)
 {
-	/* The guest cannot change the bounce buffer. */
+	/* This reads the bounce buffer, which the guest cannot change. */
 	out->len = t->bounce ? sg_copy_to_buffer(t->bounce, t->bounce_nents,
 						 out->list,
 						 sizeof(out->list)) : 0;
@@ -365,8 +365,8 @@ void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_reservation_amend - SPEC_I_PT is not among the capabilities
- * @t: with its data-in, and t->pr_capabilities
+ * vhost_scsi_reservation_amend - remove SPEC_I_PT from REPORT CAPABILITIES
+ * @t: a command with t->pr_capabilities set and its data-in in the bounce buffer
  *
  * Context: any.
  */

@@ -21,21 +21,24 @@
 
 #include "vhost-scsi.h"
 
-/* Threads of one LUN that submit to a backend which sleeps meanwhile. */
+/* Work items of a LUN, which submit commands to a backend that may sleep. */
 #define VHOST_SCSI_LUN_WORKS	4
-/* LUNs that are found without a search. */
+/* LUN numbers below this are looked up in an array. */
 #define VHOST_SCSI_LOW_LUNS	256
 
 struct vhost_scsi_lun;
 struct vhost_scsi_tcmd;
 
-/* Who submits a plain command of a LUN. */
+/* Where plain commands of a LUN are submitted. */
 enum vhost_scsi_submitter {
-	/* The backend sleeps meanwhile: work items, beside the first those of any processor. */
+	/* The submission may sleep: by work items, the first on this processor. */
 	VHOST_SCSI_SUBMIT_ANYWHERE,
-	/* It completes meanwhile, by a work item: so one beside that. */
+	/*
+	 * The submission completes the command, and LIO queues a work item for the
+	 * completion: by a work item on the same processor.
+	 */
 	VHOST_SCSI_SUBMIT_HERE,
-	/* It only starts the I/O, or LIO completes directly: the worker. */
+	/* The submission only starts the I/O, or LIO completes directly: by the worker. */
 	VHOST_SCSI_SUBMIT_INLINE,
 };
 
@@ -50,13 +53,13 @@ struct vhost_scsi_abort {
 };
 
 /**
- * struct vhost_scsi_lun_work - submits commands of a LUN; under lun->lock
+ * struct vhost_scsi_lun_work - submits commands of a LUN; fields are under lun->lock
  * @work: the work
  * @lun: the LUN
  * @active: queued or running
  * @slow: it submits a command that may wait for others
  * @here: it runs on @cpu, in the thread of LIO's completions
- * @cpu: where it was queued
+ * @cpu: the processor on which it was queued
  */
 struct vhost_scsi_lun_work {
 	struct work_struct work;
@@ -68,14 +71,16 @@ struct vhost_scsi_lun_work {
 };
 
 /**
- * struct vhost_scsi_lun - commands that may not be submitted by a worker
+ * struct vhost_scsi_lun - a LUN number of a TPG, and its commands that wait
  *
- * Made when a LUN number is first used in a TPG and kept until the TPG goes.
+ * It is allocated when a backstore is first linked to the number, and freed with the
+ * TPG.
  *
  * @tpg: its port group
  * @linked: a backstore is there; under tpg->mutex
- * @entry: the nexus's, for vhost_scsi_lun_attach(); NULL: LIO has to search
- * @submitter: of plain commands to its backend
+ * @entry: LIO's entry for the nexus, for vhost_scsi_lun_attach(); NULL: LIO has to
+ *	   search
+ * @submitter: where plain commands are submitted
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
  * @blocks: that the medium was seen to have; only a hint, 0: none
@@ -96,7 +101,7 @@ struct vhost_scsi_lun {
 	enum vhost_scsi_submitter submitter;
 	u32 cut_mask;
 	u64 blocks;
-	spinlock_t lock;	/* guards what follows */
+	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
 	struct list_head large;
 	unsigned int passed;
@@ -110,8 +115,8 @@ struct vhost_scsi_lun {
 /**
  * struct vhost_scsi_tport - a target port, a directory naa.*, fc.* or iqn.*
  * @wwn: LIO's
- * @users: the directory, and its target port groups: a SET_ENDPOINT may be the last
- *	   user of one of these when both directories are gone, and LIO looks at the
+ * @users: the directory, and its target port groups. A SET_ENDPOINT may be the last
+ *	   user of a port group whose directory is removed, and LIO still looks at the
  *	   port then
  * @proto: SCSI_PROTOCOL_*
  * @name: without "fc."
@@ -128,16 +133,17 @@ struct vhost_scsi_tport {
  * @tpg: LIO's
  * @tport: its port
  * @tpgt: 0 to VHOST_SCSI_MAX_TARGET - 1
- * @node: in the list of all
- * @bind_uid: who may bind a device to it; invalid: anybody. Looked at once, when
- *	      a device is bound, so no lock
+ * @node: in the list of all TPGs
+ * @bind_uid: the user who may bind a device; invalid: everybody. It is read once, when
+ *	      a device is bound, without a lock
  * @pin_memory: attribute, likewise
  * @poll_us: attribute, likewise
- * @submit_wq: submits commands whose backend sleeps meanwhile
- * @submit_here_wq: submits where LIO completes by work items of its own: those run
- *		    after the one that submits, in the same thread, and not each after
- *		    a switch to another. Should that sleep, they do not wait for it
- * @mutex: guards what follows
+ * @submit_wq: submits commands whose submission may sleep
+ * @submit_here_wq: submits to backends that LIO completes by work items of its own.
+ *		    These run behind the work item that submits, in the same thread,
+ *		    without a switch of threads for each. If that work item sleeps,
+ *		    they run in another thread
+ * @mutex: protects the fields below
  * @sess: the nexus; NULL: none yet
  * @sess_is_default: nobody set it by hand
  * @no_nexus: "NULL" was written: no default either
@@ -148,9 +154,9 @@ struct vhost_scsi_tport {
  * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type
  * @bounced: bytes of bounce buffers in use
- * @luns: struct vhost_scsi_lun by LUN
- * @low_luns: the first of them once more
- * @any_lun: serves a command whose LUN has no struct
+ * @luns: struct vhost_scsi_lun by LUN number
+ * @low_luns: those with low numbers once more, for a fast look-up
+ * @any_lun: for commands of a LUN for which there was no memory
  */
 struct vhost_scsi_tpg {
 	struct se_portal_group tpg;
@@ -162,7 +168,7 @@ struct vhost_scsi_tpg {
 	u32 poll_us;
 	struct workqueue_struct *submit_wq;
 	struct workqueue_struct *submit_here_wq;
-	struct mutex mutex;	/* guards what follows */
+	struct mutex mutex;	/* protects the fields below */
 	struct se_session *sess;
 	bool sess_is_default;
 	bool no_nexus;
@@ -180,9 +186,9 @@ struct vhost_scsi_tpg {
 
 /**
  * struct vhost_scsi_endpoint - the target port groups that a device is bound to
- * @wwpn: of the port
- * @pin_memory: one of @tpgs had it, when it was bound
- * @poll_us: likewise, the most
+ * @wwpn: name of the port
+ * @pin_memory: pin_memory of one of @tpgs was set when it was bound
+ * @poll_us: the largest poll_us of @tpgs when they were bound
  * @tpgs: by target number
  */
 struct vhost_scsi_endpoint {
@@ -193,12 +199,12 @@ struct vhost_scsi_endpoint {
 };
 
 /**
- * struct vhost_scsi_tcmd - the target's part of a command
+ * struct vhost_scsi_tcmd - the host side's part of a command
  * @se_cmd: LIO's
- * @lun: valid until LIO lets go of the LUN
+ * @lun: valid until LIO drops its reference to the LUN
  * @node: in lun->waiting or lun->large
- * @bounce: pages between the guest's and the backend; NULL: none
- * @bounce_nents: of them
+ * @bounce: bounce buffer; NULL: none
+ * @bounce_nents: number of its entries
  * @bounce_order: of each
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE or one that takes its turn, LIO's
@@ -382,7 +388,7 @@ void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg);
 
 /**
  * vhost_scsi_tpg_lun - the struct of a LUN
- * @tpg: the TPG; the struct stays as long as it
+ * @tpg: the TPG, which keeps the struct
  * @lun: the number in the TPG
  *
  * Return: the struct, or NULL.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Task management carried out on LIO.
+ * Task management functions, carried out by LIO.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -12,8 +12,8 @@
 /**
  * struct tmr - a function that LIO carries out
  * @se_cmd: LIO's
- * @tmf: whose
- * @lun: the LUN's struct, or NULL
+ * @tmf: the function of the guest's side
+ * @lun: struct of the LUN, or NULL
  * @abort: in lun->aborts, of an ABORT TASK
  * @response: for @tmf
  */
@@ -25,7 +25,7 @@ struct tmr {
 	u8 response;
 };
 
-/* virtio 1.2, 5.6.6.2, and what LIO calls it. */
+/* Functions of virtio 1.2, 5.6.6.2, and LIO's numbers for them. */
 static const struct {
 	u32 function;
 	u8 tmr;
@@ -62,7 +62,7 @@ static int function_index(u32 function)
 }
 
 /**
- * vhost_scsi_target_has_tmf - is there such a function
+ * vhost_scsi_target_has_tmf - is the function supported
  * @function: VIRTIO_SCSI_T_TMF_*, or anything
  */
 bool vhost_scsi_target_has_tmf(u32 function)
@@ -83,10 +83,12 @@ static void tmr_finish(struct tmr *tmr)
 
 /**
  * vhost_scsi_target_tmf - carry out a task management function
- * @ep: what the device is bound to; has tmf->target
- * @tmf: ends in vhost_scsi_tmf_done(), maybe before this returns
+ * @ep: the endpoint, which has tmf->target
+ * @tmf: the function. It ends in vhost_scsi_tmf_done(), maybe before this returns
  *
- * Context: process; does not wait for the commands that it ends.
+ * This does not wait for the commands that the function ends.
+ *
+ * Context: process.
  */
 void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 			   struct vhost_scsi_tmf *tmf)
@@ -103,7 +105,7 @@ void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 	}
 	tmr->tmf = tmf;
 	tmr->lun = vhost_scsi_find_lun(tpg, tmf->lun).lun;
-	/* Stays when a LUN RESET overtakes an ABORT TASK and does its work. */
+	/* Remains if a LUN RESET overtakes an ABORT TASK, and ends its command instead. */
 	tmr->response = VIRTIO_SCSI_S_FUNCTION_COMPLETE;
 
 	if (tmr->lun) {
@@ -122,7 +124,7 @@ void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 }
 
 /**
- * vhost_scsi_fabric_queue_tm_rsp - LIO carried out a function
+ * vhost_scsi_fabric_queue_tm_rsp - LIO has carried out a function
  * @se_cmd: of a struct tmr
  */
 void vhost_scsi_fabric_queue_tm_rsp(struct se_cmd *se_cmd)
@@ -135,7 +137,7 @@ void vhost_scsi_fabric_queue_tm_rsp(struct se_cmd *se_cmd)
 }
 
 /**
- * vhost_scsi_tmr_release - LIO is done with it
+ * vhost_scsi_tmr_release - LIO does not use the function any more
  * @se_cmd: of a struct tmr
  */
 void vhost_scsi_tmr_release(struct se_cmd *se_cmd)
