@@ -282,7 +282,7 @@ static void cut_by_chance(struct cut *self, uint64_t seed)
 
 static void walk(struct cut *self, const char *name)
 {
-	static const unsigned int sectors[] = { 0, 512, 2048, 3584 };
+	static const unsigned int sectors[] = { 0, 512, 3584 };
 	static const unsigned int bytes[] = { 0, 1, 4095 };
 	static const unsigned int odd[] = { 1, 2, 511, 513, 4095, 4096, 4097,
 					    8191 };
@@ -308,7 +308,7 @@ static void walk(struct cut *self, const char *name)
 	for (i = 0; i < ARRAY_SIZE(odd) && !t_failed(); i++)
 		cut_in_two(self, bytes, ARRAY_SIZE(bytes), bytes,
 			   ARRAY_SIZE(bytes), odd[i]);
-	for (i = 1; i <= 50 && !t_failed(); i++)
+	for (i = 1; i <= 30 && !t_failed(); i++)
 		cut_by_chance(self, i);
 
 	/* More than a bio has room for, which ends anywhere else. */
