@@ -11,6 +11,7 @@
 struct se_cmd { void *unused; };
 struct se_wwn { void *unused; };
 struct se_portal_group { void *unused; };
+struct t10_pr_registration { int pr_res_type; };
 struct se_session;
 struct se_lun;
 
