@@ -125,8 +125,11 @@ pid_t box_start(const struct box *box, int (*fn)(void *arg), void *arg)
 	    box->memory)
 		return -1;
 	snprintf(text, sizeof(text), "%u 100000", box->processors * 1000);
-	if (write_file(BOX_CGROUP "/cpu.max", box->processors ? text : "max") &&
-	    box->processors)
+	/* A kernel without CFS_BANDWIDTH has no such limit. */
+	if (box->processors && !exists(BOX_CGROUP "/cpu.max"))
+		printf("# no limit of processor time here\n");
+	else if (write_file(BOX_CGROUP "/cpu.max", box->processors ? text : "max") &&
+		 box->processors)
 		return -1;
 	fflush(stdout);
 	pid = fork();

@@ -15,13 +15,17 @@
 #define V1 "/tmp/vsg-cgroup-v1"
 
 enum { LUN_RAM, LUN_SLOW };
+/* Commands to the slow LUN take as long as a slow kernel needs to submit several. */
+#define SLOW_MS (2000 * t_factor())
 
 int suite_setup(void)
 {
 	int ret;
 
-	ret = lio_suite("ramdisk ram 16; delayed slow 16 2000 2000; tpg " WWN_A " 1\n"
-			"lun " WWN_A " 1 0 ram; lun " WWN_A " 1 1 slow");
+	ret = lio_suite("ramdisk ram 16; tpg " WWN_A " 1; lun " WWN_A " 1 0 ram");
+	if (!ret)
+		ret = lio("delayed slow 16 %d %d; lun " WWN_A " 1 1 slow", SLOW_MS,
+			  SLOW_MS);
 	if (!ret && box_setup())
 		return SUITE_SKIP("no cgroups of version 2");
 	return ret;
