@@ -6,6 +6,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/uaccess.h>
@@ -292,30 +293,80 @@ size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 }
 
 /**
- * vhost_scsi_pin_long - pin pages of the owner for long and for writing
- * @addr: the owner's address, page aligned
+ * vhost_scsi_mem_touch - guest memory was written through a pinned page of a file
+ * @mem: the table, or NULL
+ * @gpa: guest physical address
+ * @len: bytes
+ *
+ * The file system may have written the page back since it was pinned. To fault it in
+ * for writing once more has it made ready and marked dirty by the file system's rules.
+ *
+ * Context: a worker; may sleep.
+ */
+void vhost_scsi_mem_touch(const struct vhost_scsi_mem *mem, u64 gpa, size_t len)
+{
+	void __user *base;
+	size_t n;
+
+	for (; len; len -= n, gpa += n) {
+		n = vhost_scsi_mem_find(mem, gpa, len, &base);
+		/* The owner took it out of the table, and it is not the guest's. */
+		if (!n || fault_in_safe_writeable(base, n))
+			return;
+	}
+}
+
+static bool any_of_file(struct page *const *pages, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (vhost_scsi_page_of_file(pages[i]))
+			return true;
+	return false;
+}
+
+/**
+ * vhost_scsi_pin_long - pin pages of the owner for long, to be written
+ * @addr: the owner's address, of a page
  * @nr: pages, not 0
  * @pages: filled
  *
- * On old kernels a long-term pin does not wait for a page that userfaultfd has yet to
- * bring, as on the destination of a post-copy migration. A short-term pin does wait,
- * so it comes first.
+ * Old kernels' long pin does not wait for a page that userfaultfd is to bring, as
+ * for the target of a post-copy migration. A short one does. New kernels' refuses
+ * pages that a file system keeps account of; so it is done on all.
  *
  * Context: the owner's mm is in use; may sleep.
- * Return: pages pinned, at least one; or a negative errno.
+ * Return: pages pinned, at least one; -EOPNOTSUPP: they cannot be kept; or another
+ * negative errno: they are not there.
  */
 int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
 			struct page **pages)
 {
+	bool of_file;
 	int ret;
 
 	ret = pin_user_pages_fast(addr, nr, FOLL_WRITE, pages);
-	if (ret > 0) {
-		unpin_user_pages_dirty_lock(pages, ret, false);
-		ret = pin_user_pages_fast(addr, ret, FOLL_WRITE | FOLL_LONGTERM,
-					  pages);
-	}
-	return ret ? ret : -EFAULT;
+	if (ret <= 0)
+		return ret ? ret : -EFAULT;
+	of_file = any_of_file(pages, ret);
+	unpin_user_pages_dirty_lock(pages, ret, false);
+	if (of_file)
+		return -EOPNOTSUPP;
+
+	ret = pin_user_pages_fast(addr, ret, FOLL_WRITE | FOLL_LONGTERM, pages);
+	if (ret <= 0)
+		return ret == -ENOMEM ? ret : -EOPNOTSUPP;
+	if (!any_of_file(pages, ret))
+		return ret;
+	unpin_user_pages_dirty_lock(pages, ret, false);
+	return -EOPNOTSUPP;
+}
+
+static bool is_user(u64 uaddr, size_t len)
+{
+	return (unsigned long)uaddr == uaddr && uaddr + len >= uaddr &&
+	       access_ok((void __user *)(unsigned long)uaddr, len);
 }
 
 /**
@@ -329,16 +380,14 @@ int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
  * first write would replace it, and the mapping would keep the old page.
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0, -EFAULT, -ENOMEM, or another error of pin_user_pages() (-EOPNOTSUPP: the
- * memory cannot be pinned for long, such as a file on a file system with DAX).
+ * Return: 0, -EFAULT, -ENOMEM, or -EOPNOTSUPP: its pages cannot be kept.
  */
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len)
 {
 	unsigned int nr = DIV_ROUND_UP(offset_in_page(uaddr) + len, PAGE_SIZE);
 	int ret;
 
-	if ((unsigned long)uaddr != uaddr || uaddr + len < uaddr ||
-	    !access_ok((void __user *)(unsigned long)uaddr, len))
+	if (!is_user(uaddr, len))
 		return -EFAULT;
 
 	map->pages = kvmalloc_array(nr, sizeof(*map->pages),
@@ -368,13 +417,43 @@ err:
 }
 
 /**
- * vhost_scsi_map_destroy - undo vhost_scsi_map_create()
- * @map: the mapping, or an empty one
+ * vhost_scsi_map_copy - make a copy of the owner's memory, which is not pinned
+ * @map: filled; the caller keeps the copy and the owner's memory alike
+ * @uaddr: the owner's address
+ * @len: bytes, not 0
+ * @write: it is to be written, too
+ *
+ * Context: the owner's ioctl; may sleep.
+ * Return: 0, -EFAULT or -ENOMEM.
+ */
+int vhost_scsi_map_copy(struct vhost_scsi_map *map, u64 uaddr, size_t len,
+			bool write)
+{
+	void __user *user = (void __user *)(unsigned long)uaddr;
+
+	if (!is_user(uaddr, len) ||
+	    (write && fault_in_safe_writeable(user, len)))
+		return -EFAULT;
+	map->addr = kvmalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!map->addr)
+		return -ENOMEM;
+	map->user = user;
+	if (!copy_from_user(map->addr, user, len))
+		return 0;
+	vhost_scsi_map_destroy(map);
+	return -EFAULT;
+}
+
+/**
+ * vhost_scsi_map_destroy - undo vhost_scsi_map_create() or vhost_scsi_map_copy()
+ * @map: may be empty
  *
  * Context: may sleep.
  */
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map)
 {
+	if (map->user)
+		kvfree(map->addr);
 	if (map->vaddr)
 		vunmap(map->vaddr);
 	if (map->nr)

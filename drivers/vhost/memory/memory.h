@@ -232,16 +232,72 @@ slow:
 	return __vhost_scsi_cursor_read(cur, buf, len);
 }
 
-/* Memory of the owner, pinned for long and mapped into the kernel. */
+/*
+ * A pin counts 1,024 in the reference count of a small page, which overflows at 2^31.
+ * At a quarter of that no more pins are taken. Workers that look at the same time may
+ * take it beyond by what each of them pins at a time, up to 512, and there are not so many.
+ */
+#define VHOST_SCSI_PAGE_REFS	BIT(29)
+
+/**
+ * vhost_scsi_pages_crowded - is one of these pages pinned so often that it is enough
+ * @pages: pinned
+ * @nr: of them
+ *
+ * A guest may name the same page in each piece of each of its requests.
+ */
+static inline bool vhost_scsi_pages_crowded(struct page *const *pages,
+					    unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (unlikely(folio_ref_count(page_folio(pages[i])) >=
+			     (int)VHOST_SCSI_PAGE_REFS))
+			return true;
+	return false;
+}
+
+/**
+ * struct vhost_scsi_map - memory of the owner that the kernel can use
+ * @addr: where the kernel has it
+ * @vaddr: mapping of @pages
+ * @pages: pinned for long
+ * @nr: of them
+ * @user: NULL; or @addr is a copy of what the owner has here, for its pages cannot
+ *	  be kept
+ */
 struct vhost_scsi_map {
 	void *addr;
 	void *vaddr;
 	struct page **pages;
 	unsigned int nr;
+	void __user *user;
 };
 
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len);
+int vhost_scsi_map_copy(struct vhost_scsi_map *map, u64 uaddr, size_t len,
+			bool write);
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
+void vhost_scsi_mem_touch(const struct vhost_scsi_mem *mem, u64 gpa,
+			  size_t len);
+
+/**
+ * vhost_scsi_page_of_file - does a file system keep account of who writes the page
+ * @page: pinned
+ *
+ * It does for a page of a shared mapping of a file, but not of tmpfs or hugetlbfs:
+ * it makes ready for each write when the page is mapped writable, and takes that back
+ * when it has written the page to the file. Such a page is written by user access, or
+ * pinned for one command and touched after it, see vhost_scsi_mem_touch().
+ */
+static inline bool vhost_scsi_page_of_file(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	return !folio_test_swapbacked(folio) && !folio_test_anon(folio) &&
+	       !folio_test_hugetlb(folio) && folio->mapping;
+}
 
 /* watch.c */
 
@@ -254,6 +310,8 @@ void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
  * @lock: protects @tables and the marks in them; taken in any context, and no other
  *	  lock is taken under it
  * @tables: tables of pages that are pinned for long, struct vhost_scsi_watched
+ * @pins_lock: protects @pins; no other lock is taken under it
+ * @pins: tables of remembered pages, struct vhost_scsi_pins
  */
 struct vhost_scsi_watch {
 	struct mmu_notifier mn;
@@ -262,6 +320,8 @@ struct vhost_scsi_watch {
 	atomic_t seq;
 	spinlock_t lock;	/* see above */
 	struct list_head tables;
+	spinlock_t pins_lock;	/* see above */
+	struct list_head pins;
 };
 
 void vhost_scsi_watch_init(struct vhost_scsi_watch *watch);
@@ -312,20 +372,21 @@ void vhost_scsi_mem_put(struct vhost_scsi_mem *mem);
 /* Pages of a run, at most: 1 MiB that may begin anywhere in a page. */
 #define VHOST_SCSI_RUN_PAGES	257
 
+/* No page has this address. */
+#define VHOST_SCSI_PIN_GONE	1UL
+
 /**
- * struct vhost_scsi_pin - a page that is kept pinned
- * @addr: the owner's address
- * @page: the page, or NULL
+ * struct vhost_scsi_pin - a place for a page that is kept pinned
+ * @addr: the owner's address; VHOST_SCSI_PIN_GONE: no page is kept here
+ * @page: the page, while there are @users
  * @missed: the last address that was looked for here and not found; with the bit
  *	    PIN_REFUSED if its page cannot be pinned for long
- * @seq: watch->seq when the page was pinned
- * @users: number of requests that use the page
+ * @users: number of requests that use the page, and one more while it is kept
  */
 struct vhost_scsi_pin {
 	unsigned long addr;
 	struct page *page;
 	unsigned long missed;
-	unsigned int seq;
 	atomic_t users;
 };
 
@@ -333,7 +394,9 @@ struct vhost_scsi_pin {
  * struct vhost_scsi_pins - pages that are remembered by the owner's address
  * @pins: the page number modulo @nr is the index; NULL: nothing is remembered
  * @nr: number of @pins, a power of two
- * @watch: says whether a page may have been replaced
+ * @kept: number of pages that are kept
+ * @watch: drops a page that may have been replaced
+ * @node: in watch->pins
  *
  * The caller serialises all functions except vhost_scsi_pin_put() and
  * vhost_scsi_pin_put_run().
@@ -341,12 +404,19 @@ struct vhost_scsi_pin {
 struct vhost_scsi_pins {
 	struct vhost_scsi_pin *pins;
 	unsigned int nr;
+	atomic_t kept;
 	struct vhost_scsi_watch *watch;
+	struct list_head node;
 };
 
 void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 			   struct vhost_scsi_watch *watch, unsigned int nr);
 void vhost_scsi_pins_free(struct vhost_scsi_pins *pins);
+void vhost_scsi_pins_drop(struct vhost_scsi_watch *watch, unsigned long start,
+			  unsigned long end);
+void vhost_scsi_mem_forget(const struct vhost_scsi_mem *old,
+			   const struct vhost_scsi_mem *mem,
+			   struct vhost_scsi_watch *watch);
 int vhost_scsi_pin_get(struct vhost_scsi_pins *pins, unsigned long addr,
 		       struct vhost_scsi_pin **in, struct page **page);
 int vhost_scsi_pin_get_repeated(struct vhost_scsi_pins *pins,
@@ -372,12 +442,11 @@ void vhost_scsi_pin_put_run(const struct vhost_scsi_pins *pins,
 static inline void vhost_scsi_pin_put(struct vhost_scsi_pin *in,
 				      struct page *page)
 {
-	if (!in) {
+	if (in)
+		page = in->page;
+	/* Full barrier: another page comes to the place after the last use of this. */
+	if (!in || atomic_dec_and_test(&in->users))
 		unpin_user_page(page);
-		return;
-	}
-	/* Release: pairs with the acquire of pin_new(), which replaces an unused page. */
-	atomic_dec_return_release(&in->users);
 }
 
 /* log.c */

@@ -9,9 +9,11 @@
  * they are remembered when they come twice in a row at their place in the table
  * (vhost_scsi_pin_get_repeated()).
  *
- * A page that was remembered before the last invalidation of the owner's memory is
- * pinned anew, see watch.c. As with every pin, an invalidation between the look-up
- * and the use comes too late for that command.
+ * A page in the range of an invalidation of the owner's memory is let go of at once,
+ * see watch.c, or when the last command that uses it ends: the owner has it back when
+ * it unmaps or discards it, and another page that comes to the address is not missed.
+ * As with every pin, an invalidation between the look-up and the use comes too late
+ * for that command.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -41,6 +43,74 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	pins->nr = nr;
 	pins->watch = watch;
+	if (!pins->pins)
+		return;
+	while (nr--)
+		pins->pins[nr].addr = VHOST_SCSI_PIN_GONE;
+	spin_lock(&watch->pins_lock);
+	list_add(&pins->node, &watch->pins);
+	spin_unlock(&watch->pins_lock);
+}
+
+/* Keep a page no longer. Whoever is the first to do so puts it. */
+static void pin_drop(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
+		     unsigned long addr)
+{
+	if (addr == VHOST_SCSI_PIN_GONE ||
+	    cmpxchg(&pin->addr, addr, VHOST_SCSI_PIN_GONE) != addr)
+		return;
+	atomic_dec(&pins->kept);
+	vhost_scsi_pin_put(pin, NULL);
+}
+
+/* The place of an address in the table; NULL: there is no table. */
+static __always_inline struct vhost_scsi_pin *
+pin_at(const struct vhost_scsi_pins *pins, unsigned long addr)
+{
+	return pins->pins ?
+	       &pins->pins[(addr >> PAGE_SHIFT) & (pins->nr - 1)] : NULL;
+}
+
+static void drop_range(struct vhost_scsi_pins *pins, unsigned long start,
+		       unsigned long end)
+{
+	struct vhost_scsi_pin *pin = pins->pins;
+	unsigned long addr;
+	unsigned int i;
+
+	if ((end - start) >> PAGE_SHIFT < pins->nr) {
+		for (addr = start & PAGE_MASK; addr < end; addr += PAGE_SIZE) {
+			pin = pin_at(pins, addr);
+			if (READ_ONCE(pin->addr) == addr)
+				pin_drop(pins, pin, addr);
+		}
+		return;
+	}
+	for (i = 0; i < pins->nr; i++, pin++) {
+		addr = READ_ONCE(pin->addr);
+		if (addr >= start && addr < end)
+			pin_drop(pins, pin, addr);
+	}
+}
+
+/**
+ * vhost_scsi_pins_drop - let go of pages of the owner that are remembered
+ * @watch: registered or not
+ * @start: the owner's address
+ * @end: likewise, behind the last byte
+ *
+ * Context: any.
+ */
+void vhost_scsi_pins_drop(struct vhost_scsi_watch *watch, unsigned long start,
+			  unsigned long end)
+{
+	struct vhost_scsi_pins *pins;
+
+	spin_lock(&watch->pins_lock);
+	list_for_each_entry(pins, &watch->pins, node)
+		if (atomic_read(&pins->kept))
+			drop_range(pins, start, end);
+	spin_unlock(&watch->pins_lock);
 }
 
 /**
@@ -53,11 +123,39 @@ void vhost_scsi_pins_free(struct vhost_scsi_pins *pins)
 {
 	unsigned int i;
 
-	for (i = 0; pins->pins && i < pins->nr; i++)
-		if (pins->pins[i].page)
-			unpin_user_page(pins->pins[i].page);
+	if (!pins->pins)
+		return;
+	spin_lock(&pins->watch->pins_lock);
+	list_del(&pins->node);
+	spin_unlock(&pins->watch->pins_lock);
+	for (i = 0; i < pins->nr; i++)
+		pin_drop(pins, &pins->pins[i], pins->pins[i].addr);
 	kvfree(pins->pins);
 	pins->pins = NULL;
+}
+
+/**
+ * vhost_scsi_mem_forget - drop remembered pages of what is not in the table any more
+ * @old: the last table, or NULL
+ * @mem: the new one, which all queues use
+ * @watch: the owner's
+ *
+ * Context: process.
+ */
+void vhost_scsi_mem_forget(const struct vhost_scsi_mem *old,
+			   const struct vhost_scsi_mem *mem,
+			   struct vhost_scsi_watch *watch)
+{
+	const struct vhost_scsi_region *r, *now;
+	unsigned int i;
+
+	for (i = 0; old && i < old->nr; i++) {
+		r = &old->regions[i];
+		now = vhost_scsi_mem_region(mem, r->gpa);
+		if (!now || now->gpa != r->gpa || now->base != r->base ||
+		    now->size != r->size)
+			vhost_scsi_pins_drop(watch, r->base, r->base + r->size);
+	}
 }
 
 /* Called when a page is pinned: the completion of a command must not sleep. */
@@ -75,25 +173,26 @@ static int pin_once(unsigned long addr, struct page **page)
 	ret = pin_user_pages_fast(addr & PAGE_MASK, 1, FOLL_WRITE, page);
 	if (ret != 1)
 		return ret < 0 ? ret : -EFAULT;
+	if (vhost_scsi_page_of_file(*page) || vhost_scsi_pages_crowded(page, 1)) {
+		unpin_user_page(*page);
+		return -EOPNOTSUPP;
+	}
 	set_dirty(*page);
 	return 0;
 }
 
-/* Returns the place of an address in the table, or NULL if there is no table. */
-static __always_inline struct vhost_scsi_pin *
-pin_at(const struct vhost_scsi_pins *pins, unsigned long addr)
+/* Is the page of @addr kept here? */
+static __always_inline bool pin_is(const struct vhost_scsi_pin *pin,
+				   unsigned long addr)
 {
-	return pins->pins ?
-	       &pins->pins[(addr >> PAGE_SHIFT) & (pins->nr - 1)] : NULL;
+	return READ_ONCE(pin->addr) == (addr & PAGE_MASK);
 }
 
-/* Returns true if the place has the page of @addr and no invalidation has begun since. */
-static __always_inline bool pin_holds(const struct vhost_scsi_pins *pins,
-				      const struct vhost_scsi_pin *pin,
-				      unsigned long addr)
+/* The same; and if so, use it. */
+static __always_inline bool pin_use(struct vhost_scsi_pin *pin,
+				    unsigned long addr)
 {
-	return pin->page && pin->addr == (addr & PAGE_MASK) &&
-	       !vhost_scsi_watch_retry(pins->watch, pin->seq);
+	return pin_is(pin, addr) && atomic_inc_not_zero(&pin->users);
 }
 
 /*
@@ -107,26 +206,32 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 		   unsigned long addr)
 {
 	struct page *page;
+	unsigned int seq;
 	int ret;
 
-	/* Acquire: pairs with the release of vhost_scsi_pin_put() after the last use. */
+	if (atomic_read(&pin->users) == 1)
+		pin_drop(pins, pin, READ_ONCE(pin->addr));
+	/* Pairs with vhost_scsi_pin_put(): the page was used before it goes. */
 	if (atomic_read_acquire(&pin->users))
 		return -EBUSY;
-	if (pin->page)
-		unpin_user_page(pin->page);
-	pin->page = NULL;
 
-	/* pin_holds() sees an invalidation that begins after this. */
-	if (!vhost_scsi_watch_begin(pins->watch, &pin->seq))
+	if (!vhost_scsi_watch_begin(pins->watch, &seq))
 		return -EBUSY;
 	ret = vhost_scsi_pin_long(addr & PAGE_MASK, 1, &page);
 	if (ret != 1)
 		return ret;
 	set_dirty(page);
 
-	pin->addr = addr & PAGE_MASK;
+	atomic_inc(&pins->kept);
 	pin->page = page;
-	atomic_set(&pin->users, 1);
+	atomic_set(&pin->users, 2);
+	/*
+	 * A full barrier behind it, too: an invalidation raises the count and then
+	 * looks here. It finds the page, or the count is seen.
+	 */
+	smp_store_mb(pin->addr, addr & PAGE_MASK);
+	if (vhost_scsi_watch_retry(pins->watch, seq))
+		pin_drop(pins, pin, addr & PAGE_MASK);
 	return 0;
 }
 
@@ -138,20 +243,23 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
  * @page: gets the page, which is marked dirty
  *
  * Context: a worker; may sleep.
- * Return: 0 or what pinning says.
+ * Return: 0; -EOPNOTSUPP: it cannot be kept, and is to be written by user access; or
+ * what pinning says.
  */
 int vhost_scsi_pin_get(struct vhost_scsi_pins *pins, unsigned long addr,
 		       struct vhost_scsi_pin **in, struct page **page)
 {
 	struct vhost_scsi_pin *pin = pin_at(pins, addr);
+	int ret;
 
 	*in = NULL;
 	if (!pin)
 		return pin_once(addr, page);
-	if (pin_holds(pins, pin, addr))
-		atomic_inc(&pin->users);
-	else if (pin_new(pins, pin, addr))
-		return pin_once(addr, page);
+	if (!pin_use(pin, addr)) {
+		ret = pin_new(pins, pin, addr);
+		if (ret)
+			return ret == -EOPNOTSUPP ? ret : pin_once(addr, page);
+	}
 	*in = pin;
 	*page = pin->page;
 	return 0;
@@ -204,8 +312,7 @@ int vhost_scsi_pin_get_repeated(struct vhost_scsi_pins *pins,
 	struct vhost_scsi_pin *pin = pin_at(pins, addr);
 	int ret;
 
-	if (pin && pin_holds(pins, pin, addr)) {
-		atomic_inc(&pin->users);
+	if (pin && pin_use(pin, addr)) {
 		*in = pin;
 		*page = pin->page;
 		return 0;
@@ -220,6 +327,10 @@ int vhost_scsi_pin_get_repeated(struct vhost_scsi_pins *pins,
 				  page);
 	if (ret != 1)
 		return ret < 0 ? ret : -EFAULT;
+	if (vhost_scsi_pages_crowded(page, 1)) {
+		unpin_user_page(*page);
+		return -EAGAIN;
+	}
 	return 0;
 }
 
@@ -244,16 +355,15 @@ static noinline bool run_learn(struct vhost_scsi_pins *pins,
 	unsigned int i;
 
 	for (i = 0, at = pin; i < nr; i++) {
-		if (!pin_holds(pins, at, addr + i * PAGE_SIZE) &&
+		if (!pin_is(at, addr + i * PAGE_SIZE) &&
 		    !pin_missed(at, addr + i * PAGE_SIZE))
 			return false;
 		at = pin_next(pins, at);
 	}
 
 	for (i = 0; i < nr; i++, pin = pin_next(pins, pin)) {
-		if (pin_holds(pins, pin, addr + i * PAGE_SIZE)) {
-			atomic_inc(&pin->users);
-		} else if (!pin_learn(pins, pin, addr + i * PAGE_SIZE)) {
+		if (!pin_use(pin, addr + i * PAGE_SIZE) &&
+		    !pin_learn(pins, pin, addr + i * PAGE_SIZE)) {
 			vhost_scsi_pin_put_run(pins, first, i);
 			return false;
 		}
@@ -282,8 +392,7 @@ bool vhost_scsi_pin_get_run(struct vhost_scsi_pins *pins, unsigned long addr,
 
 	if (!pin)
 		return false;
-	for (i = 0; i < nr && pin_holds(pins, pin, addr); i++) {
-		atomic_inc(&pin->users);
+	for (i = 0; i < nr && pin_use(pin, addr); i++) {
 		pages[i] = pin->page;
 		pin = pin_next(pins, pin);
 		addr += PAGE_SIZE;
@@ -310,7 +419,7 @@ void vhost_scsi_pin_miss_run(struct vhost_scsi_pins *pins, unsigned long addr,
 	struct vhost_scsi_pin *pin = pin_at(pins, addr);
 
 	for (; pin && nr; nr--, addr += PAGE_SIZE) {
-		if (!pin_holds(pins, pin, addr))
+		if (!pin_is(pin, addr))
 			pin_again(pin, addr);
 		pin = pin_next(pins, pin);
 	}

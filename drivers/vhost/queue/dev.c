@@ -127,8 +127,12 @@ void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
  */
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev)
 {
+	unsigned int i;
+
 	WRITE_ONCE(dev->closed, true);
 	vhost_scsi_workers_close(dev);
+	for (i = 0; i < dev->nvqs; i++)
+		vhost_scsi_vq_close(&dev->vqs[i]);
 	vhost_scsi_life_close(&dev->life);
 }
 
@@ -368,6 +372,7 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 		vq->mem = mem;
 		mutex_unlock(&vq->mutex);
 	}
+	vhost_scsi_mem_forget(old, mem, &dev->watch);
 	vhost_scsi_mem_put(old);
 	return 0;
 }

@@ -56,6 +56,27 @@ void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot);
 enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq);
 void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when);
 
+/* copy.c */
+
+/* In the order of vq->maps. */
+enum {
+	VHOST_SCSI_MAP_DESC,
+	VHOST_SCSI_MAP_AVAIL,
+	VHOST_SCSI_MAP_USED,
+	VHOST_SCSI_MAPS,
+};
+
+static inline bool vhost_scsi_is_copy(const struct vhost_scsi_map *maps)
+{
+	return maps[VHOST_SCSI_MAP_USED].user;
+}
+
+int vhost_scsi_copy_avail_idx(struct vhost_scsi_vq *vq);
+int vhost_scsi_copy_desc(struct vhost_scsi_vq *vq);
+int vhost_scsi_copy_notify(struct vhost_scsi_vq *vq);
+int vhost_scsi_copy_used(struct vhost_scsi_vq *vq, u16 idx);
+int vhost_scsi_copy_wish(struct vhost_scsi_vq *vq);
+
 /* vring.c */
 
 /**
@@ -87,6 +108,7 @@ bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq);
+void vhost_scsi_vq_close(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 		       const struct vhost_vring_addr *addr);

@@ -60,7 +60,7 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	now = ktime_get_ns();
 	learn(poll, now, limit);
 	for (end = now + poll->window; now < end; now = ktime_get_ns()) {
-		if (vhost_scsi_ring_pending(&vq->ring))
+		if (vhost_scsi_vq_pending(vq))
 			return true;
 		if (!llist_empty(&w->works) || READ_ONCE(vq->dev->closed) ||
 		    signal_pending(current))

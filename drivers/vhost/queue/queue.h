@@ -198,6 +198,9 @@ struct vhost_scsi_slot {
  * struct vhost_scsi_vq_ops - the operations of a queue
  * @handle: looks at the ring and gets chains. The worker @w calls it under vq->mutex
  *	    while the queue runs
+ * @answer: answers a chain that was given to vhost_scsi_vq_defer(), and calls
+ *	    vhost_scsi_vq_put(). The worker calls it under vq->mutex. Without @alive
+ *	    nobody waits for the answer, and guest memory must not be touched
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL
@@ -206,6 +209,7 @@ struct vhost_scsi_slot {
  */
 struct vhost_scsi_vq_ops {
 	void (*handle)(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
+	void (*answer)(struct llist_node *node, bool alive);
 	int (*start)(struct vhost_scsi_vq *vq);
 	void (*stop)(struct vhost_scsi_vq *vq);
 };
@@ -228,9 +232,9 @@ struct vhost_scsi_vq_ops {
  * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: counts chains that were submitted or answered; its low 16 bits are an index
- *	     of the avail ring
- * @maps: mappings of the descriptor table, the driver area and the device area, from
- *	  start to drain
+ *	     of the avail ring. A start adds more than functions can be waiting for
+ * @maps: mappings or copies of the descriptor table, the driver area and the device
+ *	  area, from start to drain
  * @ring: the ring; avail side under @mutex, used side under @used_lock
  * @worker: the worker that serves the queue; RCU
  * @work: calls ops->handle()
@@ -249,6 +253,9 @@ struct vhost_scsi_vq_ops {
  * @unsignalled: used chains of which the guest was not told; under @used_lock
  * @signal_delayed: tells the guest of them if @pass sleeps in a submission
  * @signal_work: tells the guest of them after the work items before it
+ * @by_worker: only the worker can write the ring or the log, see copy.c
+ * @deferred: chains that the worker is to answer
+ * @let_go: lets go of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running
  * @drained: completed when @inflight is 0; the queue then does not touch guest memory
  */
@@ -288,6 +295,9 @@ struct vhost_scsi_vq {
 	unsigned int unsignalled;
 	struct delayed_work signal_delayed;
 	struct work_struct signal_work;
+	bool by_worker;
+	struct llist_head deferred;
+	struct work_struct let_go;
 	atomic_t inflight;
 	struct completion drained;
 };
@@ -311,6 +321,7 @@ unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_handled(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq,
 			      unsigned long count);
+int vhost_scsi_vq_pending_copy(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
@@ -319,7 +330,24 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_worker *w);
 void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len);
+void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_slot *slot, u16 head, u32 len);
+void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node);
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
+
+/**
+ * vhost_scsi_vq_pending - how many chains wait
+ * @vq: running
+ *
+ * Context: the worker, @vq->mutex is held.
+ * Return: the number, and the first of them can be read; or a negative errno, as
+ * vhost_scsi_vq_get_desc() gives then.
+ */
+static inline int vhost_scsi_vq_pending(struct vhost_scsi_vq *vq)
+{
+	return unlikely(vq->by_worker) ? vhost_scsi_vq_pending_copy(vq) :
+					 vhost_scsi_ring_pending(&vq->ring);
+}
 
 static inline void vhost_scsi_vq_get(struct vhost_scsi_vq *vq)
 {

@@ -5,9 +5,9 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include "internal.h"
+#include <linux/uaccess.h>
 
-enum { MAP_DESC, MAP_AVAIL, MAP_USED };
+#include "internal.h"
 
 /*
  * Life.
@@ -38,6 +38,62 @@ static void vq_stop(struct vhost_scsi_vq *vq)
 	vhost_scsi_vq_put(vq);
 }
 
+/* The ring is corrupt or gone: the worker gets no more, and the owner is told. */
+static void vq_break(struct vhost_scsi_vq *vq)
+{
+	vq->broken = true;
+	vhost_scsi_call_signal(&vq->err);
+}
+
+/* The chains that were given to vhost_scsi_vq_defer(), the oldest first. */
+static void answer_deferred(struct vhost_scsi_vq *vq, bool alive)
+{
+	struct llist_node *node, *next;
+
+	node = llist_reverse_order(llist_del_all(&vq->deferred));
+	for (; node; node = next) {
+		next = node->next;
+		vq->ops->answer(node, alive);
+	}
+}
+
+static void let_go_work(struct work_struct *work)
+{
+	answer_deferred(container_of(work, struct vhost_scsi_vq, let_go), false);
+}
+
+/**
+ * vhost_scsi_vq_defer - have the worker answer a chain
+ * @vq: the queue
+ * @node: for ops->answer()
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node)
+{
+	/* The worker may put that of the chain at once. */
+	vhost_scsi_vq_get(vq);
+	/* A full barrier, which pairs with vhost_scsi_vq_close(). */
+	llist_add(node, &vq->deferred);
+	if (READ_ONCE(vq->dev->closed))
+		queue_work(vhost_scsi_dev_wq, &vq->let_go);
+	else
+		vhost_scsi_vq_queue(vq);
+	vhost_scsi_vq_put(vq);
+}
+
+/**
+ * vhost_scsi_vq_close - the file was closed: nobody has to be answered any more
+ * @vq: the queue; dev->closed is set
+ */
+void vhost_scsi_vq_close(struct vhost_scsi_vq *vq)
+{
+	/* What is deferred later sees that the file is closed. */
+	smp_mb();
+	if (!llist_empty(&vq->deferred))
+		queue_work(vhost_scsi_dev_wq, &vq->let_go);
+}
+
 static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_vq *vq;
@@ -47,9 +103,12 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 		/* Pairs with VHOST_ATTACH_VRING_WORKER: another goes on. */
 		if (rcu_access_pointer(vq->worker) != w)
 			vhost_scsi_vq_queue(vq);
+		else
+			answer_deferred(vq, false);
 		return;
 	}
 	mutex_lock(&vq->mutex);
+	answer_deferred(vq, true);
 	if (vq->running && !vq->broken)
 		vq->ops->handle(vq, w);
 	mutex_unlock(&vq->mutex);
@@ -86,6 +145,8 @@ void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 	vhost_scsi_work_init(&vq->work, vq_work);
 	vhost_scsi_work_init(&vq->stop_work, vq_stop_work);
 	vhost_scsi_notify_init(vq);
+	init_llist_head(&vq->deferred);
+	INIT_WORK(&vq->let_go, let_go_work);
 	init_completion(&vq->drained);
 	complete_all(&vq->drained);
 }
@@ -116,7 +177,7 @@ static void unmap(struct vhost_scsi_map *maps)
 {
 	int i;
 
-	for (i = MAP_DESC; i <= MAP_USED; i++)
+	for (i = 0; i < VHOST_SCSI_MAPS; i++)
 		vhost_scsi_map_destroy(&maps[i]);
 }
 
@@ -124,19 +185,36 @@ static int map_ring(const struct vhost_scsi_vq *vq,
 		    const struct vhost_vring_addr *addr,
 		    struct vhost_scsi_map *maps)
 {
-	int ret;
+	const struct {
+		u64 addr;
+		size_t len;
+	} parts[] = {
+		[VHOST_SCSI_MAP_DESC] = {
+			addr->desc_user_addr,
+			vhost_scsi_ring_desc_bytes(vq->num)
+		},
+		[VHOST_SCSI_MAP_AVAIL] = {
+			addr->avail_user_addr,
+			vhost_scsi_ring_avail_bytes(vq->num)
+		},
+		[VHOST_SCSI_MAP_USED] = {
+			addr->used_user_addr,
+			vhost_scsi_ring_used_bytes(vq->num)
+		},
+	};
+	int i, ret = 0;
 
-	memset(maps, 0, 3 * sizeof(*maps));
-	ret = vhost_scsi_map_create(&maps[MAP_DESC], addr->desc_user_addr,
-				    vhost_scsi_ring_desc_bytes(vq->num));
-	if (!ret)
-		ret = vhost_scsi_map_create(&maps[MAP_AVAIL],
-					    addr->avail_user_addr,
-					    vhost_scsi_ring_avail_bytes(vq->num));
-	if (!ret)
-		ret = vhost_scsi_map_create(&maps[MAP_USED],
-					    addr->used_user_addr,
-					    vhost_scsi_ring_used_bytes(vq->num));
+	memset(maps, 0, VHOST_SCSI_MAPS * sizeof(*maps));
+	for (i = 0; i < VHOST_SCSI_MAPS && !ret; i++)
+		ret = vhost_scsi_map_create(&maps[i], parts[i].addr,
+					    parts[i].len);
+	if (ret == -EOPNOTSUPP) {
+		unmap(maps);
+		for (i = 0, ret = 0; i < VHOST_SCSI_MAPS && !ret; i++)
+			ret = vhost_scsi_map_copy(&maps[i], parts[i].addr,
+						  parts[i].len,
+						  i == VHOST_SCSI_MAP_USED);
+	}
 	if (ret)
 		unmap(maps);
 	return ret;
@@ -144,11 +222,16 @@ static int map_ring(const struct vhost_scsi_vq *vq,
 
 static void point_ring(struct vhost_scsi_vq *vq)
 {
-	vq->ring.desc = vq->maps[MAP_DESC].addr;
-	vq->ring.avail = vq->maps[MAP_AVAIL].addr;
-	vq->ring.used = vq->maps[MAP_USED].addr;
+	vq->ring.desc = vq->maps[VHOST_SCSI_MAP_DESC].addr;
+	vq->ring.avail = vq->maps[VHOST_SCSI_MAP_AVAIL].addr;
+	vq->ring.used = vq->maps[VHOST_SCSI_MAP_USED].addr;
 	vq->log_used = vq->addr.flags & BIT(VHOST_VRING_F_LOG);
 	vq->log_used_addr = vq->addr.log_guest_addr;
+}
+
+static bool is_copy(const struct vhost_scsi_vq *vq)
+{
+	return vhost_scsi_is_copy(vq->maps);
 }
 
 /**
@@ -170,27 +253,27 @@ bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq)
 	       vq->addr.used_user_addr;
 }
 
-/* The count goes on to where its low bits are @idx, at once or by less than 65536. */
-static void handle_up_to(struct vhost_scsi_vq *vq, u16 idx)
+/* The count goes on from @count to where its low bits are @idx. */
+static void handle_up_to(struct vhost_scsi_vq *vq, unsigned long count, u16 idx)
 {
-	unsigned long count = vq->handled + (u16)(idx - (u16)vq->handled);
+	count += (u16)(idx - (u16)count);
 
 	/* Pairs with vhost_scsi_vq_is_handled() and vhost_scsi_vq_avail(). */
 	smp_store_release(&vq->handled, count);
 }
 
 /**
- * vhost_scsi_vq_start - map the ring and run the queue
+ * vhost_scsi_vq_start - pin or copy the ring, and begin
  * @vq: set up, not running
  *
  * Context: the owner's ioctl with dev->mutex held, dev->bound set; may sleep.
- * Return: 0. -EBUSY: chains from before the queue was stopped are under way. -EFAULT:
- * the ring is not in memory. -EOPNOTSUPP: its memory cannot be pinned. -ENOMEM.
+ * Return: 0; -EBUSY: chains from before are still under way; -EFAULT: the
+ * ring is not in memory; -ENOMEM.
  */
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_dev *dev = vq->dev;
-	struct vhost_scsi_map maps[3];
+	struct vhost_scsi_map maps[VHOST_SCSI_MAPS];
 	int ret;
 
 	if (vq->running)
@@ -219,11 +302,13 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->ring.last_avail = vq->base;
-	handle_up_to(vq, vq->base);
+	/* What was waited for before the stop is not waited for any more. */
+	handle_up_to(vq, vq->handled + BIT(16), vq->base);
 	point_ring(vq);
+	vq->by_worker = is_copy(vq);
 	vhost_scsi_ring_start(&vq->ring);
+	vq->broken = is_copy(vq) && vhost_scsi_copy_notify(vq);
 	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
-	vq->broken = false;
 	reinit_completion(&vq->drained);
 	/* Release: pairs with vhost_scsi_vq_tryget(), which then sees the fields above. */
 	atomic_set_release(&vq->inflight, 1);
@@ -244,13 +329,13 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
  * The ring moves with vq->mutex and vq->used_lock held, so that no entry is lost.
  *
  * Context: the owner's ioctl with @vq->mutex held; may sleep.
- * Return: 0. -EINVAL: the ring is not in memory. -EOPNOTSUPP: its memory cannot be
- * pinned. -ENOMEM.
+ * Return: 0; -EINVAL: not in memory; -ENOMEM.
  */
 int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 		       const struct vhost_vring_addr *addr)
 {
-	struct vhost_scsi_map maps[3], old[3];
+	struct vhost_scsi_map maps[VHOST_SCSI_MAPS], old[VHOST_SCSI_MAPS];
+	bool by_worker = vq->by_worker;
 	unsigned long flags;
 	int ret;
 
@@ -258,14 +343,23 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	if (ret)
 		return ret == -EFAULT ? -EINVAL : ret;
 
+	if (vhost_scsi_is_copy(maps) && !by_worker) {
+		WRITE_ONCE(vq->by_worker, true);
+		/* Who has not seen it has used its chain. */
+		synchronize_rcu();
+	}
 	spin_lock_irqsave(&vq->used_lock, flags);
 	memcpy(old, vq->maps, sizeof(old));
 	memcpy(vq->maps, maps, sizeof(maps));
 	vq->addr = *addr;
 	point_ring(vq);
+	WRITE_ONCE(vq->by_worker, is_copy(vq));
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	unmap(old);
+	/* Of what was used before the worker tells nobody, or nobody but it. */
+	if (vq->by_worker != by_worker)
+		vhost_scsi_call_signal(&vq->call);
 	return 0;
 }
 
@@ -299,6 +393,7 @@ int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_notify_quiesce(vq);
+	cancel_work_sync(&vq->let_go);
 	unmap(vq->maps);
 	if (vq->ops->stop)
 		vq->ops->stop(vq);
@@ -329,23 +424,24 @@ static int read_guest(void *priv, u64 gpa, void *buf, size_t len)
 	return vhost_scsi_mem_read(priv, gpa, buf, len);
 }
 
-static u16 vq_avail(struct vhost_scsi_vq *vq)
+static int avail_idx(struct vhost_scsi_vq *vq, __virtio16 *idx)
 {
+	const struct vring_avail __user *user;
 	unsigned long flags;
-	u16 idx;
 
 	/* vhost_scsi_vq_move() changes ring.avail under this lock. */
 	spin_lock_irqsave(&vq->used_lock, flags);
-	idx = vhost_scsi_vq16(vq, READ_ONCE(vq->ring.avail->idx));
+	user = vq->maps[VHOST_SCSI_MAP_AVAIL].user;
+	*idx = READ_ONCE(vq->ring.avail->idx);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
-	return idx;
+	return user && get_user(*idx, &user->idx) ? -EFAULT : 0;
 }
 
 /**
  * vhost_scsi_vq_avail - how far the guest has filled the ring
  * @vq: the queue
  *
- * Context: process.
+ * Context: a worker; may sleep.
  * Return: what vq->handled will be then, for vhost_scsi_vq_is_handled(). It is wider
  * than the guest's index: that cannot tell a full ring of 32768 from one that is
  * behind.
@@ -353,13 +449,16 @@ static u16 vq_avail(struct vhost_scsi_vq *vq)
 unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
 {
 	unsigned long count;
+	__virtio16 idx;
 
 	if (!vhost_scsi_vq_tryget(vq))
 		return 0;
 	count = READ_ONCE(vq->handled);
 	/* Pairs with handle_up_to(): the index was this far at the least. */
 	smp_rmb();
-	count += (u16)(vq_avail(vq) - (u16)count);
+	/* If it is not there no more is taken from it. */
+	if (!avail_idx(vq, &idx))
+		count += (u16)(vhost_scsi_vq16(vq, idx) - (u16)count);
 	vhost_scsi_vq_put(vq);
 	return count;
 }
@@ -374,7 +473,7 @@ unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
  */
 void vhost_scsi_vq_handled(struct vhost_scsi_vq *vq)
 {
-	handle_up_to(vq, vq->ring.last_avail);
+	handle_up_to(vq, vq->handled, vq->ring.last_avail);
 }
 
 /**
@@ -397,13 +496,23 @@ bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq, unsigned long count)
 	/* Pairs with handle_up_to(): their slots are seen busy. */
 	handled = smp_load_acquire(&vq->handled);
 	ret = !READ_ONCE(vq->running) || READ_ONCE(vq->broken) ||
-	      READ_ONCE(vq->dev->closed) || (long)(handled - count) >= 0 ||
-	      /* it was stopped meanwhile, and began elsewhere */
-	      vq_avail(vq) == (u16)handled;
+	      READ_ONCE(vq->dev->closed) || (long)(handled - count) >= 0;
 	if (!ret)
 		vhost_scsi_vq_queue(vq);
 	vhost_scsi_vq_put(vq);
 	return ret;
+}
+
+/* vhost_scsi_vq_pending(), of a ring that is a copy. */
+int vhost_scsi_vq_pending_copy(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	int ret;
+
+	if (ring->avail_idx == ring->last_avail && vhost_scsi_copy_avail_idx(vq))
+		return -EFAULT;
+	ret = vhost_scsi_ring_pending(ring);
+	return ret > 0 && vhost_scsi_copy_desc(vq) ? -EFAULT : ret;
 }
 
 /**
@@ -415,6 +524,8 @@ bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq, unsigned long count)
 void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_ring_disable_notify(&vq->ring);
+	if (unlikely(is_copy(vq)) && vhost_scsi_copy_notify(vq))
+		vq_break(vq);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
 			       sizeof(vq->ring.used->flags));
 }
@@ -425,9 +536,9 @@ void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: 1: there is one, and the caller owes vhost_scsi_vq_add_used() and then
- * vhost_scsi_vq_put(). 0: there is none, and the guest may not kick for the next.
- * -EIO: the ring is corrupt, and the queue has stopped.
+ * Return: 1: there is, and vhost_scsi_vq_add_used() and vhost_scsi_vq_put() are
+ * owed; 0: there is none, and the guest may not kick for the next; -EIO or -EFAULT:
+ * the ring is corrupt or gone, and the queue stopped.
  */
 int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_worker *w)
@@ -435,16 +546,14 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_ring *ring = &vq->ring;
 	int ret;
 
-	ret = vhost_scsi_ring_pending(ring);
+	ret = vhost_scsi_vq_pending(vq);
 	if (!ret)
 		return 0;
 	if (ret > 0)
 		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
 					       vq->mem);
 	if (ret < 0) {
-		/* The worker gets no more chains. Tell the owner. */
-		vq->broken = true;
-		vhost_scsi_call_signal(&vq->err);
+		vq_break(vq);
 		return ret;
 	}
 	vhost_scsi_vq_get(vq);
@@ -462,11 +571,17 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
-
 	bool more = vhost_scsi_ring_enable_notify(ring);
 
+	if (unlikely(is_copy(vq))) {
+		if (vhost_scsi_copy_notify(vq)) {
+			vq_break(vq);
+			return false;
+		}
+		more = vhost_scsi_vq16(vq, ring->avail->idx) != ring->last_avail;
+	}
 	if (more)
-		vhost_scsi_ring_disable_notify(ring);
+		vhost_scsi_vq_disable_notify(vq);
 	/* The flags or the event index, which is its last field. */
 	vhost_scsi_vq_log_used(vq, 0, vhost_scsi_ring_used_bytes(ring->num));
 	return more;
@@ -496,16 +611,29 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 	return ret;
 }
 
+static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
+{
+	WRITE_ONCE(slot->busy, false);
+	slot->next = vq->free;
+	vq->free = slot;
+}
+
+static size_t used_offset(const struct vhost_scsi_ring *ring, u16 idx)
+{
+	return offsetof(struct vring_used, ring) +
+	       sizeof(struct vring_used_elem) * (idx & (ring->num - 1));
+}
+
 /**
- * vhost_scsi_vq_add_used - add a chain to the used ring, and signal the guest
+ * vhost_scsi_vq_complete - add a chain to the used ring where it completed
  * @vq: the queue
  * @slot: the slot of the chain, which becomes free; or NULL
  * @head: of the chain
  * @len: bytes written to it
  *
- * Context: any.
+ * Context: any, in the same section of RCU in which !@vq->by_worker was seen.
  */
-void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
+void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
@@ -514,22 +642,63 @@ void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
 	size_t off;
 
 	spin_lock_irqsave(&vq->used_lock, flags);
-	off = offsetof(struct vring_used, ring) +
-	      sizeof(struct vring_used_elem) * (ring->used_idx & (ring->num - 1));
+	off = used_offset(ring, ring->used_idx);
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
 	vhost_scsi_ring_update_used_idx(ring);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
 			       sizeof(ring->used->idx));
 	signal = vhost_scsi_signal_decide(vq);
-	if (slot) {
-		WRITE_ONCE(slot->busy, false);
-		slot->next = vq->free;
-		vq->free = slot;
-	}
+	if (slot)
+		free_slot(vq, slot);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	vhost_scsi_signal(vq, signal);
+}
+
+static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
+					struct vhost_scsi_slot *slot, u16 head,
+					u32 len)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	u16 idx = ring->used_idx;
+	unsigned long flags;
+
+	vhost_scsi_ring_add_used(ring, head, len);
+	vhost_scsi_ring_update_used_idx(ring);
+	if (slot) {
+		spin_lock_irqsave(&vq->used_lock, flags);
+		free_slot(vq, slot);
+		spin_unlock_irqrestore(&vq->used_lock, flags);
+	}
+	if (vhost_scsi_copy_used(vq, idx)) {
+		vq_break(vq);
+		return;
+	}
+	vhost_scsi_vq_log_used(vq, used_offset(ring, idx),
+			       sizeof(struct vring_used_elem));
+	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
+			       sizeof(ring->used->idx));
+	if (vhost_scsi_copy_wish(vq) || vhost_scsi_ring_want_signal(ring))
+		vhost_scsi_call_signal(&vq->call);
+}
+
+/**
+ * vhost_scsi_vq_add_used - add a chain to the used ring and tell the guest
+ * @vq: the queue
+ * @slot: as vhost_scsi_vq_complete() has it
+ * @head: likewise
+ * @len: likewise
+ *
+ * Context: the worker, @vq->mutex is held.
+ */
+void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_slot *slot, u16 head, u32 len)
+{
+	if (unlikely(vq->by_worker))
+		add_used_by_worker(vq, slot, head, len);
+	else
+		vhost_scsi_vq_complete(vq, slot, head, len);
 }
 
 /**

@@ -31,7 +31,8 @@
  * struct control_tmf - a task management function under way
  * @tmf: for the target
  * @vq: the control queue
- * @reply: the pages of the response
+ * @reply: where the answer goes
+ * @deferred: the worker is to answer
  * @work: runs @step
  * @step: the next step
  * @epoch: set after fetch; requests with a greater epoch came after the function
@@ -43,6 +44,7 @@ struct control_tmf {
 	struct vhost_scsi_tmf tmf;
 	struct vhost_scsi_vq *vq;
 	struct vhost_scsi_reply reply;
+	struct llist_node deferred;
 	struct delayed_work work;
 	void (*step)(struct control_tmf *ct);
 	u64 epoch;
@@ -91,22 +93,50 @@ static void tmf_work(struct work_struct *work)
 	ct->step(ct);
 }
 
-static void tmf_answer(struct control_tmf *ct)
+static u32 tmf_write(struct control_tmf *ct)
 {
 	struct virtio_scsi_ctrl_tmf_resp resp = {
 		.response = ct->tmf.response,
 	};
-	struct vhost_scsi_reply *reply = &ct->reply;
-	struct vhost_scsi_vq *vq = ct->vq;
-	u32 n;
 
-	atomic_dec(&vhost_scsi_host(vq->dev)->tmfs);
-	vhost_scsi_reply_set_dirty(reply);
-	n = vhost_scsi_reply_write(vq, reply, &resp, sizeof(resp));
-	vhost_scsi_reply_unpin(reply);
-	vhost_scsi_vq_add_used(vq, NULL, reply->head, n);
-	vhost_scsi_vq_put(vq);
+	return vhost_scsi_reply_write(ct->vq, &ct->reply, &resp, sizeof(resp));
+}
+
+static void tmf_end(struct control_tmf *ct)
+{
+	struct vhost_scsi_vq *vq = ct->vq;
+
+	vhost_scsi_reply_unpin(&ct->reply);
 	kvfree(ct);
+	vhost_scsi_vq_put(vq);
+}
+
+/* In the worker. */
+static void tmf_deferred(struct llist_node *node, bool alive)
+{
+	struct control_tmf *ct = container_of(node, struct control_tmf, deferred);
+
+	if (alive)
+		vhost_scsi_vq_add_used(ct->vq, NULL, ct->reply.head,
+				       tmf_write(ct));
+	tmf_end(ct);
+}
+
+static void tmf_answer(struct control_tmf *ct)
+{
+	bool defer;
+
+	atomic_dec(&vhost_scsi_host(ct->vq->dev)->tmfs);
+	rcu_read_lock();
+	defer = READ_ONCE(ct->vq->by_worker) || ct->reply.by_worker;
+	if (!defer)
+		vhost_scsi_vq_complete(ct->vq, NULL, ct->reply.head,
+				       tmf_write(ct));
+	rcu_read_unlock();
+	if (defer)
+		vhost_scsi_vq_defer(ct->vq, &ct->deferred);
+	else
+		tmf_end(ct);
 }
 
 static bool tmf_match(const struct vhost_scsi_cmd *cmd, void *priv)
@@ -278,7 +308,7 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 	 * Ignore errors: if the response buffer is not in guest memory, the answer is
 	 * lost, but the function is carried out and the chain is returned.
 	 */
-	vhost_scsi_reply_pin(&ct->reply, &none, c->head, &c->in,
+	vhost_scsi_reply_pin(&ct->reply, vq->by_worker ? NULL : &none, c->head, &c->in,
 			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
 	tmf_next(ct, tmf_fetch, 0);
 	return;
@@ -325,4 +355,5 @@ static void control_handle(struct vhost_scsi_vq *vq,
 
 const struct vhost_scsi_vq_ops vhost_scsi_control_ops = {
 	.handle = control_handle,
+	.answer = tmf_deferred,
 };

@@ -130,10 +130,8 @@ static void fill_piece(struct sg_fill *f, struct page *const *pages,
 		}
 		next = offset_in_page(off + n) ? NULL : page + 1;
 		if (write) {
-			struct folio *folio = page_folio(page);
-
-			clean |= !folio_test_dirty(folio);
-			cleanable |= !folio_test_swapbacked(folio);
+			clean |= !folio_test_dirty(page_folio(page));
+			cleanable |= vhost_scsi_page_of_file(page);
 		}
 	}
 	f->sg = sg;
@@ -157,11 +155,23 @@ static void fill_next(struct sg_fill *f, struct vhost_scsi_cursor *cur,
 	vhost_scsi_cursor_skip(cur, len);
 }
 
+/* Those of a file were when they were mapped writable, by the file system's rules. */
+static void set_dirty(const struct vhost_scsi_data *data)
+{
+	struct scatterlist *sg;
+	unsigned int i, n;
+
+	for_each_sg(data->sgl, sg, data->nents, i)
+		for (n = 0; n < sg_pages(sg); n++)
+			if (!vhost_scsi_page_of_file(sg_page(sg) + n))
+				set_page_dirty_lock(sg_page(sg) + n);
+}
+
 static void fill_end(struct sg_fill *f)
 {
 	sg_mark_end(f->sg);
 	if (f->clean)
-		vhost_scsi_data_set_dirty(f->data);
+		set_dirty(f->data);
 }
 
 static unsigned int piece_pages(const void __user *base, size_t len)
@@ -267,6 +277,8 @@ static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
 		if (got <= 0)
 			return got ? got : -EFAULT;
 		*pinned += got;
+		if (vhost_scsi_pages_crowded(pages + *pinned - got, got))
+			return -EAGAIN;
 	}
 	return 0;
 }
@@ -530,7 +542,7 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 	} else {
 		got = pin_user_pages_fast((unsigned long)base & PAGE_MASK, nr,
 					  data->write ? FOLL_WRITE : 0, pages);
-		if (got != nr) {
+		if (got != nr || vhost_scsi_pages_crowded(pages, nr)) {
 			if (got > 0)
 				unpin_user_pages(pages, got);
 			return false;
@@ -591,9 +603,9 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 	if (!data->write)
 		return true;
 	note_range(data, iov->gpa, len);
-	data->cleanable = !folio_test_swapbacked(page_folio(page));
+	data->cleanable = vhost_scsi_page_of_file(page);
 	if (!folio_test_dirty(page_folio(page)))
-		vhost_scsi_data_set_dirty(data);
+		set_dirty(data);
 	return true;
 }
 
@@ -666,19 +678,20 @@ bool vhost_scsi_data_pages_dirty(const struct vhost_scsi_data *data)
 }
 
 /**
- * vhost_scsi_data_set_dirty - mark all pages dirty
+ * vhost_scsi_data_touch - have the file system know that its pages were written
  * @data: pinned
+ * @mem: guest memory
  *
- * Context: may sleep.
+ * Context: a worker; may sleep.
  */
-void vhost_scsi_data_set_dirty(const struct vhost_scsi_data *data)
+void vhost_scsi_data_touch(const struct vhost_scsi_data *data,
+			   const struct vhost_scsi_mem *mem)
 {
-	struct scatterlist *sg;
-	unsigned int i, n;
+	unsigned int i;
 
-	for_each_sg(data->sgl, sg, data->nents, i)
-		for (n = 0; n < sg_pages(sg); n++)
-			set_page_dirty_lock(sg_page(sg) + n);
+	for (i = 0; i < data->nr_ranges; i++)
+		vhost_scsi_mem_touch(mem, data->ranges[i].gpa,
+				     data->ranges[i].len);
 }
 
 /**

@@ -11,13 +11,25 @@
 
 #include "request.h"
 
-static int seg_pin(struct vhost_scsi_pins *pins, struct vhost_scsi_seg *seg,
+/* By user access, which may be more than a page. */
+static void seg_by_worker(struct vhost_scsi_reply *reply,
+			  struct vhost_scsi_seg *seg, void __user *base,
+			  size_t len)
+{
+	reply->by_worker = true;
+	seg->page = NULL;
+	seg->base = base;
+	seg->len = len;
+}
+
+static int seg_pin(struct vhost_scsi_reply *reply, struct vhost_scsi_pins *pins,
 		   struct vhost_scsi_cursor *in, size_t len)
 {
+	struct vhost_scsi_seg *seg = &reply->segs[reply->nr];
 	void __user *base;
 	unsigned long addr;
+	int ret = -EOPNOTSUPP;
 	size_t n;
-	int ret;
 
 	base = vhost_scsi_cursor_piece(in, len, &n, &seg->gpa);
 	if (!base)
@@ -26,8 +38,11 @@ static int seg_pin(struct vhost_scsi_pins *pins, struct vhost_scsi_seg *seg,
 	seg->off = offset_in_page(addr);
 	seg->len = min_t(size_t, n, PAGE_SIZE - seg->off);
 
-	ret = vhost_scsi_pin_get(pins, addr, &seg->pin, &seg->page);
-	if (ret)
+	if (pins)
+		ret = vhost_scsi_pin_get(pins, addr, &seg->pin, &seg->page);
+	if (ret == -EOPNOTSUPP)
+		seg_by_worker(reply, seg, base, n);
+	else if (ret)
 		return ret;
 	vhost_scsi_cursor_skip(in, seg->len);
 	return 0;
@@ -61,8 +76,7 @@ static noinline int reply_pin_pieces(struct vhost_scsi_reply *reply,
 			if (ret)
 				return ret;
 		}
-		ret = seg_pin(pins, &reply->segs[reply->nr], in,
-			      len - reply->room);
+		ret = seg_pin(reply, pins, in, len - reply->room);
 		if (ret)
 			return ret;
 		reply->room += reply->segs[reply->nr].len;
@@ -72,12 +86,12 @@ static noinline int reply_pin_pieces(struct vhost_scsi_reply *reply,
 }
 
 /**
- * vhost_scsi_reply_pin - pin the pages of a response
- * @reply: gets the pages; the caller owes vhost_scsi_reply_unpin() in any case
- * @pins: remembers the pages
- * @head: index of the chain
- * @in: at the response bytes; advanced behind them
- * @len: size of the response, at most the device-writable bytes of the chain
+ * vhost_scsi_reply_pin - make ready for an answer
+ * @reply: filled; to be given to vhost_scsi_reply_unpin() in any case
+ * @pins: remembers the pages; NULL: pin none, the worker will write
+ * @head: of the chain
+ * @in: at the response bytes; moved behind them
+ * @len: of the response, not more than the chain has
  *
  * Context: a worker; may sleep.
  * Return: 0, -EFAULT or -ENOMEM. After an error reply->room bytes can be written.
@@ -92,12 +106,13 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 	int ret;
 
 	reply->head = head;
+	reply->by_worker = false;
 	reply->nr = 0;
 	reply->room = 0;
 	reply->segs = seg;
 
-	/* In most chains the response is a piece of its own, in one page. */
-	if (!in->nr || in->off || !iov->base || iov->len != len)
+	/* Drivers mostly give the response a piece of its own, in one page. */
+	if (!pins || !in->nr || in->off || !iov->base || iov->len != len)
 		return reply_pin_pieces(reply, pins, in, len);
 	off = offset_in_page((unsigned long)iov->base);
 	if (off + len > PAGE_SIZE)
@@ -108,7 +123,9 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 	seg->len = len;
 	ret = vhost_scsi_pin_get(pins, (unsigned long)iov->base, &seg->pin,
 				 &seg->page);
-	if (ret)
+	if (ret == -EOPNOTSUPP)
+		seg_by_worker(reply, seg, iov->base, len);
+	else if (ret)
 		return ret;
 	reply->nr = 1;
 	reply->room = len;
@@ -124,7 +141,7 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
  * @buf: the response
  * @len: bytes; those that do not fit are left out
  *
- * Context: any.
+ * Context: any; with reply->by_worker the worker, which may sleep.
  * Return: bytes written.
  */
 size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
@@ -138,7 +155,10 @@ size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 		const struct vhost_scsi_seg *seg = &reply->segs[i];
 
 		n = min_t(size_t, seg->len, len - done);
-		memcpy_to_page(seg->page, seg->off, buf + done, n);
+		if (seg->page)
+			memcpy_to_page(seg->page, seg->off, buf + done, n);
+		else if (copy_to_user(seg->base, buf + done, n))
+			break;
 		vhost_scsi_log_write(&vq->log, seg->gpa, n);
 	}
 	return done;
@@ -159,7 +179,7 @@ void *vhost_scsi_reply_map(const struct vhost_scsi_reply *reply, size_t len)
 {
 	const struct vhost_scsi_seg *seg = reply->segs;
 
-	if (reply->nr != 1 || seg->len < len)
+	if (reply->nr != 1 || seg->len < len || reply->by_worker)
 		return NULL;
 	return kmap_local_page(seg->page) + seg->off;
 }
@@ -214,22 +234,8 @@ size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_reply_set_dirty - mark the pages of a response dirty
- * @reply: pinned
- *
- * Context: may sleep.
- */
-void vhost_scsi_reply_set_dirty(const struct vhost_scsi_reply *reply)
-{
-	unsigned int i;
-
-	for (i = 0; i < reply->nr; i++)
-		set_page_dirty_lock(reply->segs[i].page);
-}
-
-/**
- * vhost_scsi_reply_unpin - unpin the pages of a response
- * @reply: pinned in full or in part
+ * vhost_scsi_reply_unpin - let go of the pages
+ * @reply: pinned, whole or in part
  *
  * Context: any.
  */
@@ -238,7 +244,9 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply)
 	unsigned int i;
 
 	for (i = 0; i < reply->nr; i++)
-		vhost_scsi_pin_put(reply->segs[i].pin, reply->segs[i].page);
+		if (reply->segs[i].page)
+			vhost_scsi_pin_put(reply->segs[i].pin,
+					   reply->segs[i].page);
 	if (reply->segs != reply->inline_segs)
 		kfree(reply->segs);
 	reply->nr = 0;

@@ -31,8 +31,8 @@
  * @epoch: host->tmf_epoch when the request began, see control.c
  * @reply: pages of the response
  * @data: the data buffer
- * @work: answers, if that may sleep
- * @cmd: the command; last, because the private part of the target follows it
+ * @deferred: the worker is to answer
+ * @cmd: last, for the target's part follows
  */
 struct request_slot {
 	struct vhost_scsi_slot slot;
@@ -40,7 +40,7 @@ struct request_slot {
 	u64 epoch;
 	struct vhost_scsi_reply reply;
 	struct vhost_scsi_data data;
-	struct work_struct work;
+	struct llist_node deferred;
 	struct vhost_scsi_cmd cmd;
 };
 
@@ -79,8 +79,6 @@ static struct request_slot *slot_nr(const struct vhost_scsi_requests *rq,
 	return rq->slots + i * slot_size();
 }
 
-static void request_work(struct work_struct *work);
-
 static int request_queue_start(struct vhost_scsi_vq *vq)
 {
 	unsigned int i, nr = min_t(unsigned int, vq->num, MAX_SLOTS);
@@ -99,7 +97,6 @@ static int request_queue_start(struct vhost_scsi_vq *vq)
 		struct request_slot *slot = slot_nr(rq, i);
 
 		slot->vq = vq;
-		INIT_WORK(&slot->work, request_work);
 		slot->slot.next = rq->ready;
 		rq->ready = &slot->slot;
 	}
@@ -237,7 +234,7 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	int ret;
 
 	*err = 0;
-	if (vhost_scsi_ring_pending(&vq->ring) > 0 &&
+	if (vhost_scsi_vq_pending(vq) > 0 &&
 	    vhost_scsi_request_usual(&vq->ring, vq->mem, chain->window, w->iov,
 				     req)) {
 		vhost_scsi_vq_get(vq);
@@ -261,11 +258,12 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 {
 	struct vhost_scsi_cursor in = req->in;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
+	struct vhost_scsi_pins *pins = NULL;
 	int ret;
 
-	ret = vhost_scsi_reply_pin(&slot->reply,
-				   &vhost_scsi_requests(slot->vq)->reply_pins,
-				   req->head, &in,
+	if (likely(!slot->vq->by_worker))
+		pins = &vhost_scsi_requests(slot->vq)->reply_pins;
+	ret = vhost_scsi_reply_pin(&slot->reply, pins, req->head, &in,
 				   sizeof(struct virtio_scsi_cmd_resp));
 	if (ret)
 		return ret;
@@ -399,12 +397,6 @@ static void request_handle(struct vhost_scsi_vq *vq,
 		vhost_scsi_vq_queue(vq);
 }
 
-const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
-	.handle = request_handle,
-	.start = request_queue_start,
-	.stop = request_queue_stop,
-};
-
 static void resp_fill(struct virtio_scsi_cmd_resp *resp,
 		      const struct vhost_scsi_vq *vq,
 		      const struct vhost_scsi_cmd *cmd)
@@ -442,7 +434,13 @@ static size_t resp_write(struct request_slot *slot)
 	return sizeof(*resp);
 }
 
-static void request_answer(struct request_slot *slot)
+/*
+ * @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete().
+ */
+static __always_inline void
+request_answer(struct request_slot *slot,
+	       void (*add_used)(struct vhost_scsi_vq *vq,
+				struct vhost_scsi_slot *slot, u16 head, u32 len))
 {
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 	struct vhost_scsi_vq *vq = slot->vq;
@@ -458,20 +456,34 @@ static void request_answer(struct request_slot *slot)
 		len += cmd->data_len - cmd->resid;
 
 	slot_unpin(slot);
-	vhost_scsi_vq_add_used(vq, &slot->slot, head, len);
+	add_used(vq, &slot->slot, head, len);
+}
+
+/* In the worker. */
+static void request_deferred(struct llist_node *node, bool alive)
+{
+	struct request_slot *slot;
+	struct vhost_scsi_vq *vq;
+
+	slot = container_of(node, struct request_slot, deferred);
+	vq = slot->vq;
+	if (alive) {
+		if (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))
+			vhost_scsi_data_touch(&slot->data, vq->mem);
+		request_answer(slot, vhost_scsi_vq_add_used);
+	} else {
+		slot_unpin(slot);
+		WRITE_ONCE(slot->slot.busy, false);
+	}
 	vhost_scsi_vq_put(vq);
 }
 
-static void request_work(struct work_struct *work)
-{
-	struct request_slot *slot;
-
-	slot = container_of(work, struct request_slot, work);
-	if (slot->data.write)
-		vhost_scsi_data_set_dirty(&slot->data);
-	vhost_scsi_reply_set_dirty(&slot->reply);
-	request_answer(slot);
-}
+const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
+	.handle = request_handle,
+	.answer = request_deferred,
+	.start = request_queue_start,
+	.stop = request_queue_stop,
+};
 
 /**
  * vhost_scsi_cmd_done - the target has finished a command
@@ -482,11 +494,17 @@ static void request_work(struct work_struct *work)
 void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 {
 	struct request_slot *slot;
+	struct vhost_scsi_vq *vq;
 
 	slot = container_of(cmd, struct request_slot, cmd);
-	if ((slot->data.write && !vhost_scsi_data_is_dirty(&slot->data)) ||
-	    !vhost_scsi_reply_is_dirty(&slot->reply))
-		queue_work(vhost_scsi_dev_wq, &slot->work);
-	else
-		request_answer(slot);
+	vq = slot->vq;
+	rcu_read_lock();
+	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
+	    (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))) {
+		vhost_scsi_vq_defer(vq, &slot->deferred);
+	} else {
+		request_answer(slot, vhost_scsi_vq_complete);
+		vhost_scsi_vq_put(vq);
+	}
+	rcu_read_unlock();
 }

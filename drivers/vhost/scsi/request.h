@@ -40,9 +40,21 @@ vhost_scsi_requests(const struct vhost_scsi_vq *vq)
 
 /* reply.c */
 
+/**
+ * struct vhost_scsi_seg - a piece of an answer
+ * @page: pinned; NULL: it is written by user access
+ * @pin: where @page is remembered, or NULL
+ * @base: the owner's address, without @page
+ * @gpa: the guest's
+ * @off: in @page
+ * @len: bytes
+ */
 struct vhost_scsi_seg {
 	struct page *page;
-	struct vhost_scsi_pin *pin;
+	union {
+		struct vhost_scsi_pin *pin;
+		void __user *base;
+	};
 	u64 gpa;
 	u32 off;
 	u32 len;
@@ -51,9 +63,14 @@ struct vhost_scsi_seg {
 #define VHOST_SCSI_REPLY_SEGS	2
 
 /**
- * struct vhost_scsi_reply - the pinned pages of a response
- * @head: index of the chain
- * @nr: number of @segs in use
+ * struct vhost_scsi_reply - where the answer to a chain goes
+ *
+ * The pages are pinned, so that any context can write them; or they cannot be kept,
+ * and the worker writes by user access.
+ *
+ * @head: the chain
+ * @by_worker: some is written by user access
+ * @nr: segments in use
  * @room: bytes in them
  * @segs: @inline_segs, or allocated
  * @inline_segs: enough for the layouts of most drivers
@@ -62,6 +79,7 @@ struct vhost_scsi_seg {
  */
 struct vhost_scsi_reply {
 	u16 head;
+	bool by_worker;
 	u16 nr;
 	u32 room;
 	struct vhost_scsi_seg *segs;
@@ -81,28 +99,7 @@ void vhost_scsi_reply_unmap(struct vhost_scsi_vq *vq,
 size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 			    const struct vhost_scsi_cursor *in,
 			    const void *buf, size_t len);
-void vhost_scsi_reply_set_dirty(const struct vhost_scsi_reply *reply);
 void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
-
-/**
- * vhost_scsi_reply_is_dirty - are all pages of a response marked dirty
- * @reply: pinned
- *
- * They were marked when they were pinned. Writeback of file-backed memory may have
- * cleaned them since then.
- *
- * Context: any.
- */
-static inline bool
-vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
-{
-	unsigned int i;
-
-	for (i = 0; i < reply->nr; i++)
-		if (!PageDirty(compound_head(reply->segs[i].page)))
-			return false;
-	return true;
-}
 
 /* data.c */
 
@@ -116,16 +113,15 @@ vhost_scsi_reply_is_dirty(const struct vhost_scsi_reply *reply)
  * @orig_nents: entries allocated; 0: only @inline_sgl is used
  * @len: bytes
  * @align: see struct vhost_scsi_cmd
- * @write: the device writes the buffer
- * @mem: the pinned memory table that has the pages, with a reference; NULL: none
- * @pin: the place of the first page, if it is a remembered one; NULL: all pages are
- *	 pinned for this command, or @mem has them
- * @more_pins: number of remembered pages behind the first one
- * @cleanable: writeback may clean the pages while the command is under way
- * @ranges: guest addresses of the buffer, for the dirty log; only if @write
- * @nr_ranges: number of @ranges
- * @one: is @ranges, if one range is enough
- * @inline_sgl: is @sgl, if these entries are enough
+ * @write: the device writes it
+ * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
+ * @pin: where the first page is remembered, or NULL
+ * @more_pins: of how many behind it
+ * @cleanable: a page is of a file, which writeback may mark clean meanwhile
+ * @ranges: where it lies in guest memory, for data that the device writes
+ * @nr_ranges: of them
+ * @one: @ranges for what drivers mostly do
+ * @inline_sgl: for what drivers mostly do
  */
 struct vhost_scsi_data {
 	struct scatterlist *sgl;
@@ -149,7 +145,8 @@ int vhost_scsi_data_pin(struct vhost_scsi_data *data,
 			const struct vhost_scsi_cursor *cur, size_t len,
 			bool write);
 bool vhost_scsi_data_pages_dirty(const struct vhost_scsi_data *data);
-void vhost_scsi_data_set_dirty(const struct vhost_scsi_data *data);
+void vhost_scsi_data_touch(const struct vhost_scsi_data *data,
+			   const struct vhost_scsi_mem *mem);
 void vhost_scsi_data_log(struct vhost_scsi_vq *vq,
 			 const struct vhost_scsi_data *data, u32 len);
 void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
@@ -159,8 +156,8 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
  * vhost_scsi_data_is_dirty - are all pages marked dirty
  * @data: pinned
  *
- * They were marked when they were pinned. Writeback of file-backed memory may have
- * cleaned some since then.
+ * They are marked when they are pinned; writeback may have cleaned those of a file
+ * since.
  *
  * Context: any.
  */

@@ -126,6 +126,7 @@ static inline void *unit_alloc(size_t size)
 #define kvzalloc(size, gfp)		unit_alloc(size)
 #define kmalloc_array(n, size, gfp)	unit_alloc((n) * (size))
 #define kvmalloc_array(n, size, gfp)	unit_alloc((n) * (size))
+#define kvmalloc(n, gfp)		unit_alloc(n)
 #define kfree(p)			free(p)
 #define kvfree(p)			free(p)
 
@@ -243,6 +244,22 @@ static inline void unpin_user_page(struct page *page)
 	unit_kernel.pinned--;
 }
 
+static inline size_t fault_in_safe_writeable(const char *from, size_t n)
+{
+	return unit_faults(from, n) ? n : 0;
+}
+
+/* All pages are anonymous. */
+struct folio {
+	void *mapping;
+};
+
+#define page_folio(page)		((struct folio *)(page))
+#define folio_test_swapbacked(folio)	((folio) != NULL)
+#define folio_test_anon(folio)		((folio) != NULL)
+#define folio_test_hugetlb(folio)	((folio) == NULL)
+#define folio_ref_count(folio)		((folio) ? 1 : 0)
+
 /* Of a page nothing is kept but its address. */
 #define compound_head(page)	(page)
 #define PageDirty(page)		((page) != NULL)
@@ -286,6 +303,12 @@ struct unit_opaque {
 };
 
 #define atomic_t		struct unit_atomic
+
+static inline bool atomic_dec_and_test(atomic_t *v)
+{
+	(void)v;
+	return true;
+}
 #define atomic64_t		struct unit_atomic
 #define atomic_long_t		struct unit_atomic
 #define refcount_t		struct unit_opaque
