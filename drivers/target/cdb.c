@@ -64,7 +64,7 @@ static const struct op ops[256] = {
 	[WRITE_10] = OP(OUT, NO, RW),
 	[SEEK_10] = OP(ANY, YES, NONE),
 	[WRITE_VERIFY] = OP(OUT, NO, RW),
-	[VERIFY] = OP(ANY, YES, BLOCKS),
+	[VERIFY] = OP(ANY, YES, VERIFY),
 	[PRE_FETCH] = OP(ANY, YES, NONE),
 	[SYNCHRONIZE_CACHE] = OP(ANY, YES, BLOCKS),
 	[READ_DEFECT_DATA] = OP(IN, YES, NONE),
@@ -103,7 +103,7 @@ static const struct op ops[256] = {
 	[READ_ATTRIBUTE] = OP(IN, YES, NONE),
 	[WRITE_ATTRIBUTE] = OP(OUT, NO, NONE),
 	[WRITE_VERIFY_16] = OP(OUT, NO, RW),
-	[VERIFY_16] = OP(ANY, YES, BLOCKS),
+	[VERIFY_16] = OP(ANY, YES, VERIFY),
 	/* PRE-FETCH (16). */
 	[0x90] = OP(ANY, YES, NONE),
 	/* Likewise SPACE (16) of tapes. */

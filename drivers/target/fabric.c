@@ -366,6 +366,9 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 		return false;
 	/* Fails only for a longer CDB than a se_cmd holds. */
 	reason = target_cmd_init_cdb(se_cmd, cmd->cdb, GFP_KERNEL);
+	/* LIO answers before it flushes, and goes on with a command that is gone. */
+	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
+		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason)

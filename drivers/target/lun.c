@@ -48,6 +48,9 @@ static const struct backend backends[] = {
 	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE, PAGE_SIZE },
 };
 
+/* Of a longer command LIO's fileio logs a line, and fails it. */
+#define FILE_BYTES	SZ_8M
+
 /*
  * All other backstores. Their submission may sleep. LIO knows the block size of a block
  * device only. It does not know what a passed-through device or the disk below a file
@@ -66,6 +69,12 @@ static const struct backend *backend_of(const struct se_device *dev)
 		if (!strcmp(dev->transport->name, backends[i].name))
 			return &backends[i];
 	return &other_backend;
+}
+
+static u32 max_bytes_of(const struct se_device *dev)
+{
+	return strcmp(dev->transport->name, "fileio") ? VHOST_SCSI_MAX_DATA :
+							FILE_BYTES;
 }
 
 /* Guest pages are scattered, so no buffer of them suits blocks larger than a page. */
@@ -389,6 +398,7 @@ static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 
 	lun->tpg = tpg;
 	lun->cut_mask = U32_MAX;
+	lun->max_bytes = VHOST_SCSI_MAX_DATA;
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
 	INIT_LIST_HEAD(&lun->large);
@@ -484,6 +494,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
+	WRITE_ONCE(lun->max_bytes, max_bytes_of(dev));
 	WRITE_ONCE(lun->blocks, 0);
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);

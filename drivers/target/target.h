@@ -83,6 +83,7 @@ struct vhost_scsi_lun_work {
  * @submitter: where plain commands are submitted
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
+ * @max_bytes: that LIO can be asked to read or write at a time
  * @blocks: that the medium was seen to have; only a hint, 0: none
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
@@ -100,6 +101,7 @@ struct vhost_scsi_lun {
 	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
 	u32 cut_mask;
+	u32 max_bytes;
 	u64 blocks;
 	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
@@ -321,6 +323,7 @@ enum vhost_scsi_check {
 	/* Of the CDB, before LIO parses it. */
 	VHOST_SCSI_CHECK_RW,
 	VHOST_SCSI_CHECK_BLOCKS,
+	VHOST_SCSI_CHECK_VERIFY,
 	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_COMPARE_AND_WRITE,
 	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
@@ -376,6 +379,14 @@ static inline bool vhost_scsi_cdb_reserves(const u8 *cdb)
 {
 	return (cdb[0] & 0xfe) == PERSISTENT_RESERVE_IN ||
 	       (cdb[0] & 0xbe) == 0x16;
+}
+
+/* SBC-4 5.25: in byte 1 of a CDB that flushes. */
+#define VHOST_SCSI_SYNC_IMMED	0x02
+
+static inline bool vhost_scsi_cdb_flushes(const u8 *cdb)
+{
+	return cdb[0] == SYNCHRONIZE_CACHE || cdb[0] == SYNCHRONIZE_CACHE_16;
 }
 
 /* lun.c */

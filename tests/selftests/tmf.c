@@ -131,6 +131,46 @@ TEST_TIMEOUT(behind_a_full_ring, 60)
 	vsg_close(dev);
 }
 
+/*
+ * Each function looks at all slots of the device, several times. A guest that sends
+ * them without end takes the host a bounded time for it: 8192 slots in a tick, of which
+ * there are up to 1000 in a second.
+ */
+TEST_TIMEOUT(flood_of_functions, 60)
+{
+	enum { QUEUES = 64, DEPTH = 1024, FUNCTIONS = 48, SECONDS = 3, LOOKS = 3 };
+	struct vsg_opts opts = { .nr_io = QUEUES, .ring_size = DEPTH, .mem_size = 64 << 20 };
+	struct vsg_ctl *ctl[FUNCTIONS];
+	struct vsg_token *tok;
+	struct vsg_dev *dev = guest(WWN_A, &opts);
+	struct vsg_ring *r = &dev->ring[VSG_CTL];
+	int64_t end = vsg_now_ms() + SECONDS * 1000;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < FUNCTIONS; i++) {
+		ctl[i] = vsg_ctl_alloc(dev);
+		ASSERT_TRUE(ctl[i]);
+		ASSERT_EQ(0, vsg_tmf_submit(ctl[i], VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+					    T, LUN_RAM, 0));
+	}
+	while (vsg_now_ms() < end) {
+		vsg_ring_kick(r);
+		vsg_ring_wait(r, 100);
+		while ((tok = vsg_ring_poll(r))) {
+			struct vsg_ctl *c = (struct vsg_ctl *)tok;
+
+			EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, c->resp[0]);
+			n++;
+			ASSERT_EQ(0, vsg_tmf_submit(c, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+						    T, LUN_RAM, 0));
+		}
+	}
+	printf("# %u functions in %u s\n", n, SECONDS);
+	EXPECT_LE(1, n);
+	EXPECT_LE(n, FUNCTIONS + SECONDS * 1000 * (8192 / LOOKS) / (QUEUES * DEPTH));
+	guest_end(dev);
+}
+
 /* A command on its way to a backend that does not answer yet. */
 static struct vsg_req *start(struct tmf *self, struct vsg_ring *r, uint16_t lun,
 			     bool write, uint64_t tag)

@@ -55,11 +55,25 @@ struct vhost_scsi_worker;
 /* life.c */
 
 /**
+ * struct vhost_scsi_wq - runs what may wait for one owner: for its memory, for its
+ *	threads, which it can stop, or for a backend that blocks its queues
+ * @wq: runs one item at a time
+ * @users: the device and its workers; when the last is gone, @gone destroys it
+ * @gone: must not be one of its own items
+ */
+struct vhost_scsi_wq {
+	struct workqueue_struct *wq;
+	refcount_t users;
+	struct work_struct gone;
+};
+
+/**
  * struct vhost_scsi_life - how long a device lives
  * @users: the file, each worker, and each queue that has chains under way. When the
  *	   last is gone, @end takes the device apart
  * @memory: all @users together, and the file. When both are gone, @free is called
  * @ended: @end has returned
+ * @wq: runs @work, and what else may wait for the owner
  * @work: calls @end, because the last user may go in an interrupt
  * @end: takes the device apart, once; may sleep
  * @free: frees the struct
@@ -68,12 +82,16 @@ struct vhost_scsi_life {
 	refcount_t users;
 	refcount_t memory;
 	bool ended;
+	struct vhost_scsi_wq *wq;
 	struct work_struct work;
 	void (*end)(struct vhost_scsi_life *life);
 	void (*free)(struct vhost_scsi_life *life);
 };
 
-/* An unbound workqueue, for work that a worker must not wait for. */
+/*
+ * An unbound workqueue, for work that a worker must not wait for, of all devices. So
+ * none of its items waits for an owner: that is for struct vhost_scsi_wq.
+ */
 extern struct workqueue_struct *vhost_scsi_dev_wq;
 
 /* worker.c */
@@ -105,6 +123,7 @@ struct vhost_scsi_work {
  * @ended: a vhost task has ended; set by the thread, or by @orphan after it
  * @killed: the vhost task was killed, and @orphan runs @works
  * @orphan: runs @works without a thread
+ * @wq: runs @orphan and @free; with a reference
  * @exited: completed when the worker has ended; the struct stays
  * @free: frees the struct, see vhost_scsi_worker_free()
  * @chain: the chain that the thread looks at, with its descriptors
@@ -124,6 +143,7 @@ struct vhost_scsi_worker {
 	bool ended;
 	bool killed;
 	struct work_struct orphan;
+	struct vhost_scsi_wq *wq;
 	struct completion exited;
 	struct rcu_work free;
 
@@ -436,8 +456,8 @@ static inline bool vhost_scsi_has(const struct vhost_scsi_dev *dev, int bit)
 	return READ_ONCE(dev->features) & BIT_ULL(bit);
 }
 
-void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
-			 const struct vhost_scsi_dev_ops *ops);
+int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
+			const struct vhost_scsi_dev_ops *ops);
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev);
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp);

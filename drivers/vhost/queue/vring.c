@@ -76,7 +76,7 @@ void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node)
 	/* A full barrier, which pairs with vhost_scsi_vq_close(). */
 	llist_add(node, &vq->deferred);
 	if (READ_ONCE(vq->dev->closed))
-		queue_work(vhost_scsi_dev_wq, &vq->let_go);
+		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 	else
 		vhost_scsi_vq_queue(vq);
 	vhost_scsi_vq_put(vq);
@@ -91,7 +91,7 @@ void vhost_scsi_vq_close(struct vhost_scsi_vq *vq)
 	/* What is deferred later sees that the file is closed. */
 	smp_mb();
 	if (!llist_empty(&vq->deferred))
-		queue_work(vhost_scsi_dev_wq, &vq->let_go);
+		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 }
 
 static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
@@ -613,7 +613,15 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
 {
-	WRITE_ONCE(slot->busy, false);
+	/*
+	 * Release: pairs with the acquire of vhost_scsi_slots_busy(). Who sees the
+	 * slot free there answers a function, and the driver that sees that answer
+	 * in the control queue sees the used index of this chain:
+	 *
+	 *	used->idx = i			busy == false	acquire
+	 *	busy = false	release		used->idx = j	of the control queue
+	 */
+	smp_store_release(&slot->busy, false);
 	slot->next = vq->free;
 	vq->free = slot;
 }
@@ -663,15 +671,18 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_ring *ring = &vq->ring;
 	u16 idx = ring->used_idx;
 	unsigned long flags;
+	int ret;
 
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_ring_update_used_idx(ring);
+	ret = vhost_scsi_copy_used(vq, idx);
+	/* Not earlier: a function must not be answered before its command. */
 	if (slot) {
 		spin_lock_irqsave(&vq->used_lock, flags);
 		free_slot(vq, slot);
 		spin_unlock_irqrestore(&vq->used_lock, flags);
 	}
-	if (vhost_scsi_copy_used(vq, idx)) {
+	if (ret) {
 		vq_break(vq);
 		return;
 	}

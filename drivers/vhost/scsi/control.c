@@ -24,6 +24,11 @@
 #define MAX_TMFS	64
 /* Looks for unsettled requests before the function is issued again. */
 #define SETTLE_TRIES	64
+/*
+ * Slots that a device's functions look at in a tick, on average. A guest chooses the
+ * functions, and its owner the slots, up to a million.
+ */
+#define LOOKS_PER_TICK	8192
 /* Control requests that are handled before other queues of the worker get a turn. */
 #define WEIGHT		64
 
@@ -37,6 +42,7 @@
  * @step: the next step
  * @epoch: set after fetch; requests with a greater epoch came after the function
  * @tries: how often @step ran
+ * @slots: that a look for requests looks at
  * @avail: for each request queue, vq->handled when the chains before the function are
  *	   fetched
  */
@@ -49,6 +55,7 @@ struct control_tmf {
 	void (*step)(struct control_tmf *ct);
 	u64 epoch;
 	unsigned int tries;
+	unsigned int slots;
 	unsigned long avail[];
 };
 
@@ -78,10 +85,27 @@ static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
  * Task management.
  */
 
+static void tmf_answer(struct control_tmf *ct);
+
+/* When the device may look at all slots once more. Return: ticks from now. */
+static unsigned long look_delay(struct control_tmf *ct)
+{
+	atomic64_t *looks = &vhost_scsi_host(ct->vq->dev)->looks;
+	s64 now = get_jiffies_64() * LOOKS_PER_TICK;
+	s64 begin, old = atomic64_read(looks);
+
+	do {
+		begin = max(old, now);
+	} while (!atomic64_try_cmpxchg(looks, &old, begin + ct->slots));
+	return (begin - now) / LOOKS_PER_TICK;
+}
+
 static void tmf_next(struct control_tmf *ct,
 		     void (*step)(struct control_tmf *ct), unsigned long delay)
 {
 	ct->step = step;
+	if (step != tmf_answer)
+		delay = max(delay, look_delay(ct));
 	queue_delayed_work(vhost_scsi_dev_wq, &ct->work, delay);
 }
 
@@ -277,9 +301,12 @@ static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
 	ct->tmf.lun = c->lun;
 	ct->tmf.tag = c->tag;
 	INIT_DELAYED_WORK(&ct->work, tmf_work);
-	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++) {
 		ct->avail[i - VHOST_SCSI_VQ_IO] =
 			vhost_scsi_vq_avail(&dev->vqs[i]);
+		ct->slots += min_t(u32, READ_ONCE(dev->vqs[i].num),
+				   VHOST_SCSI_MAX_SLOTS);
+	}
 	return ct;
 }
 

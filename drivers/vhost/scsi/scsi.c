@@ -182,7 +182,10 @@ static int chardev_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 
 	vhost_scsi_events_init(&host->events);
-	vhost_scsi_dev_init(&host->dev, nvqs, &host_ops);
+	if (vhost_scsi_dev_init(&host->dev, nvqs, &host_ops)) {
+		kvfree(host);
+		return -ENOMEM;
+	}
 	host->dev.vqs[VHOST_SCSI_VQ_CTL].ops = &vhost_scsi_control_ops;
 	host->dev.vqs[VHOST_SCSI_VQ_EVT].ops = &vhost_scsi_event_ops;
 	for (i = VHOST_SCSI_VQ_IO; i < nvqs; i++)

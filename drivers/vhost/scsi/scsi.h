@@ -45,6 +45,7 @@ struct vhost_scsi_events {
  * @luns: what vhost_scsi_endpoint_luns() said when it was bound last; 0: never
  * @tmf_epoch: counts task management functions, see control.c
  * @tmfs: number of task management functions under way
+ * @looks: up to when looks for their requests are spread, see control.c
  * @sg_entries: number of scatterlist entries allocated for requests under way
  * @events: events for the guest
  * @dev: the device; last, because its queues follow it
@@ -54,6 +55,7 @@ struct vhost_scsi_host {
 	u64 luns;
 	atomic64_t tmf_epoch;
 	atomic_t tmfs;
+	atomic64_t looks;
 	atomic_long_t sg_entries;
 	struct vhost_scsi_events events;
 	struct vhost_scsi_dev dev;
@@ -65,6 +67,9 @@ static inline struct vhost_scsi_host *vhost_scsi_host(struct vhost_scsi_dev *dev
 }
 
 /* request.c */
+
+/* Requests of a queue that are under way, at most. */
+#define VHOST_SCSI_MAX_SLOTS	1024
 
 extern const struct vhost_scsi_vq_ops vhost_scsi_request_ops;
 
