@@ -13,6 +13,7 @@
 #include <linux/dma-direction.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
+#include <linux/virtio_scsi.h>
 
 struct vhost_scsi_dev;
 struct vhost_scsi_endpoint;
@@ -37,6 +38,7 @@ struct vhost_scsi_endpoint;
  * vhost_scsi_target_cmd_size bytes, zeroed when the slot is allocated.
  *
  * @tag: the guest's identifier, which ABORT TASK names
+ * @epoch: functions with this or a greater one came after the command
  * @lun: 0 to VHOST_SCSI_MAX_LUN
  * @target: the TPG of the endpoint
  * @task_attr: VIRTIO_SCSI_S_SIMPLE and so on, as the guest wrote it
@@ -57,6 +59,7 @@ struct vhost_scsi_endpoint;
  */
 struct vhost_scsi_cmd {
 	u64 tag;
+	u64 epoch;
 	u16 lun;
 	u8 target;
 	u8 task_attr;
@@ -78,19 +81,51 @@ struct vhost_scsi_cmd {
 
 /**
  * struct vhost_scsi_tmf - one task management function
- * @function: VIRTIO_SCSI_T_TMF_*, accepted by vhost_scsi_target_has_tmf()
+ * @function: VIRTIO_SCSI_T_TMF_*, accepted by vhost_scsi_target_tmf_check()
  * @target: the TPG of the endpoint
- * @lun: 0 to VHOST_SCSI_MAX_LUN
- * @tag: the command that ABORT TASK names
- * @response: VIRTIO_SCSI_S_*, set before vhost_scsi_tmf_done()
+ * @lun: 0 to VHOST_SCSI_MAX_LUN; without a meaning for I_T NEXUS RESET
+ * @tag: the command that ABORT TASK and QUERY TASK name
+ * @epoch: commands with a greater epoch came after the function
+ * @looked: vhost_scsi_target_tmf() was called
+ * @response: VIRTIO_SCSI_S_*, when the function is done
  */
 struct vhost_scsi_tmf {
 	u32 function;
 	u8 target;
 	u16 lun;
 	u64 tag;
+	u64 epoch;
+	bool looked;
 	u8 response;
 };
+
+/* What becomes of a function. */
+enum vhost_scsi_tmf_state {
+	/* It is to be answered. */
+	VHOST_SCSI_TMF_DONE,
+	/* It is to be looked for again, in some time. */
+	VHOST_SCSI_TMF_BUSY,
+	/* The same, when vhost_scsi_tmf_done() is called, which may have been already. */
+	VHOST_SCSI_TMF_WAIT,
+};
+
+/**
+ * vhost_scsi_tmf_concerns - is a function about a command
+ * @tmf: the function
+ * @cmd: a command of the same nexus from before the function
+ */
+static inline bool vhost_scsi_tmf_concerns(const struct vhost_scsi_tmf *tmf,
+					   const struct vhost_scsi_cmd *cmd)
+{
+	switch (tmf->function) {
+	case VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET:
+		return true;
+	case VIRTIO_SCSI_T_TMF_ABORT_TASK:
+	case VIRTIO_SCSI_T_TMF_QUERY_TASK:
+		return cmd->lun == tmf->lun && cmd->tag == tmf->tag;
+	}
+	return cmd->lun == tmf->lun;
+}
 
 /*
  * Down: functions of the host's side (drivers/target), for the guest's side.
@@ -111,11 +146,12 @@ u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd);
 void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
-bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
-			       u16 lun);
-bool vhost_scsi_target_has_tmf(u32 function);
-void vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
-			   struct vhost_scsi_tmf *tmf);
+
+u8 vhost_scsi_target_tmf_check(struct vhost_scsi_endpoint *ep, u32 function,
+			       u8 target, u16 lun);
+enum vhost_scsi_tmf_state
+vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
+		      struct vhost_scsi_tmf *tmf, bool busy);
 
 void vhost_scsi_target_lost(struct vhost_scsi_dev *dev);
 

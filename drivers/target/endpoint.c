@@ -308,6 +308,18 @@ static bool release_reservations(struct vhost_scsi_tpg *tpg)
 	return any;
 }
 
+/**
+ * vhost_scsi_nexus_reset - I_T NEXUS RESET: its loss, as SAM-5, 7.5 and 6.3.4 have it
+ * @tpg: bound, and no command of the nexus is under way that began before
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg)
+{
+	release_reservations(tpg);
+	core_allocate_nexus_loss_ua(tpg->sess->se_node_acl);
+}
+
 static struct vhost_scsi_tpg *tpg_owned_by(const struct vhost_scsi_dev *dev)
 {
 	struct vhost_scsi_tpg *tpg, *found = NULL;

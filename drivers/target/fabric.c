@@ -295,18 +295,6 @@ static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
 	return se_cmd->se_lun == tpg->tpg.tpg_virt_lun0;
 }
 
-/**
- * vhost_scsi_target_has_lun - does the guest have this LUN
- * @ep: the endpoint
- * @target: a target of the endpoint
- * @lun: the LUN
- */
-bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
-			       u16 lun)
-{
-	return vhost_scsi_find_lun(ep->tpgs[target], lun).found;
-}
-
 /* Returns the struct of the LUN that LIO found. */
 static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
 				     const struct se_cmd *se_cmd)
@@ -409,6 +397,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->undone = false;
 	t->fence = NULL;
 	t->verdict = VIRTIO_SCSI_S_OK;
+	t->aborted_as = VIRTIO_SCSI_S_RESET;
 	t->lun = NULL;
 
 	/* LIO would read beyond the end of cmd->cdb. */
@@ -509,19 +498,21 @@ int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd)
 
 /**
  * vhost_scsi_fabric_aborted_task - LIO ends an aborted command without a status
- * @se_cmd: the command, which still has a reference to its LUN
+ * @se_cmd: a command, or a task management function
  */
 void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd)
 {
 	struct vhost_scsi_tcmd *t;
+	unsigned long flags;
 
 	if (se_cmd->se_cmd_flags & SCF_SCSI_TMR_CDB)
 		return;
 	target_end_task_attr(se_cmd);
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	/* Linux makes ABORTED an I/O error: only for who asked for it. */
-	t->verdict = t->lun && vhost_scsi_lun_aborts(t->lun, se_cmd->tag) ?
-		     VIRTIO_SCSI_S_ABORTED : VIRTIO_SCSI_S_RESET;
+	/* LIO may have seen the mark before whoever set it gave up the lock. */
+	spin_lock_irqsave(&se_cmd->t_state_lock, flags);
+	t->verdict = t->aborted_as;
+	spin_unlock_irqrestore(&se_cmd->t_state_lock, flags);
 }
 
 int vhost_scsi_fabric_setup(void)

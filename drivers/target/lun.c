@@ -319,79 +319,6 @@ void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 	spin_unlock_irq(&lun->lock);
 }
 
-static bool match_any(const struct vhost_scsi_tcmd *t, const void *priv)
-{
-	return true;
-}
-
-static bool match_tag(const struct vhost_scsi_tcmd *t, const void *priv)
-{
-	return t->se_cmd.tag == *(const u64 *)priv;
-}
-
-/**
- * vhost_scsi_lun_cancel - end commands that were not submitted yet
- * @lun: the LUN
- * @any: end all commands; otherwise those with @tag
- * @tag: see @any
- * @response: the response to the guest
- *
- * Context: may sleep.
- */
-void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
-			   u8 response)
-{
-	struct vhost_scsi_tcmd *t, *next;
-	LIST_HEAD(cancelled);
-
-	vhost_scsi_lun_pick(lun, &cancelled, any ? match_any : match_tag, &tag);
-	list_for_each_entry_safe(t, next, &cancelled, node) {
-		t->verdict = response;
-		transport_generic_request_failure(&t->se_cmd,
-						  TCM_CHECK_CONDITION_ABORT_CMD);
-	}
-}
-
-/**
- * vhost_scsi_lun_abort_begin - a command is ended for its guest wants it
- * @lun: the LUN
- * @abort: valid until vhost_scsi_lun_abort_end()
- */
-void vhost_scsi_lun_abort_begin(struct vhost_scsi_lun *lun,
-				struct vhost_scsi_abort *abort)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&lun->lock, flags);
-	list_add_tail(&abort->node, &lun->aborts);
-	spin_unlock_irqrestore(&lun->lock, flags);
-}
-
-/* Context: any. */
-void vhost_scsi_lun_abort_end(struct vhost_scsi_lun *lun,
-			      struct vhost_scsi_abort *abort)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&lun->lock, flags);
-	list_del(&abort->node);
-	spin_unlock_irqrestore(&lun->lock, flags);
-}
-
-/* Does its guest want that command ended? Context: any. */
-bool vhost_scsi_lun_aborts(struct vhost_scsi_lun *lun, u64 tag)
-{
-	const struct vhost_scsi_abort *abort;
-	unsigned long flags;
-	bool found = false;
-
-	spin_lock_irqsave(&lun->lock, flags);
-	list_for_each_entry(abort, &lun->aborts, node)
-		found |= abort->tag == tag;
-	spin_unlock_irqrestore(&lun->lock, flags);
-	return found;
-}
-
 static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 {
 	unsigned int i;
@@ -402,7 +329,6 @@ static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
 	INIT_LIST_HEAD(&lun->large);
-	INIT_LIST_HEAD(&lun->aborts);
 	for (i = 0; i < ARRAY_SIZE(lun->works); i++) {
 		INIT_WORK(&lun->works[i].work, lun_work);
 		lun->works[i].lun = lun;

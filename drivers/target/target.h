@@ -43,16 +43,6 @@ enum vhost_scsi_submitter {
 };
 
 /**
- * struct vhost_scsi_abort - an ABORT TASK under way
- * @node: in lun->aborts
- * @tag: of the command
- */
-struct vhost_scsi_abort {
-	struct list_head node;
-	u64 tag;
-};
-
-/**
  * struct vhost_scsi_lun_work - submits commands of a LUN; fields are under lun->lock
  * @work: the work
  * @lun: the LUN
@@ -92,7 +82,6 @@ struct vhost_scsi_lun_work {
  * @submitting: commands that a work submits now
  * @ordered: an ORDERED command is among them
  * @held: ORDERED or HEAD OF QUEUE commands wait, so that all queue up
- * @aborts: struct vhost_scsi_abort of the nexus's ABORT TASKs under way
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
@@ -110,7 +99,6 @@ struct vhost_scsi_lun {
 	unsigned int submitting;
 	bool ordered;
 	unsigned int held;
-	struct list_head aborts;
 	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
 };
 
@@ -217,6 +205,8 @@ struct vhost_scsi_endpoint {
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @undone: LIO's GOOD is of what undid the command
  * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
+ *		under se_cmd.t_state_lock
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
  * @sense_used: @sense is to be zeroed before the next command, as LIO expects it
  * @sense: LIO writes it
@@ -238,6 +228,7 @@ struct vhost_scsi_tcmd {
 	struct work_struct finish;
 	bool pr_capabilities;
 	bool undone;
+	u8 aborted_as;
 	u8 verdict;
 	bool sense_used;
 	u8 sense[TRANSPORT_SENSE_BUFFER];
@@ -271,6 +262,7 @@ void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg);
 struct vhost_scsi_tpg *vhost_scsi_tpg_get(const struct se_portal_group *se_tpg);
 void vhost_scsi_tpg_put(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg);
 
 /* fabric.c */
 
@@ -416,18 +408,11 @@ bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t);
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 			  struct vhost_scsi_tcmd *t);
-void vhost_scsi_lun_abort_begin(struct vhost_scsi_lun *lun,
-				struct vhost_scsi_abort *abort);
-void vhost_scsi_lun_abort_end(struct vhost_scsi_lun *lun,
-			      struct vhost_scsi_abort *abort);
-bool vhost_scsi_lun_aborts(struct vhost_scsi_lun *lun, u64 tag);
 void vhost_scsi_lun_submitted(struct vhost_scsi_lun *lun, u8 attr);
 void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 			 bool (*match)(const struct vhost_scsi_tcmd *t,
 				       const void *priv),
 			 const void *priv);
-void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
-			   u8 response);
 
 /* bounce.c */
 

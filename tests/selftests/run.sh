@@ -10,7 +10,7 @@
 
 cd "$(dirname "$0")" || exit 1
 
-all=(ioctl layout data badreq badring tmf event drain lifecycle killed interrupt owner hostile_owner verdict
+all=(ioctl layout data badreq badring notify tmf event drain lifecycle killed interrupt owner hostile_owner verdict
 	worker luns blocks neighbour memory absent protect silent pins pin_memory poll reservation fence
 	pr log backend backend_error access fault faultio fuzz_ioctl
 	fuzz_ring toctou chaos configfs.sh unload.sh)

@@ -15,7 +15,8 @@
 			    VHOST_FORK_OWNER_TASK : VHOST_FORK_OWNER_KTHREAD)
 
 /* Features of the rings. dev->ops->features has those of the SCSI host. */
-#define RING_FEATURES (BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
+#define RING_FEATURES (BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY) |	\
+		       BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
 		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
 		       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |		\
 		       BIT_ULL(VIRTIO_F_VERSION_1) |		\

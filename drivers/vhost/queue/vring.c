@@ -301,6 +301,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 		      !vq->big_endian;
 	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->ring.on_empty = vhost_scsi_has(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
 	vq->ring.last_avail = vq->base;
 	/* What was waited for before the stop is not waited for any more. */
 	handle_up_to(vq, vq->handled + BIT(16), vq->base);

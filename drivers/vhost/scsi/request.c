@@ -26,7 +26,6 @@
  * struct request_slot - a request under way
  * @slot: element of the lists of the queue
  * @vq: the queue
- * @epoch: host->tmf_epoch when the request began, see control.c
  * @reply: pages of the response
  * @data: the data buffer
  * @deferred: the worker is to answer
@@ -35,7 +34,6 @@
 struct request_slot {
 	struct vhost_scsi_slot slot;
 	struct vhost_scsi_vq *vq;
-	u64 epoch;
 	struct vhost_scsi_reply reply;
 	struct vhost_scsi_data data;
 	struct llist_node deferred;
@@ -152,7 +150,7 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 
 		/* Acquire: pairs with the release of slot_fill(). Sees epoch and command. */
 		busy = smp_load_acquire(&slot->slot.busy) &&
-		       READ_ONCE(slot->epoch) <= epoch &&
+		       READ_ONCE(slot->cmd.epoch) <= epoch &&
 		       match(&slot->cmd, priv);
 	}
 	vhost_scsi_vq_put(vq);
@@ -293,7 +291,7 @@ static void slot_fill(struct request_slot *slot,
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 
-	slot->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
+	cmd->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
 	cmd->tag = vhost_scsi_vq64(slot->vq, hdr->tag);
 	cmd->lun = req->lun;
 	cmd->target = req->target;

@@ -61,6 +61,7 @@ static void host_free(struct vhost_scsi_dev *dev)
 {
 	/* Not with the endpoint: QEMU gives that back when a guest resets. */
 	vhost_scsi_target_lost(dev);
+	vhost_scsi_tmfs_free(&vhost_scsi_host(dev)->tmfs);
 	kvfree(vhost_scsi_host(dev));
 }
 
@@ -182,6 +183,7 @@ static int chardev_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 
 	vhost_scsi_events_init(&host->events);
+	vhost_scsi_tmfs_init(&host->tmfs);
 	if (vhost_scsi_dev_init(&host->dev, nvqs, &host_ops)) {
 		kvfree(host);
 		return -ENOMEM;

@@ -40,12 +40,27 @@ struct vhost_scsi_events {
 };
 
 /**
+ * struct vhost_scsi_tmfs - task management functions under way, see control.c
+ * @lock: protects the fields below; a leaf; taken in any context
+ * @list: those that @work does not look for at the moment
+ * @nr: how many there are
+ * @rest_until: in nanoseconds of ktime_get_ns(): @work is not queued to run earlier
+ * @work: looks for all of them
+ */
+struct vhost_scsi_tmfs {
+	spinlock_t lock;	/* see above */
+	struct list_head list;
+	unsigned int nr;
+	u64 rest_until;
+	struct delayed_work work;
+};
+
+/**
  * struct vhost_scsi_host - an open /dev/vhost-scsi
  * @ep: the endpoint, or NULL; under dev.mutex
  * @luns: what vhost_scsi_endpoint_luns() said when it was bound last; 0: never
  * @tmf_epoch: counts task management functions, see control.c
- * @tmfs: number of task management functions under way
- * @looks: up to when looks for their requests are spread, see control.c
+ * @tmfs: those under way
  * @sg_entries: number of scatterlist entries allocated for requests under way
  * @events: events for the guest
  * @dev: the device; last, because its queues follow it
@@ -54,8 +69,7 @@ struct vhost_scsi_host {
 	struct vhost_scsi_endpoint *ep;
 	u64 luns;
 	atomic64_t tmf_epoch;
-	atomic_t tmfs;
-	atomic64_t looks;
+	struct vhost_scsi_tmfs tmfs;
 	atomic_long_t sg_entries;
 	struct vhost_scsi_events events;
 	struct vhost_scsi_dev dev;
@@ -68,9 +82,6 @@ static inline struct vhost_scsi_host *vhost_scsi_host(struct vhost_scsi_dev *dev
 
 /* request.c */
 
-/* Requests of a queue that are under way, at most. */
-#define VHOST_SCSI_MAX_SLOTS	1024
-
 extern const struct vhost_scsi_vq_ops vhost_scsi_request_ops;
 
 bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
@@ -81,6 +92,9 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 /* control.c */
 
 extern const struct vhost_scsi_vq_ops vhost_scsi_control_ops;
+
+void vhost_scsi_tmfs_init(struct vhost_scsi_tmfs *tmfs);
+void vhost_scsi_tmfs_free(struct vhost_scsi_tmfs *tmfs);
 
 /* event.c */
 
