@@ -61,7 +61,7 @@ static const struct {
 	{ -ENODEV,	VIRTIO_SCSI_S_BAD_TARGET },
 	/* the host is short of memory */
 	{ -ENOMEM,	VIRTIO_SCSI_S_BUSY },
-	/* no slot is free (VHOST_SCSI_MAX_SLOTS), or the device has MAX_ENTRIES of scatterlists under way */
+	/* no slot is free, or the device has MAX_ENTRIES of scatterlists under way */
 	{ -EAGAIN,	VIRTIO_SCSI_S_OK, SAM_STAT_TASK_SET_FULL },
 };
 
