@@ -25,8 +25,8 @@
 /* Looks for unsettled requests before the function is issued again. */
 #define SETTLE_TRIES	64
 /*
- * Slots that a device's functions look at in a tick, on average. A guest chooses the
- * functions, and its owner the slots, up to a million.
+ * Slots of a device that are looked at in a tick, on average. Guests choose how often,
+ * and the owner how many slots there are, up to a million.
  */
 #define LOOKS_PER_TICK	8192
 /* Control requests that are handled before other queues of the worker get a turn. */
@@ -42,7 +42,6 @@
  * @step: the next step
  * @epoch: set after fetch; requests with a greater epoch came after the function
  * @tries: how often @step ran
- * @slots: that a look for requests looks at
  * @avail: for each request queue, vq->handled when the chains before the function are
  *	   fetched
  */
@@ -55,7 +54,6 @@ struct control_tmf {
 	void (*step)(struct control_tmf *ct);
 	u64 epoch;
 	unsigned int tries;
-	unsigned int slots;
 	unsigned long avail[];
 };
 
@@ -87,25 +85,36 @@ static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
 
 static void tmf_answer(struct control_tmf *ct);
 
-/* When the device may look at all slots once more. Return: ticks from now. */
-static unsigned long look_delay(struct control_tmf *ct)
+/*
+ * Pays for a look at all slots of the device, unless it is ahead of its time by more than
+ * @most slots. Return: by how many it is; or -EAGAIN.
+ */
+static s64 look_pay(struct vhost_scsi_dev *dev, s64 most)
 {
-	atomic64_t *looks = &vhost_scsi_host(ct->vq->dev)->looks;
+	atomic64_t *looks = &vhost_scsi_host(dev)->looks;
 	s64 now = get_jiffies_64() * LOOKS_PER_TICK;
-	s64 begin, old = atomic64_read(looks);
+	s64 begin, old = atomic64_read(looks), slots = 0;
+	unsigned int i;
 
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+		slots += min_t(u32, READ_ONCE(dev->vqs[i].num),
+			       VHOST_SCSI_MAX_SLOTS);
 	do {
 		begin = max(old, now);
-	} while (!atomic64_try_cmpxchg(looks, &old, begin + ct->slots));
-	return (begin - now) / LOOKS_PER_TICK;
+		if (begin - now > most)
+			return -EAGAIN;
+	} while (!atomic64_try_cmpxchg(looks, &old, begin + slots));
+	return begin - now;
 }
 
 static void tmf_next(struct control_tmf *ct,
 		     void (*step)(struct control_tmf *ct), unsigned long delay)
 {
 	ct->step = step;
+	/* All other steps look. */
 	if (step != tmf_answer)
-		delay = max(delay, look_delay(ct));
+		delay = max_t(s64, delay, look_pay(ct->vq->dev, S64_MAX) /
+					  LOOKS_PER_TICK);
 	queue_delayed_work(vhost_scsi_dev_wq, &ct->work, delay);
 }
 
@@ -185,19 +194,10 @@ u64 vhost_scsi_requests_mark(struct vhost_scsi_dev *dev)
 	return atomic64_fetch_inc(&vhost_scsi_host(dev)->tmf_epoch);
 }
 
-/**
- * vhost_scsi_requests_busy - is a request of this kind under way
- * @dev: bound
- * @match: of what kind; the request may end meanwhile
- * @priv: for @match
- * @epoch: requests that began after this mark do not count
- *
- * Context: process.
- */
-bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
-			      bool (*match)(const struct vhost_scsi_cmd *cmd,
-					    void *priv),
-			      void *priv, u64 epoch)
+static bool requests_busy(struct vhost_scsi_dev *dev,
+			  bool (*match)(const struct vhost_scsi_cmd *cmd,
+					void *priv),
+			  void *priv, u64 epoch)
 {
 	unsigned int i;
 
@@ -207,10 +207,28 @@ bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
 	return false;
 }
 
+/**
+ * vhost_scsi_requests_busy - is a request of this kind under way
+ * @dev: bound
+ * @match: of what kind; the request may end meanwhile
+ * @priv: for @match
+ * @epoch: requests that began after this mark do not count
+ *
+ * Context: process.
+ * Return: true if there is one, or if the device was looked at too often of late.
+ */
+bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
+			      bool (*match)(const struct vhost_scsi_cmd *cmd,
+					    void *priv),
+			      void *priv, u64 epoch)
+{
+	return look_pay(dev, LOOKS_PER_TICK) < 0 ||
+	       requests_busy(dev, match, priv, epoch);
+}
+
 static bool tmf_concerns_any(struct control_tmf *ct)
 {
-	return vhost_scsi_requests_busy(ct->vq->dev, tmf_match, &ct->tmf,
-					ct->epoch);
+	return requests_busy(ct->vq->dev, tmf_match, &ct->tmf, ct->epoch);
 }
 
 static void tmf_issue(struct control_tmf *ct);
@@ -301,12 +319,9 @@ static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
 	ct->tmf.lun = c->lun;
 	ct->tmf.tag = c->tag;
 	INIT_DELAYED_WORK(&ct->work, tmf_work);
-	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++) {
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
 		ct->avail[i - VHOST_SCSI_VQ_IO] =
 			vhost_scsi_vq_avail(&dev->vqs[i]);
-		ct->slots += min_t(u32, READ_ONCE(dev->vqs[i].num),
-				   VHOST_SCSI_MAX_SLOTS);
-	}
 	return ct;
 }
 

@@ -45,7 +45,7 @@ struct vhost_scsi_events {
  * @luns: what vhost_scsi_endpoint_luns() said when it was bound last; 0: never
  * @tmf_epoch: counts task management functions, see control.c
  * @tmfs: number of task management functions under way
- * @looks: up to when looks for their requests are spread, see control.c
+ * @looks: up to when looks at all requests are paid for, see control.c
  * @sg_entries: number of scatterlist entries allocated for requests under way
  * @events: events for the guest
  * @dev: the device; last, because its queues follow it
