@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,7 +128,7 @@ static void owner(int fd, int ready)
 {
 	struct vhost_worker_state state;
 	unsigned int n;
-	char ok = !ioctl(fd, VHOST_SET_OWNER);
+	char ok = !prctl(PR_SET_PDEATHSIG, SIGKILL) && !ioctl(fd, VHOST_SET_OWNER);
 
 	for (n = 1; n < WORKERS; n++)
 		ok &= !ioctl(fd, VHOST_NEW_WORKER, &state);

@@ -30,6 +30,11 @@
 #define MAX_TMFS	64
 /* See above. */
 #define REST		8
+/*
+ * Slots of a device that PREEMPT AND ABORT looks at in a tick, on average. Guests choose
+ * how often it looks, and the owner how many slots there are, up to a million.
+ */
+#define LOOKS_PER_TICK	8192
 /* Control requests that are handled before other queues of the worker get a turn. */
 #define WEIGHT		64
 
@@ -148,19 +153,10 @@ u64 vhost_scsi_requests_mark(struct vhost_scsi_dev *dev)
 	return atomic64_fetch_inc(&vhost_scsi_host(dev)->tmf_epoch);
 }
 
-/**
- * vhost_scsi_requests_busy - is a request of this kind under way
- * @dev: bound
- * @match: of what kind; the request may end meanwhile
- * @priv: for @match
- * @epoch: requests that began after this mark do not count
- *
- * Context: may sleep.
- */
-bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
-			      bool (*match)(const struct vhost_scsi_cmd *cmd,
-					    void *priv),
-			      void *priv, u64 epoch)
+static bool requests_busy(struct vhost_scsi_dev *dev,
+			  bool (*match)(const struct vhost_scsi_cmd *cmd,
+					void *priv),
+			  void *priv, u64 epoch)
 {
 	unsigned int i;
 
@@ -170,6 +166,43 @@ bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
 		cond_resched();
 	}
 	return false;
+}
+
+/* May all slots of the device be looked at now? If so, they count. */
+static bool look_pay(struct vhost_scsi_dev *dev)
+{
+	atomic64_t *looks = &vhost_scsi_host(dev)->looks;
+	s64 now = get_jiffies_64() * LOOKS_PER_TICK;
+	s64 begin, old = atomic64_read(looks), slots = 0;
+	unsigned int i;
+
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+		slots += min_t(u32, READ_ONCE(dev->vqs[i].num),
+			       VHOST_SCSI_MAX_SLOTS);
+	do {
+		begin = max(old, now);
+		if (begin - now > LOOKS_PER_TICK)
+			return false;
+	} while (!atomic64_try_cmpxchg(looks, &old, begin + slots));
+	return true;
+}
+
+/**
+ * vhost_scsi_requests_busy - is a request of this kind under way
+ * @dev: bound
+ * @match: of what kind; the request may end meanwhile
+ * @priv: for @match
+ * @epoch: requests that began after this mark do not count
+ *
+ * Context: process.
+ * Return: true if there is one, or if the device was looked at too often of late.
+ */
+bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
+			      bool (*match)(const struct vhost_scsi_cmd *cmd,
+					    void *priv),
+			      void *priv, u64 epoch)
+{
+	return !look_pay(dev) || requests_busy(dev, match, priv, epoch);
 }
 
 /* Are the requests from before the function on their way to the target? */
@@ -220,8 +253,7 @@ static bool tmf_look(struct control_tmf *ct)
 	ct->fetched = true;
 	if (tmf_waits(ct))
 		return false;
-	busy = vhost_scsi_requests_busy(dev, tmf_match, &ct->tmf,
-					ct->tmf.epoch);
+	busy = requests_busy(dev, tmf_match, &ct->tmf, ct->tmf.epoch);
 	tmf_set_waits(ct, true);
 	state = vhost_scsi_target_tmf(vhost_scsi_host(dev)->ep, &ct->tmf, busy);
 	if (state != VHOST_SCSI_TMF_WAIT)

@@ -16,8 +16,6 @@
 #define WEIGHT		256
 /* ... and bytes of data. */
 #define WEIGHT_BYTES	BIT(20)
-/* Requests under way, at most. Further ones are answered TASK SET FULL. */
-#define MAX_SLOTS	1024
 /* Pages that a queue remembers, at most: 1 MiB and 8 MiB of guest memory. */
 #define MAX_REPLY_PINS	256
 #define MAX_DATA_PINS	2048
@@ -61,7 +59,7 @@ static const struct {
 	{ -ENODEV,	VIRTIO_SCSI_S_BAD_TARGET },
 	/* the host is short of memory */
 	{ -ENOMEM,	VIRTIO_SCSI_S_BUSY },
-	/* no slot is free (MAX_SLOTS), or the device has MAX_ENTRIES of scatterlists under way */
+	/* VHOST_SCSI_MAX_SLOTS or MAX_ENTRIES of the device are under way */
 	{ -EAGAIN,	VIRTIO_SCSI_S_OK, SAM_STAT_TASK_SET_FULL },
 };
 
@@ -80,7 +78,7 @@ static struct request_slot *slot_nr(const struct vhost_scsi_requests *rq,
 static int request_queue_start(struct vhost_scsi_vq *vq)
 {
 	unsigned int i, nr = min_t(unsigned int, vq->num,
-					  MAX_SLOTS);
+					  VHOST_SCSI_MAX_SLOTS);
 	struct vhost_scsi_requests *rq;
 
 	rq = kzalloc(sizeof(*rq), GFP_KERNEL_ACCOUNT);

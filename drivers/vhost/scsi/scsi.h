@@ -61,6 +61,7 @@ struct vhost_scsi_tmfs {
  * @luns: what vhost_scsi_endpoint_luns() said when it was bound last; 0: never
  * @tmf_epoch: counts task management functions, see control.c
  * @tmfs: those under way
+ * @looks: up to when looks at the slots are spread, see control.c
  * @sg_entries: number of scatterlist entries allocated for requests under way
  * @events: events for the guest
  * @dev: the device; last, because its queues follow it
@@ -70,6 +71,7 @@ struct vhost_scsi_host {
 	u64 luns;
 	atomic64_t tmf_epoch;
 	struct vhost_scsi_tmfs tmfs;
+	atomic64_t looks;
 	atomic_long_t sg_entries;
 	struct vhost_scsi_events events;
 	struct vhost_scsi_dev dev;
@@ -81,6 +83,9 @@ static inline struct vhost_scsi_host *vhost_scsi_host(struct vhost_scsi_dev *dev
 }
 
 /* request.c */
+
+/* Requests of a queue that are under way, at most. Further ones: TASK SET FULL. */
+#define VHOST_SCSI_MAX_SLOTS	1024
 
 extern const struct vhost_scsi_vq_ops vhost_scsi_request_ops;
 
