@@ -31,8 +31,8 @@
  * struct control_tmf - a task management function under way
  * @tmf: for the target
  * @vq: the control queue
- * @reply: where the answer goes
- * @deferred: the worker is to answer
+ * @reply: where the response goes
+ * @deferred: for vhost_scsi_vq_defer()
  * @work: runs @step
  * @step: the next step
  * @epoch: set after fetch; requests with a greater epoch came after the function
@@ -111,7 +111,7 @@ static void tmf_end(struct control_tmf *ct)
 	vhost_scsi_vq_put(vq);
 }
 
-/* In the worker. */
+/* For ops->answer(). */
 static void tmf_deferred(struct llist_node *node, bool alive)
 {
 	struct control_tmf *ct = container_of(node, struct control_tmf, deferred);
