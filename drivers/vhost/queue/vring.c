@@ -451,15 +451,21 @@ static int read_guest(void *priv, u64 gpa, void *buf, size_t len)
 
 static int avail_idx(struct vhost_scsi_vq *vq, __virtio16 *idx)
 {
+	const struct vhost_scsi_map *map = &vq->maps[VHOST_SCSI_MAP_AVAIL];
 	const struct vring_avail __user *user;
 	unsigned long flags;
+	int ret;
 
-	/* vhost_scsi_vq_move() changes ring.avail under this lock. */
-	spin_lock_irqsave(&vq->used_lock, flags);
-	user = vq->maps[VHOST_SCSI_MAP_AVAIL].user;
-	*idx = READ_ONCE(vq->ring.avail->idx);
-	spin_unlock_irqrestore(&vq->used_lock, flags);
-	return user && get_user(*idx, &user->idx) ? -EFAULT : 0;
+	do {
+		/* vhost_scsi_vq_move() changes both under this lock. */
+		spin_lock_irqsave(&vq->used_lock, flags);
+		user = map->user;
+		*idx = READ_ONCE(vq->ring.avail->idx);
+		spin_unlock_irqrestore(&vq->used_lock, flags);
+		ret = user ? get_user(*idx, &user->idx) : 0;
+		/* If the ring has moved, the owner may have other things there. */
+	} while (user && READ_ONCE(map->user) != user);
+	return ret;
 }
 
 /**
