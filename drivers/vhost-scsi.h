@@ -45,6 +45,7 @@ struct vhost_scsi_endpoint;
  * @cdb: padded with zeros
  * @dir: DMA_TO_DEVICE carries data from the guest
  * @data_len: bytes in @sgl
+ * @deferred: vhost_scsi_cmd_done() was called, and a worker has still to write the answer
  * @sgl: pinned guest pages, neighbours merged; the host's side must not change the
  *	 entries
  * @sgl_nents: entries of @sgl in use
@@ -54,7 +55,7 @@ struct vhost_scsi_endpoint;
  * @response: VIRTIO_SCSI_S_*; if it is not S_OK, the guest does not get the rest
  * @status: SAM status
  * @resid: bytes of the guest's buffer that were not transferred
- * @sense: @sense_len bytes, valid until vhost_scsi_cmd_done() returns
+ * @sense: @sense_len bytes, valid until the command is prepared again
  * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
  */
 struct vhost_scsi_cmd {
@@ -66,6 +67,7 @@ struct vhost_scsi_cmd {
 	u8 cdb[VHOST_SCSI_CDB_SIZE];
 	enum dma_data_direction dir;
 	u32 data_len;
+	bool deferred;
 	struct scatterlist *sgl;
 	u32 sgl_nents;
 	u32 sgl_align;

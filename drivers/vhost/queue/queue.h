@@ -12,6 +12,7 @@
  *   notify.c		the eventfds of a queue, and when the guest is signalled
  *   poll.c		polls an empty queue before the worker sleeps
  *   ring.c		the split virtqueue itself
+ *   copy.c		a ring that cannot be pinned
  *   life.c		how long a device lives
  *
  * This wing does not know what a chain is for. The wing above gives it two tables of
@@ -218,9 +219,10 @@ struct vhost_scsi_slot {
  * struct vhost_scsi_vq_ops - the operations of a queue
  * @handle: looks at the ring and gets chains. The worker @w calls it under vq->mutex
  *	    while the queue runs
- * @answer: answers a chain that was given to vhost_scsi_vq_defer(), and calls
- *	    vhost_scsi_vq_put(). The worker calls it under vq->mutex. Without @alive
- *	    nobody waits for the answer, and guest memory must not be touched
+ * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
+ *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
+ *	    answers the chain. Otherwise the chain is dropped: the queue stops, and guest
+ *	    memory must not be touched
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL
@@ -252,7 +254,7 @@ struct vhost_scsi_vq_ops {
  * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: counts chains that were submitted or answered; its low 16 bits are an index
- *	     of the avail ring. A start adds more than functions can be waiting for
+ *	     of the avail ring. A start moves it past all that was waited for before
  * @maps: mappings or copies of the descriptor table, the driver area and the device
  *	  area, from start to drain
  * @ring: the ring; avail side under @mutex, used side under @used_lock
@@ -273,9 +275,10 @@ struct vhost_scsi_vq_ops {
  * @unsignalled: used chains of which the guest was not told; under @used_lock
  * @signal_delayed: tells the guest of them if @pass sleeps in a submission
  * @signal_work: tells the guest of them after the work items before it
- * @by_worker: only the worker can write the ring or the log, see copy.c
- * @deferred: chains that the worker is to answer
- * @let_go: lets go of @deferred after the file was closed
+ * @by_worker: the ring is a copy, and only the worker can write it, see copy.c; written
+ *	       under @mutex, and read under RCU
+ * @deferred: chains that the worker has to answer
+ * @let_go: ends the chains of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running
  * @drained: completed when @inflight is 0; the queue then does not touch guest memory
  */
@@ -356,12 +359,12 @@ void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node);
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
 
 /**
- * vhost_scsi_vq_pending - how many chains wait
+ * vhost_scsi_vq_pending - how many chains wait in the ring
  * @vq: running
  *
- * Context: the worker, @vq->mutex is held.
- * Return: the number, and the first of them can be read; or a negative errno, as
- * vhost_scsi_vq_get_desc() gives then.
+ * Context: the worker, with @vq->mutex held.
+ * Return: the number, and the next chain can be read; or an error of
+ * vhost_scsi_vq_get_desc().
  */
 static inline int vhost_scsi_vq_pending(struct vhost_scsi_vq *vq)
 {

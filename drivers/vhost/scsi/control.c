@@ -43,8 +43,8 @@
  * @tmf: for the target
  * @node: in host->tmfs.list, or of the work item
  * @vq: the control queue
- * @reply: where the answer goes
- * @deferred: the worker is to answer
+ * @reply: where the response goes
+ * @deferred: for vhost_scsi_vq_defer()
  * @fetched: the first step is done
  * @waits: the target has not called vhost_scsi_tmf_done() yet; under host->tmfs.lock
  * @tries: how often this step ran
@@ -107,7 +107,7 @@ static void tmf_end(struct control_tmf *ct)
 	vhost_scsi_vq_put(vq);
 }
 
-/* In the worker. */
+/* For ops->answer(). */
 static void tmf_deferred(struct llist_node *node, bool alive)
 {
 	struct control_tmf *ct = container_of(node, struct control_tmf, deferred);

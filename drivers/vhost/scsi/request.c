@@ -28,8 +28,8 @@
  * @vq: the queue
  * @reply: pages of the response
  * @data: the data buffer
- * @deferred: the worker is to answer
- * @cmd: last, for the target's part follows
+ * @deferred: for vhost_scsi_vq_defer()
+ * @cmd: the command; last, because the private part of the target follows it
  */
 struct request_slot {
 	struct vhost_scsi_slot slot;
@@ -431,9 +431,7 @@ static size_t resp_write(struct request_slot *slot)
 	return sizeof(*resp);
 }
 
-/*
- * @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete().
- */
+/* @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete() */
 static __always_inline void
 request_answer(struct request_slot *slot,
 	       void (*add_used)(struct vhost_scsi_vq *vq,
@@ -456,7 +454,7 @@ request_answer(struct request_slot *slot,
 	add_used(vq, &slot->slot, head, len);
 }
 
-/* In the worker. */
+/* For ops->answer(). Without @alive the queue stops, and nobody needs the slot again. */
 static void request_deferred(struct llist_node *node, bool alive)
 {
 	struct request_slot *slot;
@@ -472,6 +470,8 @@ static void request_deferred(struct llist_node *node, bool alive)
 		slot_unpin(slot);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
+	/* The slot is free, and only this worker would take it again. */
+	WRITE_ONCE(slot->cmd.deferred, false);
 	vhost_scsi_vq_put(vq);
 }
 
@@ -498,6 +498,7 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
 	    (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))) {
+		WRITE_ONCE(cmd->deferred, true);
 		vhost_scsi_vq_defer(vq, &slot->deferred);
 	} else {
 		request_answer(slot, vhost_scsi_vq_complete);

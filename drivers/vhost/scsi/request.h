@@ -41,20 +41,16 @@ vhost_scsi_requests(const struct vhost_scsi_vq *vq)
 /* reply.c */
 
 /**
- * struct vhost_scsi_seg - a piece of an answer
- * @page: pinned; NULL: it is written by user access
- * @pin: where @page is remembered, or NULL
- * @base: the owner's address, without @page
- * @gpa: the guest's
- * @off: in @page
+ * struct vhost_scsi_seg - a piece of a response
+ * @page: the page, pinned; NULL: the piece is written by user access
+ * @pin: the place of @page, if it is a remembered one; or NULL
+ * @gpa: guest physical address
+ * @off: offset in @page
  * @len: bytes
  */
 struct vhost_scsi_seg {
 	struct page *page;
-	union {
-		struct vhost_scsi_pin *pin;
-		void __user *base;
-	};
+	struct vhost_scsi_pin *pin;
 	u64 gpa;
 	u32 off;
 	u32 len;
@@ -63,14 +59,14 @@ struct vhost_scsi_seg {
 #define VHOST_SCSI_REPLY_SEGS	2
 
 /**
- * struct vhost_scsi_reply - where the answer to a chain goes
+ * struct vhost_scsi_reply - where a response goes
  *
- * The pages are pinned, so that any context can write them; or they cannot be kept,
- * and the worker writes by user access.
+ * Any context can write to pages that are pinned. Pages that cannot be kept are
+ * written by the worker.
  *
- * @head: the chain
- * @by_worker: some is written by user access
- * @nr: segments in use
+ * @head: index of the chain
+ * @by_worker: at least one piece is written by user access
+ * @nr: number of @segs in use
  * @room: bytes in them
  * @segs: @inline_segs, or allocated
  * @inline_segs: enough for the layouts of most drivers
@@ -113,15 +109,17 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
  * @orig_nents: entries allocated; 0: only @inline_sgl is used
  * @len: bytes
  * @align: see struct vhost_scsi_cmd
- * @write: the device writes it
- * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
- * @pin: where the first page is remembered, or NULL
- * @more_pins: of how many behind it
- * @cleanable: a page is of a file, which writeback may mark clean meanwhile
- * @ranges: where it lies in guest memory, for data that the device writes
- * @nr_ranges: of them
- * @one: @ranges for what drivers mostly do
- * @inline_sgl: for what drivers mostly do
+ * @write: the device writes the buffer
+ * @mem: the pinned memory table that has the pages, with a reference; NULL: none
+ * @pin: the place of the first page, if it is a remembered one; NULL: all pages are
+ *	 pinned for this command, or @mem has them
+ * @more_pins: number of remembered pages behind the first one
+ * @cleanable: a page is of a file, and writeback may clean it while the command is
+ *	       under way
+ * @ranges: guest addresses of the buffer; only if @write
+ * @nr_ranges: number of @ranges
+ * @one: is @ranges, if one range is enough
+ * @inline_sgl: is @sgl, if these entries are enough
  */
 struct vhost_scsi_data {
 	struct scatterlist *sgl;
@@ -156,8 +154,8 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
  * vhost_scsi_data_is_dirty - are all pages marked dirty
  * @data: pinned
  *
- * They are marked when they are pinned; writeback may have cleaned those of a file
- * since.
+ * They were marked when they were pinned. Writeback may have cleaned those of a file
+ * since then.
  *
  * Context: any.
  */
