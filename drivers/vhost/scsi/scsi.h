@@ -46,6 +46,7 @@ struct vhost_scsi_events {
  * @tmf_epoch: counts task management functions, see control.c
  * @tmfs: number of task management functions under way
  * @sg_entries: number of scatterlist entries allocated for requests under way
+ * @pi_pages: pages of protection information of requests under way
  * @events: events for the guest
  * @dev: the device; last, because its queues follow it
  */
@@ -55,6 +56,7 @@ struct vhost_scsi_host {
 	atomic64_t tmf_epoch;
 	atomic_t tmfs;
 	atomic_long_t sg_entries;
+	atomic_long_t pi_pages;
 	struct vhost_scsi_events events;
 	struct vhost_scsi_dev dev;
 };
