@@ -122,6 +122,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	if (t->pr_capabilities)
 		vhost_scsi_reservation_amend(t);
 	if (t->bounce) {
+		if (!cmd->status)
+			vhost_scsi_pi_amend(t);
 		if (!t->verdict)
 			vhost_scsi_bounce_copy_back(t, cmd);
 		vhost_scsi_bounce_put(t);

@@ -315,3 +315,38 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 		break;
 	}
 }
+
+/* Clears bits of a byte of the parameter data. */
+static void clear_bits(const struct vhost_scsi_tcmd *t, u32 at, u8 bits)
+{
+	u8 byte;
+
+	if (sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &byte, 1, at) != 1)
+		return;
+	byte &= ~bits;
+	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
+}
+
+/**
+ * vhost_scsi_pi_amend - say that a passed-through device keeps none
+ * @t: with a bounce buffer, GOOD
+ *
+ * A guest that reads of it would send it, and LIO passes none on to such a device.
+ *
+ * Context: any.
+ */
+void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t)
+{
+	enum { PROTECT = 0x01, P_TYPE_AND_PROT_EN = 0x0f };
+	const struct se_cmd *se_cmd = &t->se_cmd;
+	const u8 *cdb = se_cmd->t_task_cdb;
+
+	if (!is_passthrough(se_cmd) ||
+	    se_cmd->se_sess->sup_prot_ops == TARGET_PROT_NORMAL)
+		return;
+	if (cdb[0] == INQUIRY && !(cdb[1] & 1))
+		clear_bits(t, 5, PROTECT);
+	else if (cdb[0] == SERVICE_ACTION_IN_16 &&
+		 (cdb[1] & 0x1f) == SAI_READ_CAPACITY_16)
+		clear_bits(t, 12, P_TYPE_AND_PROT_EN);
+}

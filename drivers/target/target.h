@@ -323,6 +323,7 @@ const u8 *vhost_scsi_pi_cdb(const struct vhost_scsi_tcmd *t, const u8 *cdb,
 			    u8 *room);
 void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
 /* cdb.c */
 
