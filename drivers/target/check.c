@@ -160,7 +160,7 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	const struct se_device *dev = t->se_cmd.se_dev;
 	sense_reason_t reason;
 
-	reason = vhost_scsi_pi_check(t, cdb);
+	reason = vhost_scsi_pi_check(t);
 	if (unlikely(reason ||
 		     dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
 		return reason;

@@ -368,8 +368,7 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	if (!find_lun(tpg, t, lun))
 		return false;
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	reason = target_cmd_init_cdb(se_cmd,
-				     (u8 *)vhost_scsi_pi_cdb(t, cmd->cdb, room),
+	reason = target_cmd_init_cdb(se_cmd, vhost_scsi_pi_cdb(t, room),
 				     GFP_KERNEL);
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;

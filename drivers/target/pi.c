@@ -22,11 +22,6 @@
 /* RDPROTECT and WRPROTECT (SBC-4, tables 33 and 113); those behind it are reserved. */
 #define LAST_PROTECT	5
 
-static u8 protect_of(const u8 *cdb)
-{
-	return cdb[1] >> 5;
-}
-
 /* Does INQUIRY say PROTECT? So does LIO. */
 static bool is_protected(const struct se_cmd *se_cmd)
 {
@@ -42,25 +37,37 @@ static bool is_passthrough(const struct se_cmd *se_cmd)
 	return se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH;
 }
 
+/* RDPROTECT or WRPROTECT, where LIO knows of it; 0 of other commands. */
+static u8 protect_of(struct vhost_scsi_tcmd *t)
+{
+	const u8 *cdb = vhost_scsi_cmd(t)->cdb;
+
+	if (is_passthrough(&t->se_cmd) ||
+	    vhost_scsi_cdb_check(cdb) != VHOST_SCSI_CHECK_RW)
+		return 0;
+	return cdb[1] >> 5;
+}
+
 /**
  * vhost_scsi_pi_check - does the protection information fit the command
  * @t: has its LUN
- * @cdb: the CDB
  *
  * LIO must not see one that does not fit: it takes the length of the data from the CDB,
  * makes what is not there, and writes what it makes to where the guest's data-out is.
+ *
+ * RDPROTECT or WRPROTECT without it comes from a Linux guest that reads or writes
+ * without, such as to look for partitions: its host adapter is to take it off or to
+ * make it.
  *
  * Context: process.
  * Return: what the command is refused with, TCM_NO_SENSE: it fits. The guest may get
  * FAILURE instead, see t->verdict.
  */
-sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t, const u8 *cdb)
+sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t)
 {
 	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
 	const struct se_cmd *se_cmd = &t->se_cmd;
-	bool is_rw = !is_passthrough(se_cmd) &&
-		     vhost_scsi_cdb_check(cdb) == VHOST_SCSI_CHECK_RW;
-	u8 protect = is_rw ? protect_of(cdb) : 0;
+	u8 protect = protect_of(t);
 	u64 lba, blocks;
 
 	if (likely(!protect && !cmd->pi_len))
@@ -68,8 +75,10 @@ sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	/* SBC-4, 5.11: without PROTECT the field is to be 0. */
 	if (protect && (protect > LAST_PROTECT || !is_protected(se_cmd)))
 		return TCM_INVALID_CDB_FIELD;
+	if (!cmd->pi_len)
+		return TCM_NO_SENSE;
 
-	blocks = protect ? vhost_scsi_cdb_blocks(cdb, &lba) : 0;
+	blocks = protect ? vhost_scsi_cdb_blocks(cmd->cdb, &lba) : 0;
 	if (cmd->pi_len != blocks * VHOST_SCSI_PI_TUPLE) {
 		t->verdict = VIRTIO_SCSI_S_FAILURE;
 		return TCM_INVALID_CDB_FIELD;
@@ -84,20 +93,26 @@ sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t, const u8 *cdb)
 /**
  * vhost_scsi_pi_cdb - the CDB for LIO
  * @t: has its LUN
- * @cdb: the guest's
  * @room: for VHOST_SCSI_CDB_SIZE bytes
  *
  * LIO neither makes nor checks protection information for READ (6) and WRITE (6), so
- * that what is written is found to be faulty later.
+ * that what is written is found to be faulty later: it is given the same command of 10
+ * bytes. RDPROTECT and WRPROTECT it is not to see where the guest has none.
  *
- * Return: @cdb; or @room, filled with the same command of 10 bytes.
+ * Return: the guest's CDB, or @room.
  */
-const u8 *vhost_scsi_pi_cdb(const struct vhost_scsi_tcmd *t, const u8 *cdb,
-			    u8 *room)
+u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room)
 {
+	struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
+	u8 *cdb = cmd->cdb;
 	u32 blocks;
 	u64 lba;
 
+	if (unlikely(!cmd->pi_len && protect_of(t))) {
+		memcpy(room, cdb, VHOST_SCSI_CDB_SIZE);
+		room[1] &= 0x1f;
+		return room;
+	}
 	if (likely(!t->se_cmd.se_dev->dev_attrib.pi_prot_type) ||
 	    (cdb[0] != READ_6 && cdb[0] != WRITE_6))
 		return cdb;
@@ -277,6 +292,21 @@ static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
 	return check_all(se_cmd, t->pi_checks);
 }
 
+/* What the field lets be checked (SBC-4, tables 33 and 113). */
+static u8 checks_of(u8 protect)
+{
+	switch (protect) {
+	case 2:
+		return TARGET_DIF_CHECK_REFTAG;
+	case 3:
+		return 0;
+	case 4:
+		return TARGET_DIF_CHECK_GUARD;
+	default:
+		return TARGET_DIF_CHECK_GUARD | TARGET_DIF_CHECK_REFTAG;
+	}
+}
+
 /**
  * vhost_scsi_pi_prepare - have the protection information of a command checked
  * @t: prepared but for this
@@ -296,7 +326,7 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 		se_cmd->residual_count = cmd->data_len - se_cmd->data_length;
 	}
 
-	t->pi_checks = se_cmd->prot_checks;
+	t->pi_checks = se_cmd->prot_checks & checks_of(protect_of(t));
 	/* LIO does not check it once more. */
 	se_cmd->prot_checks = 0;
 	if (!t->pi_checks)

@@ -318,9 +318,8 @@ void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
 
 /* pi.c */
 
-sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t, const u8 *cdb);
-const u8 *vhost_scsi_pi_cdb(const struct vhost_scsi_tcmd *t, const u8 *cdb,
-			    u8 *room);
+sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t);
+u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room);
 void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
