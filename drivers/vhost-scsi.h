@@ -27,6 +27,10 @@ struct vhost_scsi_endpoint;
 #define VHOST_SCSI_MAX_POLL_US	10000
 /* Largest data buffer of a command, see Documentation/errors.rst. */
 #define VHOST_SCSI_MAX_DATA	(64U << 20)
+/* Protection information of a block (SBC-4, 4.21.2). */
+#define VHOST_SCSI_PI_TUPLE	8
+/* Blocks are not smaller. */
+#define VHOST_SCSI_MIN_BLOCK	512
 
 /**
  * struct vhost_scsi_cmd - one SCSI command on its way to LIO and back
@@ -51,10 +55,15 @@ struct vhost_scsi_endpoint;
  * @sgl_nents: entries of @sgl in use
  * @sgl_align: the page offsets and lengths of all guest buffers, ORed. A power of two,
  *	       at most a page, that divides this value divides each border in @sgl
+ * @pi_sgl: protection information, in pages of the module that the guest cannot
+ *	    reach, each entry of whole tuples; of a read it is to be filled
+ * @pi_sgl_nents: entries of @pi_sgl
+ * @pi_len: bytes in @pi_sgl; 0: the guest sends or takes none
  *
  * @response: VIRTIO_SCSI_S_*; if it is not S_OK, the guest does not get the rest
  * @status: SAM status
- * @resid: bytes of the guest's buffer that were not transferred
+ * @resid: bytes of the guest's buffer that were not transferred, without those of
+ *	   @pi_sgl, which are transferred if any of the data is
  * @sense: @sense_len bytes, valid until the command is prepared again
  * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
  */
@@ -71,6 +80,9 @@ struct vhost_scsi_cmd {
 	struct scatterlist *sgl;
 	u32 sgl_nents;
 	u32 sgl_align;
+	struct scatterlist *pi_sgl;
+	u32 pi_sgl_nents;
+	u32 pi_len;
 
 	u8 response;
 	u8 status;
@@ -137,7 +149,8 @@ static inline bool vhost_scsi_tmf_concerns(const struct vhost_scsi_tmf *tmf,
 extern const size_t vhost_scsi_target_cmd_size;
 
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
-						    struct vhost_scsi_dev *dev);
+						    struct vhost_scsi_dev *dev,
+						    bool has_pi);
 u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep);
 u64 vhost_scsi_endpoint_luns(const struct vhost_scsi_endpoint *ep);
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep);

@@ -104,17 +104,23 @@ static bool has_fua(struct se_device *dev)
 static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
+	sense_reason_t reason;
+	u64 lba;
 
 	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
-	/*
-	 * No guest is told of protection information: INQUIRY says PROTECT 0
-	 * (SBC-4, 5.11: then the field is to be 0).
-	 */
-	if (unlikely(cdb[1] & RW_PROTECT ||
-		     (cdb[1] & RW_DPO_FUA && !has_fua(dev))))
+	if (unlikely(cdb[1] & RW_DPO_FUA && !has_fua(dev)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_blocks(t, cdb);
+	reason = check_blocks(t, cdb);
+	if (reason)
+		return reason;
+	/* LIO multiplies with 32 bits, and takes a product that wraps for the length. */
+	if (vhost_scsi_cdb_blocks(cdb, &lba) * (u64)dev->dev_attrib.block_size >
+	    vhost_scsi_cmd(t)->data_len) {
+		t->verdict = VIRTIO_SCSI_S_OVERRUN;
+		return TCM_INVALID_CDB_FIELD;
+	}
+	return TCM_NO_SENSE;
 }
 
 static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
@@ -145,7 +151,16 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (flags & SAME_UNMAP)
 		return attrib->emulate_tpws ? TCM_NO_SENSE :
 					      TCM_UNSUPPORTED_SCSI_OPCODE;
-	return flags & RW_PROTECT ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+	if (flags & RW_PROTECT)
+		return TCM_INVALID_CDB_FIELD;
+	/* No backend makes protection information for it. */
+	return attrib->pi_prot_type ? TCM_UNSUPPORTED_SCSI_OPCODE : TCM_NO_SENSE;
+}
+
+/* Does LIO keep protection information, and not the disk below? */
+static bool is_software_pi(const struct se_device *dev)
+{
+	return dev->dev_attrib.pi_prot_type && !dev->dev_attrib.hw_pi_prot_type;
 }
 
 static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
@@ -154,8 +169,12 @@ static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	u32 blocks;
 	u64 lba;
 
-	/* Of a larger block LIO would write a part, and what is behind it in memory. */
-	if (!dev->dev_attrib.emulate_caw || dev->dev_attrib.block_size > PAGE_SIZE)
+	/*
+	 * Of a larger block LIO would write a part, and what is behind it in memory. And it
+	 * would not make the protection information of what it writes.
+	 */
+	if (!dev->dev_attrib.emulate_caw || is_software_pi(dev) ||
+	    dev->dev_attrib.block_size > PAGE_SIZE)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	/* MAXIMUM COMPARE AND WRITE LENGTH is 1. */
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
@@ -187,9 +206,12 @@ static sense_reason_t check_service_action_in(const u8 *cdb)
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	const struct se_device *dev = t->se_cmd.se_dev;
+	sense_reason_t reason;
 
-	if (unlikely(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
-		return TCM_NO_SENSE;
+	reason = vhost_scsi_pi_check(t);
+	if (unlikely(reason ||
+		     dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
+		return reason;
 
 	switch (vhost_scsi_cdb_check(cdb)) {
 	case VHOST_SCSI_CHECK_RW:

@@ -69,7 +69,10 @@ static struct se_session *nexus_create(struct vhost_scsi_tpg *tpg,
 {
 	struct se_session *sess;
 
-	/* If there is no ACL for the name, this makes a dynamic one. */
+	/*
+	 * If there is no ACL for the name, this makes a dynamic one. Who is bound
+	 * decides about protection information.
+	 */
 	sess = target_setup_session(&tpg->tpg, 0, 0, TARGET_PROT_NORMAL, name,
 				    NULL, NULL);
 	if (IS_ERR(sess)) {
@@ -537,11 +540,6 @@ static u16 get_tag(struct se_portal_group *se_tpg)
 	return vhost_scsi_tpg(se_tpg)->tpgt;
 }
 
-static int get_prot_type(struct se_portal_group *se_tpg)
-{
-	return READ_ONCE(vhost_scsi_tpg(se_tpg)->prot_type);
-}
-
 static u32 get_index(struct se_portal_group *se_tpg)
 {
 	return 1;
@@ -604,7 +602,6 @@ const struct target_core_fabric_ops vhost_scsi_fabric_ops = {
 	.tpg_check_demo_mode_cache = check_yes,
 	.tpg_check_demo_mode_write_protect = check_no,
 	.tpg_check_prod_mode_write_protect = check_no,
-	.tpg_check_prot_fabric_only = get_prot_type,
 	.sess_get_index = get_sess_index,
 	.set_default_node_attributes = set_default_node_attributes,
 

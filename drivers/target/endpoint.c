@@ -113,7 +113,8 @@ static void forget_tpgs(struct vhost_scsi_endpoint *ep)
 			config_item_put(&ep->tpgs[i]->tpg.tpg_group.cg_item);
 }
 
-static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
+static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
+		     bool has_pi)
 {
 	struct se_session *sess;
 
@@ -125,6 +126,14 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	sess = vhost_scsi_tpg_nexus(tpg);
 	if (IS_ERR(sess))
 		return PTR_ERR(sess);
+	/*
+	 * What LIO tells of protection information, and takes of it, depends on these.
+	 * It has no command of the nexus now. All other work is left to it, such as
+	 * to make what a guest or a backstore lacks.
+	 */
+	sess->sup_prot_ops = has_pi ? TARGET_PROT_DIN_PASS | TARGET_PROT_DOUT_PASS :
+				      TARGET_PROT_NORMAL;
+	sess->sess_prot_type = READ_ONCE(tpg->prot_type);
 	tpg->dev = dev;
 	tpg->owner = dev;
 	tpg->binding = atomic64_inc_return(&bindings);
@@ -136,7 +145,8 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
  * held: target_depend_item() takes locks of configfs, and configfs holds these locks
  * when it calls the module.
  */
-static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
+static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
+		    bool has_pi)
 {
 	struct config_item *item = &tpg->tpg.tpg_group.cg_item;
 	int ret;
@@ -149,7 +159,7 @@ static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	vhost_scsi_tpg_number(tpg);
 
 	mutex_lock(&tpg->mutex);
-	ret = claim_tpg(tpg, dev);
+	ret = claim_tpg(tpg, dev, has_pi);
 	mutex_unlock(&tpg->mutex);
 	if (ret)
 		target_undepend_item(item);
@@ -186,6 +196,7 @@ static bool is_fatal(int err)
  * vhost_scsi_endpoint_get - bind a device to all free TPGs of a port
  * @wwpn: the port
  * @dev: gets vhost_scsi_lun_changed() until the endpoint is put
+ * @has_pi: the guest sends and takes protection information
  *
  * Context: may sleep.
  * Return: the endpoint, or an ERR_PTR. -EACCES: bind_uid of one of the TPGs is
@@ -193,7 +204,8 @@ static bool is_fatal(int err)
  * -EBUSY: other devices are bound to all TPGs. -ENOMEM.
  */
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
-						    struct vhost_scsi_dev *dev)
+						    struct vhost_scsi_dev *dev,
+						    bool has_pi)
 {
 	struct vhost_scsi_endpoint *ep;
 	int ret = 0, err = -ENODEV;
@@ -217,7 +229,7 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		if (is_fatal(ret))
 			config_item_put(&ep->tpgs[i]->tpg.tpg_group.cg_item);
 		else
-			ret = bind_tpg(ep->tpgs[i], dev);
+			ret = bind_tpg(ep->tpgs[i], dev, has_pi);
 		if (!ret) {
 			bound = true;
 			continue;

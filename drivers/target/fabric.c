@@ -122,6 +122,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	if (t->pr_capabilities)
 		vhost_scsi_reservation_amend(t);
 	if (t->bounce) {
+		if (!cmd->status)
+			vhost_scsi_pi_amend(t);
 		if (!t->verdict)
 			vhost_scsi_bounce_copy_back(t, cmd);
 		vhost_scsi_bounce_put(t);
@@ -348,20 +350,23 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
+	u8 room[VHOST_SCSI_CDB_SIZE];
 	sense_reason_t reason;
 
 	if (!find_lun(tpg, t, lun))
 		return false;
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	reason = target_cmd_init_cdb(se_cmd, cmd->cdb, GFP_KERNEL);
+	reason = target_cmd_init_cdb(se_cmd, vhost_scsi_pi_cdb(t, room),
+				     GFP_KERNEL);
 	/* LIO answers before it flushes, and goes on with a command that is gone. */
 	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
 		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason)
-		reason = vhost_scsi_check_cdb(t, cmd->cdb);
+		reason = vhost_scsi_check_cdb(t, se_cmd->t_task_cdb);
 	if (!reason) {
+		vhost_scsi_pi_attach(t);
 		reason = target_cmd_parse_cdb(se_cmd);
 		if (!reason)
 			return true;
@@ -440,6 +445,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		guard_caw(t);
 	else if (vhost_scsi_cdb_reserves(cmd->cdb))
 		vhost_scsi_reservation_prepare(t);
+	else
+		vhost_scsi_pi_prepare(t);
 	vhost_scsi_check_later(t);
 	return true;
 }

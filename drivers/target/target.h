@@ -142,7 +142,7 @@ struct vhost_scsi_tport {
  * @binding: no other had the same number
  * @ports: LUNs linked
  * @changed: when that was last, of all such changes
- * @prot_type: fabric_prot_type
+ * @prot_type: fabric_prot_type; read once, when a device is bound
  * @bounced: bytes of bounce buffers in use
  * @luns: struct vhost_scsi_lun by LUN number
  * @low_luns: those with low numbers once more, for a fast look-up
@@ -197,9 +197,11 @@ struct vhost_scsi_endpoint {
  * @bounce_nents: number of its entries
  * @bounce_order: of each
  * @split: the guest's pages, one to an entry; empty: not needed
- * @execute: of a COMPARE AND WRITE or one that takes its turn, LIO's
+ * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
+ *	     protection information is checked, LIO's
  * @checked: what carries it out when it was checked, see check.c
  * @completed: of a COMPARE AND WRITE, LIO's
+ * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
@@ -224,6 +226,7 @@ struct vhost_scsi_tcmd {
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
+	u8 pi_checks;
 	bool takes_turn;
 	struct work_struct finish;
 	bool pr_capabilities;
@@ -306,6 +309,14 @@ void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
 
 void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
 			      struct vhost_scsi_cmd *cmd);
+
+/* pi.c */
+
+sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t);
+u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room);
+void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
 /* cdb.c */
 

@@ -164,13 +164,48 @@ static inline bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data)
 	return !data->cleanable || vhost_scsi_data_pages_dirty(data);
 }
 
+/* pi.c */
+
+/**
+ * struct vhost_scsi_pi - the protection information of a command
+ *
+ * Target and backstore look at it more than once, so that the guest must not reach it;
+ * and a tuple may be cut anywhere in the guest's memory. So it is always copied. It has
+ * a 64th of the bytes of the data, at most.
+ *
+ * @sgl: pages of the module
+ * @nents: entries of @sgl
+ * @len: bytes
+ * @guest: of a read, the guest's pages
+ */
+struct vhost_scsi_pi {
+	struct scatterlist *sgl;
+	unsigned int nents;
+	u32 len;
+	struct vhost_scsi_data guest;
+};
+
+int vhost_scsi_pi_get(struct vhost_scsi_pi **pip, struct vhost_scsi_vq *vq,
+		      struct vhost_scsi_worker *w,
+		      struct vhost_scsi_cursor *cur, u32 len, bool write);
+void vhost_scsi_pi_copy_back(const struct vhost_scsi_pi *pi);
+void vhost_scsi_pi_put(struct vhost_scsi_pi *pi, struct vhost_scsi_vq *vq);
+
 /* parse.c */
+
+/* Which header requests have, and for the sizes in it the byte order. */
+enum vhost_scsi_header {
+	VHOST_SCSI_HEADER_PLAIN,
+	VHOST_SCSI_HEADER_PI_LE,
+	VHOST_SCSI_HEADER_PI_BE,
+};
 
 /**
  * struct vhost_scsi_request - a parsed chain of a request queue
  * @head: index of the chain
- * @out: at the data-out
- * @in: at the response, which is followed by the data-in
+ * @out: at the data-out, or the protection information before it
+ * @in: at the response, which is followed by the data-in, likewise
+ * @pi: bytes of protection information before the data
  * @data_out: bytes of data-out; this or @data_in is 0
  * @data_in: bytes of data-in
  * @hdr: a copy of the guest's header
@@ -181,6 +216,7 @@ struct vhost_scsi_request {
 	u16 head;
 	struct vhost_scsi_cursor out;
 	struct vhost_scsi_cursor in;
+	u32 pi;
 	size_t data_out;
 	size_t data_in;
 	struct virtio_scsi_cmd_req hdr;
@@ -199,6 +235,7 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 			     const struct vhost_scsi_chain *chain,
 			     struct vhost_scsi_iov *iov,
+			     enum vhost_scsi_header format,
 			     struct vhost_scsi_request *req);
 
 /**

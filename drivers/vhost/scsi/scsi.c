@@ -66,7 +66,8 @@ static void host_free(struct vhost_scsi_dev *dev)
 }
 
 static const struct vhost_scsi_dev_ops host_ops = {
-	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG),
+	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG) |
+		    BIT_ULL(VIRTIO_SCSI_F_T10_PI),
 	.unbind = host_unbind,
 	.reset = host_reset,
 	.free = host_free,
@@ -82,7 +83,9 @@ static int set_endpoint(struct vhost_scsi_host *host,
 		return -EEXIST;
 	if (!host->dev.mem)
 		return -EFAULT;
-	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev);
+	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev,
+				     vhost_scsi_has(&host->dev,
+						    VIRTIO_SCSI_F_T10_PI));
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	host->ep = ep;

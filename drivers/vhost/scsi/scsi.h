@@ -63,6 +63,7 @@ struct vhost_scsi_tmfs {
  * @tmfs: those under way
  * @looks: up to when looks at the slots are spread, see control.c
  * @sg_entries: number of scatterlist entries allocated for requests under way
+ * @pi_pages: pages of protection information of requests under way
  * @events: events for the guest
  * @dev: the device; last, because its queues follow it
  */
@@ -73,6 +74,7 @@ struct vhost_scsi_host {
 	struct vhost_scsi_tmfs tmfs;
 	atomic64_t looks;
 	atomic_long_t sg_entries;
+	atomic_long_t pi_pages;
 	struct vhost_scsi_events events;
 	struct vhost_scsi_dev dev;
 };
