@@ -90,16 +90,17 @@ void vhost_scsi_capacity_init(struct vhost_scsi_tpg *tpg)
 
 /**
  * vhost_scsi_capacity_start - look at the sizes now, and from now on
- * @tpg: a device was just bound; vhost_scsi_capacity_stop() is owed
+ * @tpg: a device was just bound. The looks end by themselves when it is not any more
  */
 void vhost_scsi_capacity_start(struct vhost_scsi_tpg *tpg)
 {
-	queue_delayed_work(system_power_efficient_wq, &tpg->capacity_work, 0);
+	mod_delayed_work(system_power_efficient_wq, &tpg->capacity_work, 0);
 }
 
 /**
  * vhost_scsi_capacity_stop - do not look any more
- * @tpg: no device is bound; not with tpg->mutex held
+ * @tpg: about to be freed, so that no device is or will be bound; not with
+ *	 tpg->mutex held
  *
  * Context: may sleep.
  */

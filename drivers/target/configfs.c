@@ -469,6 +469,7 @@ static void drop_tpg(struct se_portal_group *se_tpg)
 	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
 
 	vhost_scsi_tpg_hide(tpg);
+	vhost_scsi_capacity_stop(tpg);
 	mutex_lock(&tpg->mutex);
 	if (tpg->sess)
 		nexus_remove(tpg);

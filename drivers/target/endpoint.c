@@ -298,7 +298,6 @@ u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep)
 		luns += tpg->changed;
 		tpg->dev = NULL;
 		mutex_unlock(&tpg->mutex);
-		vhost_scsi_capacity_stop(tpg);
 		target_undepend_item(&tpg->tpg.tpg_group.cg_item);
 	}
 	kfree(ep);

@@ -277,8 +277,8 @@ static int control_refusal(const struct batch *b, const struct chain *c,
 		return VIRTIO_SCSI_S_FAILURE;
 	if (!good_target(req + 8))
 		return VIRTIO_SCSI_S_BAD_TARGET;
-	if (function != VIRTIO_SCSI_T_TMF_ABORT_TASK &&
-	    function != VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET)
+	if (function > VIRTIO_SCSI_T_TMF_QUERY_TASK_SET ||
+	    function == VIRTIO_SCSI_T_TMF_CLEAR_ACA)
 		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
 	return -1;
 }
