@@ -212,8 +212,9 @@ static bool is_fatal(int err)
  *
  * Context: may sleep.
  * Return: the endpoint, or an ERR_PTR. -EACCES: bind_uid of one of the TPGs is
- * another user. -EINVAL: two TPGs have the same target number. -ENODEV: there is no such port, or none of its TPGs has a nexus.
- * -EBUSY: other devices are bound to all TPGs. -ENOMEM.
+ * another user. -EINVAL: two TPGs have the same target number. -ENODEV: there is no
+ * such port, or none of its TPGs has a nexus. -EBUSY: other devices are bound to all
+ * TPGs. -ENOMEM.
  */
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 						    struct vhost_scsi_dev *dev)
