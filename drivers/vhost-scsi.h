@@ -22,6 +22,12 @@ struct vhost_scsi_endpoint;
 #define VHOST_SCSI_MAX_TARGET	256
 /* Single level LUN, flat space addressing: 14 bits. */
 #define VHOST_SCSI_MAX_LUN	16383
+/*
+ * Numbers that stand for the REPORT LUNS well known logical unit of a target, and
+ * of the device; see target/wlun.c.
+ */
+#define VHOST_SCSI_WLUN		0xc101
+#define VHOST_SCSI_WLUN_DEVICE	0xffff
 #define VHOST_SCSI_CDB_SIZE	32
 /* More is no polling, but a processor that does nothing else. */
 #define VHOST_SCSI_MAX_POLL_US	10000
@@ -43,7 +49,7 @@ struct vhost_scsi_endpoint;
  *
  * @tag: the guest's identifier, which ABORT TASK names
  * @epoch: functions with this or a greater one came after the command
- * @lun: 0 to VHOST_SCSI_MAX_LUN
+ * @lun: 0 to VHOST_SCSI_MAX_LUN, or a VHOST_SCSI_WLUN*
  * @target: the TPG of the endpoint
  * @task_attr: VIRTIO_SCSI_S_SIMPLE and so on, as the guest wrote it
  * @cdb: padded with zeros
@@ -97,7 +103,7 @@ struct vhost_scsi_cmd {
  * struct vhost_scsi_tmf - one task management function
  * @function: VIRTIO_SCSI_T_TMF_*, accepted by vhost_scsi_target_tmf_check()
  * @target: the TPG of the endpoint
- * @lun: 0 to VHOST_SCSI_MAX_LUN; without a meaning for I_T NEXUS RESET
+ * @lun: 0 to VHOST_SCSI_MAX_LUN, or a VHOST_SCSI_WLUN*; without a meaning for I_T NEXUS RESET
  * @tag: the command that ABORT TASK and QUERY TASK name
  * @epoch: commands with a greater epoch came after the function
  * @looked: vhost_scsi_target_tmf() was called
@@ -141,6 +147,13 @@ static inline bool vhost_scsi_tmf_concerns(const struct vhost_scsi_tmf *tmf,
 	return cmd->lun == tmf->lun;
 }
 
+/* What a guest is told of a LUN. */
+enum vhost_scsi_lun_event {
+	VHOST_SCSI_LUN_ADDED,
+	VHOST_SCSI_LUN_REMOVED,
+	VHOST_SCSI_LUN_CAPACITY,
+};
+
 /*
  * Down: functions of the host's side (drivers/target), for the guest's side.
  */
@@ -154,7 +167,8 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep);
 u64 vhost_scsi_endpoint_luns(const struct vhost_scsi_endpoint *ep);
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep);
-bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target);
+bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 *target,
+			     u16 lun);
 bool vhost_scsi_endpoint_pins(const struct vhost_scsi_endpoint *ep);
 u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 
@@ -179,8 +193,8 @@ void vhost_scsi_target_unregister(void);
 
 void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd);
 void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf);
-void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
-			    bool added);
+void vhost_scsi_lun_event(struct vhost_scsi_dev *dev, u8 target, u16 lun,
+			  enum vhost_scsi_lun_event what);
 
 u64 vhost_scsi_requests_mark(struct vhost_scsi_dev *dev);
 bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,

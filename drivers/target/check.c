@@ -421,8 +421,12 @@ static sense_reason_t execute_checked(struct se_cmd *se_cmd)
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t)
 {
 	struct se_cmd *se_cmd = &t->se_cmd;
+	enum vhost_scsi_check check = vhost_scsi_cdb_check(se_cmd->t_task_cdb);
 
-	if (vhost_scsi_cdb_check(se_cmd->t_task_cdb) < VHOST_SCSI_CHECK_LATE ||
+	if (check == VHOST_SCSI_CHECK_REPORT_LUNS)
+		se_cmd->execute_cmd = vhost_scsi_execute_report_luns;
+	if (check < VHOST_SCSI_CHECK_LATE ||
+	    check == VHOST_SCSI_CHECK_REPORT_LUNS ||
 	    se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH)
 		return;
 	t->checked = se_cmd->execute_cmd;

@@ -68,18 +68,36 @@ static bool is_called(const struct vhost_scsi_tpg *tpg, const char *wwpn)
 	return !strcmp(tpg->tport->name, wwpn);
 }
 
-/* Finds the TPGs of the port, and takes a reference to the configfs item of each. */
-static void find_tpgs(struct vhost_scsi_endpoint *ep)
+/* The number by which a guest will know the TPG. */
+static u8 target_of(const struct vhost_scsi_tpg *tpg)
 {
-	struct vhost_scsi_tpg *tpg;
+	s16 attr = READ_ONCE(tpg->target_attr);
+
+	return attr < 0 ? tpg->tpgt : attr;
+}
+
+/*
+ * Finds the TPGs of the port, and takes a reference to the configfs item of each. Return:
+ * false: two of them are to have the same number.
+ */
+static bool find_tpgs(struct vhost_scsi_endpoint *ep)
+{
+	struct vhost_scsi_tpg *tpg, **slot;
+	bool clear = true;
 
 	mutex_lock(&tpgs_mutex);
-	list_for_each_entry(tpg, &tpgs, node)
+	list_for_each_entry(tpg, &tpgs, node) {
+		if (!is_called(tpg, ep->wwpn))
+			continue;
+		slot = &ep->tpgs[target_of(tpg)];
 		/* "naa.X" is the name of fc.naa.X and of naa.X. Take the first. */
-		if (is_called(tpg, ep->wwpn) && !ep->tpgs[tpg->tpgt] &&
-		    config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
-			ep->tpgs[tpg->tpgt] = tpg;
+		if (*slot)
+			clear &= (*slot)->tport != tpg->tport;
+		else if (config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
+			*slot = tpg;
+	}
 	mutex_unlock(&tpgs_mutex);
+	return clear;
 }
 
 /*
@@ -113,8 +131,8 @@ static void forget_tpgs(struct vhost_scsi_endpoint *ep)
 			config_item_put(&ep->tpgs[i]->tpg.tpg_group.cg_item);
 }
 
-static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
-		     bool has_pi)
+static int claim_tpg(struct vhost_scsi_tpg *tpg, u8 target,
+		     struct vhost_scsi_dev *dev, bool has_pi)
 {
 	struct se_session *sess;
 
@@ -135,6 +153,7 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
 				      TARGET_PROT_NORMAL;
 	sess->sess_prot_type = READ_ONCE(tpg->prot_type);
 	tpg->dev = dev;
+	tpg->target = target;
 	tpg->owner = dev;
 	tpg->binding = atomic64_inc_return(&bindings);
 	return 0;
@@ -145,8 +164,8 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
  * held: target_depend_item() takes locks of configfs, and configfs holds these locks
  * when it calls the module.
  */
-static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
-		    bool has_pi)
+static int bind_tpg(struct vhost_scsi_tpg *tpg, u8 target,
+		    struct vhost_scsi_dev *dev, bool has_pi)
 {
 	struct config_item *item = &tpg->tpg.tpg_group.cg_item;
 	int ret;
@@ -159,10 +178,12 @@ static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev,
 	vhost_scsi_tpg_number(tpg);
 
 	mutex_lock(&tpg->mutex);
-	ret = claim_tpg(tpg, dev, has_pi);
+	ret = claim_tpg(tpg, target, dev, has_pi);
 	mutex_unlock(&tpg->mutex);
 	if (ret)
 		target_undepend_item(item);
+	else
+		vhost_scsi_capacity_start(tpg);
 	return ret;
 }
 
@@ -195,13 +216,14 @@ static bool is_fatal(int err)
 /**
  * vhost_scsi_endpoint_get - bind a device to all free TPGs of a port
  * @wwpn: the port
- * @dev: gets vhost_scsi_lun_changed() until the endpoint is put
+ * @dev: gets vhost_scsi_lun_event() until the endpoint is put
  * @has_pi: the guest sends and takes protection information
  *
  * Context: may sleep.
  * Return: the endpoint, or an ERR_PTR. -EACCES: bind_uid of one of the TPGs is
- * another user. -ENODEV: there is no such port, or none of its TPGs has a nexus.
- * -EBUSY: other devices are bound to all TPGs. -ENOMEM.
+ * another user. -EINVAL: two TPGs have the same target number. -ENODEV: there is no
+ * such port, or none of its TPGs has a nexus. -EBUSY: other devices are bound to all
+ * TPGs. -ENOMEM.
  */
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 						    struct vhost_scsi_dev *dev,
@@ -217,11 +239,13 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		return ERR_PTR(-ENOMEM);
 	strscpy(ep->wwpn, wwpn, sizeof(ep->wwpn));
 
-	find_tpgs(ep);
-	if (!may_bind(ep)) {
+	ret = find_tpgs(ep) ? 0 : -EINVAL;
+	if (!ret && !may_bind(ep))
+		ret = -EACCES;
+	if (ret) {
 		forget_tpgs(ep);
 		kfree(ep);
-		return ERR_PTR(-EACCES);
+		return ERR_PTR(ret);
 	}
 	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++) {
 		if (!ep->tpgs[i])
@@ -229,7 +253,7 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		if (is_fatal(ret))
 			config_item_put(&ep->tpgs[i]->tpg.tpg_group.cg_item);
 		else
-			ret = bind_tpg(ep->tpgs[i], dev, has_pi);
+			ret = bind_tpg(ep->tpgs[i], i, dev, has_pi);
 		if (!ret) {
 			bound = true;
 			continue;
@@ -383,9 +407,25 @@ const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep)
 	return ep->wwpn;
 }
 
-bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target)
+/**
+ * vhost_scsi_endpoint_has - is there such a target
+ * @ep: the endpoint
+ * @target: its number; where the well known LUN of the device is meant, set to any
+ * @lun: the LUN
+ */
+bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 *target,
+			     u16 lun)
 {
-	return ep->tpgs[target];
+	unsigned int i;
+
+	if (likely(ep->tpgs[*target]))
+		return true;
+	for (i = 0; lun == VHOST_SCSI_WLUN_DEVICE && i < ARRAY_SIZE(ep->tpgs); i++)
+		if (ep->tpgs[i]) {
+			*target = i;
+			return true;
+		}
+	return false;
 }
 
 /**

@@ -275,18 +275,22 @@ static void guard_caw(struct vhost_scsi_tcmd *t)
  * write-protected it logs a line, unbounded. It lets the guest write to a
  * backstore that is, and by a device's own commands that have no data-out.
  */
-static bool precheck(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
+static bool precheck(struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
+		     struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_access access = vhost_scsi_find_lun(tpg, cmd->lun);
 
-	if (!access.found)
-		vhost_scsi_absent_answer(tpg, cmd);
+	if (cmd->lun > VHOST_SCSI_MAX_LUN)
+		vhost_scsi_wlun_answer(ep, tpg, cmd);
+	else if (!access.found)
+		vhost_scsi_absent_answer(ep, tpg, cmd);
 	else if ((access.acl_ro && cmd->dir == DMA_TO_DEVICE) ||
 		 (access.ro &&
 		  !vhost_scsi_cdb_is_harmless(cmd->cdb, access.by_device)))
 		vhost_scsi_cmd_refuse(cmd, DATA_PROTECT, 0x27, 0);
 	else
-		return true;
+		return !access.lun || !READ_ONCE(access.lun->resized) ||
+		       !vhost_scsi_capacity_report(tpg, access.lun, cmd);
 	return false;
 }
 
@@ -411,7 +415,10 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		return false;
 	}
 	lun = known_lun(tpg, cmd->lun);
-	if (!lun && !precheck(tpg, cmd))
+	if (!lun && !precheck(ep, tpg, cmd))
+		return false;
+	if (lun && unlikely(READ_ONCE(lun->resized)) &&
+	    vhost_scsi_capacity_report(tpg, lun, cmd))
 		return false;
 
 	se_cmd->tag = cmd->tag;

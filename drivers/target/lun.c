@@ -399,9 +399,12 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 {
 	u64 nr = se_lun->unpacked_lun;
 	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
-	const struct se_device *dev;
+	struct se_device *dev;
 	int ret;
 
+	/* No guest can address it. */
+	if (nr > VHOST_SCSI_MAX_LUN)
+		return 0;
 	if (!lun) {
 		lun = kzalloc(sizeof(*lun), GFP_KERNEL);
 		if (!lun)
@@ -418,6 +421,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	}
 	/* The backstore stays linked until this returns. */
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
+	vhost_scsi_capacity_note(lun, dev);
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
 	WRITE_ONCE(lun->max_bytes, max_bytes_of(dev));

@@ -26,6 +26,7 @@
 /* LUN numbers below this are looked up in an array. */
 #define VHOST_SCSI_LOW_LUNS	256
 
+struct se_device;
 struct vhost_scsi_lun;
 struct vhost_scsi_tcmd;
 
@@ -75,6 +76,8 @@ struct vhost_scsi_lun_work {
  *	      block of the backend
  * @max_bytes: that LIO can be asked to read or write at a time
  * @blocks: that the medium was seen to have; only a hint, 0: none
+ * @last_block: of the medium, as the nexus was told; under tpg->mutex
+ * @resized: the nexus is owed a unit attention, see capacity.c
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty if @held
@@ -92,6 +95,8 @@ struct vhost_scsi_lun {
 	u32 cut_mask;
 	u32 max_bytes;
 	u64 blocks;
+	u64 last_block;
+	bool resized;
 	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
 	struct list_head large;
@@ -123,6 +128,8 @@ struct vhost_scsi_tport {
  * @tpg: LIO's
  * @tport: its port
  * @tpgt: 0 to VHOST_SCSI_MAX_TARGET - 1
+ * @target_attr: attribute, read once, when a device is bound; -1: @tpgt
+ * @target: by which number the guest that is bound knows it
  * @node: in the list of all TPGs
  * @bind_uid: the user who may bind a device; invalid: everybody. It is read once, when
  *	      a device is bound, without a lock
@@ -133,6 +140,7 @@ struct vhost_scsi_tport {
  *		    These run behind the work item that submits, in the same thread,
  *		    without a switch of threads for each. If that work item sleeps,
  *		    they run in another thread
+ * @capacity_work: looks whether LUNs have been resized, while a device is bound
  * @mutex: protects the fields below
  * @sess: the nexus; NULL: none yet
  * @sess_is_default: nobody set it by hand
@@ -152,12 +160,15 @@ struct vhost_scsi_tpg {
 	struct se_portal_group tpg;
 	struct vhost_scsi_tport *tport;
 	u16 tpgt;
+	s16 target_attr;
+	u8 target;
 	struct list_head node;
 	kuid_t bind_uid;
 	bool pin_memory;
 	u32 poll_us;
 	struct workqueue_struct *submit_wq;
 	struct workqueue_struct *submit_here_wq;
+	struct delayed_work capacity_work;
 	struct mutex mutex;	/* protects the fields below */
 	struct se_session *sess;
 	bool sess_is_default;
@@ -307,8 +318,34 @@ void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
 
 /* absent.c */
 
-void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
+void vhost_scsi_answer(struct vhost_scsi_cmd *cmd, const void *data, u32 len,
+		       u32 alloc);
+void vhost_scsi_absent_answer(const struct vhost_scsi_endpoint *ep,
+			      const struct vhost_scsi_tpg *tpg,
 			      struct vhost_scsi_cmd *cmd);
+void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc,
+			     u8 ascq);
+
+/* wlun.c */
+
+void vhost_scsi_report_luns(const struct vhost_scsi_endpoint *ep,
+			    const struct vhost_scsi_tpg *tpg,
+			    struct vhost_scsi_cmd *cmd);
+sense_reason_t vhost_scsi_execute_report_luns(struct se_cmd *se_cmd);
+void vhost_scsi_wlun_answer(const struct vhost_scsi_endpoint *ep,
+			    const struct vhost_scsi_tpg *tpg,
+			    struct vhost_scsi_cmd *cmd);
+
+/* capacity.c */
+
+void vhost_scsi_capacity_init(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_capacity_start(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_capacity_stop(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_capacity_note(struct vhost_scsi_lun *lun,
+			      struct se_device *dev);
+bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
+				struct vhost_scsi_lun *lun,
+				struct vhost_scsi_cmd *cmd);
 
 /* pi.c */
 
@@ -345,6 +382,8 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_COPY_RESULTS,
 	VHOST_SCSI_CHECK_TARGET_PORT_GROUPS,
 	VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS,
+	/* LIO's answer is not used. */
+	VHOST_SCSI_CHECK_REPORT_LUNS,
 };
 
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);

@@ -111,7 +111,8 @@ u8 vhost_scsi_target_tmf_check(struct vhost_scsi_endpoint *ep, u32 function,
 						     ARRAY_SIZE(functions))].scope;
 	if (scope == SCOPE_NONE)
 		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
-	if (scope != SCOPE_NEXUS &&
+	/* The well known LUN has no command for long, but is there. */
+	if (scope != SCOPE_NEXUS && lun <= VHOST_SCSI_MAX_LUN &&
 	    !vhost_scsi_find_lun(ep->tpgs[target], lun).found)
 		return VIRTIO_SCSI_S_INCORRECT_LUN;
 	return VIRTIO_SCSI_S_FUNCTION_COMPLETE;
@@ -427,10 +428,10 @@ vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 	/* LIO was not able to. */
 	if (tmf->response != VIRTIO_SCSI_S_FUNCTION_COMPLETE)
 		return VHOST_SCSI_TMF_DONE;
-	if (busy || fn->scope == SCOPE_UNIT)
+	if (tmf->lun <= VHOST_SCSI_MAX_LUN && (busy || fn->scope == SCOPE_UNIT))
 		busy |= end_commands(&end, tpg);
 	tmf->looked = true;
-	if (first && fn->by_lio) {
+	if (first && fn->by_lio && tmf->lun <= VHOST_SCSI_MAX_LUN) {
 		tmr_begin(tpg, tmf, fn->tmr);
 		return VHOST_SCSI_TMF_WAIT;
 	}

@@ -928,6 +928,10 @@ void vsg_ctl_free(struct vsg_ctl *ctl);
 int vsg_tmf_submit(struct vsg_ctl *ctl, uint32_t subtype, uint8_t target,
 		   uint16_t lun, uint64_t tag);
 
+/* The same with the eight bytes of the LUN field. */
+int vsg_tmf_submit_to(struct vsg_ctl *ctl, uint32_t subtype, const uint8_t lun[8],
+		      uint64_t tag);
+
 /**
  * vsg_tmf() - send a task management function and wait
  * @dev: device

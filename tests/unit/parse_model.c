@@ -146,17 +146,32 @@ static bool out_bytes(const struct run *run, u8 *buf, size_t len)
 	return true;
 }
 
+/* Of the device. */
+static bool is_well_known(const u8 *lun)
+{
+	static const u8 address[8] = { 0xc1, 1 };
+
+	return !memcmp(lun, address, sizeof(address));
+}
+
 static bool lun_ok(const u8 *lun)
 {
 	static const u8 zero[4];
 
-	/* 00b or 01b format; the former has no bus. */
+	if (is_well_known(lun))
+		return true;
+	/* 00b or 01b format; the former has no bus; 11b: the well known LUN. */
 	return lun[0] == 1 && !memcmp(lun + 4, zero, 4) &&
-	       (lun[2] == 0 || (lun[2] >= 0x40 && lun[2] < 0x80));
+	       (lun[2] == 0 || (lun[2] >= 0x40 && lun[2] < 0x80) ||
+		(lun[2] == 0xc1 && lun[3] == 1));
 }
 
 static u16 lun_nr(const u8 *lun)
 {
+	if (is_well_known(lun))
+		return VHOST_SCSI_WLUN_DEVICE;
+	if (lun[2] == 0xc1)
+		return VHOST_SCSI_WLUN;
 	return (lun[2] & 0x3f) * 256 + lun[3];
 }
 

@@ -432,7 +432,7 @@ static void control_start(struct vhost_scsi_vq *vq,
 	code = vhost_scsi_control_parse(vq->mem, &w->chain, w->iov,
 					vq->ring.le, &c);
 	if (code == VIRTIO_SCSI_S_OK &&
-	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, c.target))
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, &c.target, c.lun))
 		code = VIRTIO_SCSI_S_BAD_TARGET;
 
 	/* Asynchronous notification is answered OK; there are no events to subscribe to. */

@@ -260,7 +260,8 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 	turn->nr++;
 	if (!*err &&
-	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, req->target))
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, &req->target,
+				     req->lun))
 		*err = -ENODEV;
 	return 1;
 }
