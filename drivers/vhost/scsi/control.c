@@ -15,6 +15,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/math64.h>
 #include <linux/slab.h>
 
 #include "request.h"
@@ -25,10 +26,10 @@
 /* Looks for unsettled requests before the function is issued again. */
 #define SETTLE_TRIES	64
 /*
- * Slots of a device that are looked at in a tick, on average. Guests choose how often,
- * and the owner how many slots there are, up to a million.
+ * Slots of a device that are looked at in a tick, on average: two million in a second.
+ * Guests choose how often, and the owner how many slots there are, up to a million.
  */
-#define LOOKS_PER_TICK	8192
+#define LOOKS_PER_TICK	DIV_ROUND_UP(BIT(21), HZ)
 /* Control requests that are handled before other queues of the worker get a turn. */
 #define WEIGHT		64
 
@@ -92,7 +93,7 @@ static void tmf_answer(struct control_tmf *ct);
 static s64 look_pay(struct vhost_scsi_dev *dev, s64 most)
 {
 	atomic64_t *looks = &vhost_scsi_host(dev)->looks;
-	s64 now = get_jiffies_64() * LOOKS_PER_TICK;
+	s64 now = (s64)get_jiffies_64() * LOOKS_PER_TICK;
 	s64 begin, old = atomic64_read(looks), slots = 0;
 	unsigned int i;
 
@@ -113,8 +114,8 @@ static void tmf_next(struct control_tmf *ct,
 	ct->step = step;
 	/* All other steps look. */
 	if (step != tmf_answer)
-		delay = max_t(s64, delay, look_pay(ct->vq->dev, S64_MAX) /
-					  LOOKS_PER_TICK);
+		delay = max_t(s64, delay, div_s64(look_pay(ct->vq->dev, S64_MAX),
+						  LOOKS_PER_TICK));
 	queue_delayed_work(vhost_scsi_dev_wq, &ct->work, delay);
 }
 
