@@ -154,13 +154,12 @@ void vhost_scsi_life_put(struct vhost_scsi_life *life)
 void vhost_scsi_life_close(struct vhost_scsi_life *life)
 {
 	vhost_scsi_life_put(life);
-	/*
-	 * Pairs with end_work(). A kernel thread that closes files closes those of
-	 * all processes, one after the other.
-	 */
-	if (!(current->flags & PF_KTHREAD))
+	/* A kernel thread that closes files closes those of all processes in turn. */
+	if (!(current->flags & PF_KTHREAD)) {
+		/* Pairs with end_work(). */
 		wait_event_timeout(ended_wait, smp_load_acquire(&life->ended),
 				   CLOSE_TIMEOUT);
+	}
 	memory_put(life);
 }
 
