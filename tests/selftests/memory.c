@@ -352,8 +352,8 @@ TEST_F(of_file, worker_is_killed)
 		EXPECT_TRUE(vsg_good(in));
 		data_is_right(self);
 	}
-	/* Nobody answers, and nobody waits for that. */
-	ASSERT_EQ(0, vsg_stop(self->dev));
+	/* Nobody answers the last one, and nobody waits for that. */
+	ASSERT_EQ(1, vsg_stop(self->dev));
 	EXPECT_TRUE(pins_settle(self->pins, 5000));
 }
 
@@ -631,7 +631,7 @@ TEST_F(anonymous, out_of_the_table)
  * A page is pinned for each piece of a request that names it, and its reference count
  * overflows at 2^21 pins: well before, requests are answered TASK SET FULL.
  */
-TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 60)
+TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
 {
 	enum { PIECES = 1000, REQUESTS = 700, MOST = 1 << 19 };
 	static struct vsg_req *req[REQUESTS];
@@ -660,8 +660,11 @@ TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 60)
 		ASSERT_EQ(0, vsg_submit(self->r, req[i]));
 	}
 	vsg_ring_kick(self->r);
-	/* The last ones are too many. */
-	EXPECT_EQ(0, vsg_token_wait(&req[REQUESTS - 1]->tok, WAIT_MS));
+	/* The last ones are too many. A slow machine has time, as long as it goes on. */
+	do
+		most = pins();
+	while (vsg_token_wait(&req[REQUESTS - 1]->tok, WAIT_MS) && pins() > most);
+	EXPECT_TRUE(req[REQUESTS - 1]->tok.done);
 	most = pins() - self->pins;
 	printf("# %lld pages are pinned\n", most);
 	EXPECT_LE(most, MOST + 2 * PIECES + 4096);
