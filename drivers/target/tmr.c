@@ -340,6 +340,9 @@ static bool end_commands(struct ending *end, struct vhost_scsi_tpg *tpg)
 		mutex_unlock(&tpg->tpg.tpg_lun_mutex);
 		return more;
 	}
+	/* Those of the well known LUN end by themselves, and at once. */
+	if (end->tmf->lun > VHOST_SCSI_MAX_LUN)
+		return false;
 	se_lun = lun_get(tpg, end->tmf->lun);
 	if (!se_lun)
 		return false;
@@ -428,7 +431,7 @@ vhost_scsi_target_tmf(struct vhost_scsi_endpoint *ep,
 	/* LIO was not able to. */
 	if (tmf->response != VIRTIO_SCSI_S_FUNCTION_COMPLETE)
 		return VHOST_SCSI_TMF_DONE;
-	if (tmf->lun <= VHOST_SCSI_MAX_LUN && (busy || fn->scope == SCOPE_UNIT))
+	if (busy || fn->scope == SCOPE_UNIT)
 		busy |= end_commands(&end, tpg);
 	tmf->looked = true;
 	if (first && fn->by_lio && tmf->lun <= VHOST_SCSI_MAX_LUN) {

@@ -70,7 +70,10 @@ FIXTURE_SETUP(resize)
 	resize(LUN_BLOCK, SMALL);
 	resize(LUN_FILE, SMALL);
 	begin(self, VSG_F(VIRTIO_SCSI_F_CHANGE));
-	ASSERT_EQ(0, vsg_evt_post(self->dev, &self->evt, 16));
+	/* Events of what was resized just now. */
+	do
+		ASSERT_EQ(0, vsg_evt_post(self->dev, &self->evt, 16));
+	while (!vsg_token_wait(&self->evt.tok, 300));
 }
 
 FIXTURE_TEARDOWN(resize)
