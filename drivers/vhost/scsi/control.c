@@ -20,11 +20,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-<<<<<<< HEAD
 #include <linux/ktime.h>
-=======
-#include <linux/math64.h>
->>>>>>> hostile
 #include <linux/slab.h>
 
 #include "request.h"
@@ -35,13 +31,9 @@
 /* See above. */
 #define REST		8
 /*
-<<<<<<< HEAD
- * Slots of a device that PREEMPT AND ABORT looks at in a tick, on average. Guests choose
- * how often it looks, and the owner how many slots there are, up to a million.
-=======
- * Slots of a device that are looked at in a tick, on average: two million in a second.
- * Guests choose how often, and the owner how many slots there are, up to a million.
->>>>>>> hostile
+ * Slots of a device that PREEMPT AND ABORT looks at in a tick, on average: two million in
+ * a second. Guests choose how often it looks, and the owner how many slots there are, up
+ * to a million.
  */
 #define LOOKS_PER_TICK	DIV_ROUND_UP(BIT(21), HZ)
 /* Control requests that are handled before other queues of the worker get a turn. */
@@ -98,52 +90,6 @@ static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
  * Task management.
  */
 
-<<<<<<< HEAD
-=======
-static void tmf_answer(struct control_tmf *ct);
-
-/*
- * Pays for a look at all slots of the device, unless it is ahead of its time by more than
- * @most slots. Return: by how many it is; or -EAGAIN.
- */
-static s64 look_pay(struct vhost_scsi_dev *dev, s64 most)
-{
-	atomic64_t *looks = &vhost_scsi_host(dev)->looks;
-	s64 now = (s64)get_jiffies_64() * LOOKS_PER_TICK;
-	s64 begin, old = atomic64_read(looks), slots = 0;
-	unsigned int i;
-
-	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
-		slots += min_t(u32, READ_ONCE(dev->vqs[i].num),
-			       VHOST_SCSI_MAX_SLOTS);
-	do {
-		begin = max(old, now);
-		if (begin - now > most)
-			return -EAGAIN;
-	} while (!atomic64_try_cmpxchg(looks, &old, begin + slots));
-	return begin - now;
-}
-
-static void tmf_next(struct control_tmf *ct,
-		     void (*step)(struct control_tmf *ct), unsigned long delay)
-{
-	ct->step = step;
-	/* All other steps look. */
-	if (step != tmf_answer)
-		delay = max_t(s64, delay, div_s64(look_pay(ct->vq->dev, S64_MAX),
-						  LOOKS_PER_TICK));
-	queue_delayed_work(vhost_scsi_dev_wq, &ct->work, delay);
-}
-
-static void tmf_work(struct work_struct *work)
-{
-	struct control_tmf *ct;
-
-	ct = container_of(work, struct control_tmf, work.work);
-	ct->step(ct);
-}
-
->>>>>>> hostile
 static u32 tmf_write(struct control_tmf *ct)
 {
 	struct virtio_scsi_ctrl_tmf_resp resp = {
