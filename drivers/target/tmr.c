@@ -257,7 +257,8 @@ static void pick_of_all(const struct ending *end, struct se_device *dev,
 
 	spin_lock(&dev->se_port_lock);
 	list_for_each_entry(se_lun, &dev->dev_sep_list, lun_dev_link)
-		if (se_lun->lun_tpg->se_tpg_tfo == &vhost_scsi_fabric_ops)
+		/* LIO has a copy of the operations since 6.7. */
+		if (se_lun->lun_tpg->se_tpg_tfo->module == THIS_MODULE)
 			pick_of_lun(end, vhost_scsi_tpg(se_lun->lun_tpg), se_lun,
 				    picked);
 	spin_unlock(&dev->se_port_lock);
