@@ -52,13 +52,15 @@ enum scope {
  *	      error: only for who asked for it
  * @tmr: LIO's number, as a backend is told; 0: none that it knows
  */
-static const struct function {
+struct function {
 	enum scope scope;
 	bool query;
 	bool by_lio;
 	u8 response;
 	u8 tmr;
-} functions[] = {
+};
+
+static const struct function functions[] = {
 	[VIRTIO_SCSI_T_TMF_ABORT_TASK] = {
 		SCOPE_TASK, .response = VIRTIO_SCSI_S_ABORTED,
 		.tmr = TMR_ABORT_TASK,
