@@ -355,20 +355,21 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
 	u8 room[VHOST_SCSI_CDB_SIZE];
+	u8 *cdb;
 	sense_reason_t reason;
 
 	if (!find_lun(tpg, t, lun))
 		return false;
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	reason = target_cmd_init_cdb(se_cmd, vhost_scsi_pi_cdb(t, room),
-				     GFP_KERNEL);
+	cdb = vhost_scsi_pi_cdb(t, room);
+	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL);
 	/* LIO answers before it flushes, and goes on with a command that is gone. */
 	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
 		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason)
-		reason = vhost_scsi_check_cdb(t, se_cmd->t_task_cdb);
+		reason = vhost_scsi_check_cdb(t, cdb);
 	if (!reason) {
 		vhost_scsi_pi_attach(t);
 		reason = target_cmd_parse_cdb(se_cmd);
