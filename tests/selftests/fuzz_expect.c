@@ -280,7 +280,7 @@ static int control_refusal(const struct batch *b, const struct chain *c,
 	if (function > VIRTIO_SCSI_T_TMF_QUERY_TASK_SET ||
 	    function == VIRTIO_SCSI_T_TMF_CLEAR_ACA)
 		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
-	return -1;
+	return function >= VIRTIO_SCSI_T_TMF_QUERY_TASK ? FROM_QUERY : -1;
 }
 
 static void expect(const struct batch *b, struct chain *c)
@@ -422,6 +422,8 @@ static const char *answer_control(struct batch *b, const struct chain *c)
 	if (c->response >= 0)
 		return code == c->response || c->in_len < 5 ? NULL :
 		       "another response";
+	if (c->response == FROM_QUERY && code == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED)
+		return NULL;
 	return code == VIRTIO_SCSI_S_FUNCTION_COMPLETE ||
 	       code == VIRTIO_SCSI_S_INCORRECT_LUN ||
 	       code == VIRTIO_SCSI_S_BUSY ? NULL : "response of a function";
