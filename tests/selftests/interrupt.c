@@ -25,7 +25,7 @@ int suite_setup(void)
 void suite_teardown(void)
 {
 	write_file(PROBE "/enable", "0");
-	write_file(TRACE "/kprobe_events", "");
+	write_file(TRACE "/kprobe_events", "-:vhost_copy");
 	write_file(TRACE "/options/record-cmd", "1");
 	lio_suite_end();
 }

@@ -645,9 +645,11 @@ static int scsi_unload(void)
 static int cmd_protected(char **arg)
 {
 	char param[128], address[NAME_MAX + 1];
-	char *disk[] = { arg[0], newest };
+	char *disk[2];
 	int ret;
 
+	disk[0] = arg[0];
+	disk[1] = newest;
 	ret = scsi_unload();
 	if (ret)
 		return ret;

@@ -144,7 +144,7 @@ TEST_F_TIMEOUT(worker, move_under_load, 60)
 	loads_start(self, load);
 	for (i = 0; i < 200; i++)
 		EXPECT_EQ(0, worker_attach(self->dev, i % QUEUES,
-				    self->id[(i + i / QUEUES) % QUEUES]));
+					   self->id[(i + i / QUEUES) % QUEUES]));
 	loads_end(load);
 	/* Whoever was moved away from can be freed. */
 	for (i = 0; i < QUEUES; i++)
