@@ -122,6 +122,65 @@ static bool may_bind(const struct vhost_scsi_endpoint *ep)
 	return true;
 }
 
+/* Does LIO keep registrations for a nexus that is not there yet? Under RCU. */
+static bool awaits_nexus(const struct vhost_scsi_tpg *tpg)
+{
+	const struct se_device *dev;
+	const struct se_lun *lun;
+
+	if (READ_ONCE(tpg->sess) || READ_ONCE(tpg->no_nexus))
+		return false;
+	hlist_for_each_entry_rcu(lun, &tpg->tpg.tpg_lun_hlist, link) {
+		dev = rcu_dereference(lun->lun_se_dev);
+		if (dev && !list_empty_careful(&dev->t10_pr.aptpl_reg_list))
+			return true;
+	}
+	return false;
+}
+
+static struct vhost_scsi_tpg *get_awaiting_tpg(void)
+{
+	struct vhost_scsi_tpg *tpg, *found = NULL;
+
+	mutex_lock(&tpgs_mutex);
+	rcu_read_lock();
+	list_for_each_entry(tpg, &tpgs, node) {
+		if (awaits_nexus(tpg) &&
+		    config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item)) {
+			found = tpg;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	mutex_unlock(&tpgs_mutex);
+	return found;
+}
+
+/*
+ * After a reboot LIO has the registrations of APTPL when each nexus is made that they
+ * are of, and a reservation counts from then on. So all of them are made before the
+ * first guest can send a command: another one may hold a reservation against it.
+ */
+static int make_awaited_nexuses(void)
+{
+	struct vhost_scsi_tpg *tpg;
+	int ret = 0;
+
+	while (!ret) {
+		tpg = get_awaiting_tpg();
+		if (!tpg)
+			break;
+		mutex_lock(&tpg->mutex);
+		ret = PTR_ERR_OR_ZERO(vhost_scsi_tpg_nexus(tpg));
+		mutex_unlock(&tpg->mutex);
+		/* It was written NULL meanwhile. */
+		if (ret == -ENODEV)
+			ret = 0;
+		vhost_scsi_tpg_put(tpg);
+	}
+	return ret;
+}
+
 static void forget_tpgs(struct vhost_scsi_endpoint *ep)
 {
 	unsigned int i;
@@ -242,6 +301,8 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 	ret = find_tpgs(ep) ? 0 : -EINVAL;
 	if (!ret && !may_bind(ep))
 		ret = -EACCES;
+	if (!ret)
+		ret = make_awaited_nexuses();
 	if (ret) {
 		forget_tpgs(ep);
 		kfree(ep);

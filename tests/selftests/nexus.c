@@ -91,6 +91,11 @@ static void print_status(void)
 		printf(" %x/%x/%04x", res.status, res.key, res.asc);
 }
 
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, 8);
+}
+
 static void print_data(const char *name)
 {
 	uint64_t i, len = vsg_get_be(req->data_in + 4, 4);
@@ -98,7 +103,11 @@ static void print_data(const char *name)
 	if (!vsg_good(req))
 		return;
 	if (!strcmp(name, "keys")) {
-		for (i = 0; i + 8 <= len && i < BUFFER_LEN - 16; i += 8)
+		if (len > BUFFER_LEN - 16)
+			len = BUFFER_LEN - 16;
+		/* Their order says nothing. */
+		qsort(req->data_in + 8, len / 8, 8, by_bytes);
+		for (i = 0; i + 8 <= len; i += 8)
 			printf(" %llx", (unsigned long long)
 			       vsg_get_be(req->data_in + 8 + i, 8));
 	} else if (!strcmp(name, "reservation") && len) {
