@@ -223,6 +223,7 @@ static void *hog_run(void *arg)
 
 	on_processor_1(0);
 	EXPECT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &fifo));
+	__atomic_store_n(&hog->runs, true, __ATOMIC_RELAXED);
 	while (!__atomic_load_n(&hog->stop, __ATOMIC_RELAXED))
 		;
 	return NULL;
@@ -233,9 +234,11 @@ void hog_start(struct hog *hog, pid_t tid)
 	on_processor_1(tid);
 	ASSERT_EQ(0, read_file(THROTTLE, hog->throttle, sizeof(hog->throttle)));
 	ASSERT_EQ(0, write_file(THROTTLE, "-1"));
+	hog->runs = false;
 	hog->stop = false;
 	ASSERT_EQ(0, pthread_create(&hog->thread, NULL, hog_run, hog));
-	usleep(100000);
+	while (!__atomic_load_n(&hog->runs, __ATOMIC_RELAXED))
+		usleep(1000);
 }
 
 void hog_end(struct hog *hog)

@@ -125,11 +125,13 @@ int own_thread_count(const char *prefix);
 
 /**
  * struct hog - a thread that has processor 1 for itself, and another that waits for it
+ * @runs: it has the processor
  * @stop: end
  * @thread: at work
  * @throttle: what the kernel allows such threads otherwise
  */
 struct hog {
+	bool runs;
 	bool stop;
 	pthread_t thread;
 	char throttle[32];
