@@ -104,23 +104,12 @@ static bool has_fua(struct se_device *dev)
 static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
-	sense_reason_t reason;
-	u64 lba;
 
 	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	if (unlikely(cdb[1] & RW_DPO_FUA && !has_fua(dev)))
 		return TCM_INVALID_CDB_FIELD;
-	reason = check_blocks(t, cdb);
-	if (reason)
-		return reason;
-	/* LIO multiplies with 32 bits, and takes a product that wraps for the length. */
-	if (vhost_scsi_cdb_blocks(cdb, &lba) * (u64)dev->dev_attrib.block_size >
-	    vhost_scsi_cmd(t)->data_len) {
-		t->verdict = VIRTIO_SCSI_S_OVERRUN;
-		return TCM_INVALID_CDB_FIELD;
-	}
-	return TCM_NO_SENSE;
+	return check_blocks(t, cdb);
 }
 
 static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
@@ -206,12 +195,9 @@ static sense_reason_t check_service_action_in(const u8 *cdb)
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	const struct se_device *dev = t->se_cmd.se_dev;
-	sense_reason_t reason;
 
-	reason = vhost_scsi_pi_check(t);
-	if (unlikely(reason ||
-		     dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
-		return reason;
+	if (unlikely(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
+		return TCM_NO_SENSE;
 
 	switch (vhost_scsi_cdb_check(cdb)) {
 	case VHOST_SCSI_CHECK_RW:

@@ -355,23 +355,31 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
 	u8 room[VHOST_SCSI_CDB_SIZE];
-	u8 *cdb;
 	sense_reason_t reason;
+	u8 *cdb = cmd->cdb;
+	bool pi;
 
 	if (!find_lun(tpg, t, lun))
 		return false;
+	pi = vhost_scsi_pi_matters(t);
+	if (unlikely(pi))
+		cdb = vhost_scsi_pi_cdb(t, room);
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	cdb = vhost_scsi_pi_cdb(t, room);
 	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL);
 	/* LIO answers before it flushes, and goes on with a command that is gone. */
 	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
 		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
+	if (!reason && unlikely(pi))
+		reason = vhost_scsi_pi_check(t);
 	if (!reason)
 		reason = vhost_scsi_check_cdb(t, cdb);
 	if (!reason) {
-		vhost_scsi_pi_attach(t);
+		/* LIO is not to make protection information. */
+		se_cmd->prot_pto = true;
+		if (unlikely(pi))
+			vhost_scsi_pi_attach(t);
 		reason = target_cmd_parse_cdb(se_cmd);
 		if (!reason)
 			return true;
@@ -453,7 +461,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		guard_caw(t);
 	else if (vhost_scsi_cdb_reserves(cmd->cdb))
 		vhost_scsi_reservation_prepare(t);
-	else
+	else if (unlikely(se_cmd->prot_op != TARGET_PROT_NORMAL))
 		vhost_scsi_pi_prepare(t);
 	vhost_scsi_check_later(t);
 	return true;

@@ -70,7 +70,7 @@ sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t)
 	u8 protect = protect_of(t);
 	u64 lba, blocks;
 
-	if (likely(!protect && !cmd->pi_len))
+	if (!protect && !cmd->pi_len)
 		return TCM_NO_SENSE;
 	/* SBC-4, 5.11: without PROTECT the field is to be 0. */
 	if (protect && (protect > LAST_PROTECT || !is_protected(se_cmd)))
@@ -108,12 +108,12 @@ u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room)
 	u32 blocks;
 	u64 lba;
 
-	if (unlikely(!cmd->pi_len && protect_of(t))) {
+	if (!cmd->pi_len && protect_of(t)) {
 		memcpy(room, cdb, VHOST_SCSI_CDB_SIZE);
 		room[1] &= 0x1f;
 		return room;
 	}
-	if (likely(!t->se_cmd.se_dev->dev_attrib.pi_prot_type) ||
+	if (!t->se_cmd.se_dev->dev_attrib.pi_prot_type ||
 	    (cdb[0] != READ_6 && cdb[0] != WRITE_6))
 		return cdb;
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
@@ -136,7 +136,7 @@ void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t)
 	const u8 *cdb = se_cmd->t_task_cdb;
 	u64 lba;
 
-	if (unlikely(cmd->pi_len)) {
+	if (cmd->pi_len) {
 		se_cmd->t_prot_sg = cmd->pi_sgl;
 		se_cmd->t_prot_nents = cmd->pi_sgl_nents;
 		se_cmd->se_cmd_flags |= SCF_PASSTHROUGH_PROT_SG_TO_MEM_NOALLOC;
@@ -309,17 +309,15 @@ static u8 checks_of(u8 protect)
 
 /**
  * vhost_scsi_pi_prepare - have the protection information of a command checked
- * @t: prepared but for this
+ * @t: prepared but for this, with a prot_op of LIO's
  *
- * Does nothing for a command without, or if nothing of it is to be checked.
+ * Does nothing if nothing of it is to be checked.
  */
 void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 {
 	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
 	struct se_cmd *se_cmd = &t->se_cmd;
 
-	if (likely(se_cmd->prot_op == TARGET_PROT_NORMAL))
-		return;
 	/* LIO has taken the length from the CDB, if the guest has the information. */
 	if (cmd->pi_len && se_cmd->data_length < cmd->data_len) {
 		se_cmd->se_cmd_flags |= SCF_UNDERFLOW_BIT;

@@ -349,6 +349,15 @@ bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
 
 /* pi.c */
 
+/* Has pi.c anything to do for the command? The others are most. */
+static inline bool vhost_scsi_pi_matters(struct vhost_scsi_tcmd *t)
+{
+	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
+
+	return cmd->pi_len || cmd->cdb[1] >> 5 ||
+	       t->se_cmd.se_dev->dev_attrib.pi_prot_type;
+}
+
 sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t);
 u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room);
 void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);

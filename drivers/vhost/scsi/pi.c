@@ -115,15 +115,13 @@ void vhost_scsi_pi_copy_back(const struct vhost_scsi_pi *pi)
 
 /**
  * vhost_scsi_pi_put - free the protection information of a command
- * @pi: from vhost_scsi_pi_get(), or NULL
+ * @pi: from vhost_scsi_pi_get()
  * @vq: the queue
  *
  * Context: any.
  */
 void vhost_scsi_pi_put(struct vhost_scsi_pi *pi, struct vhost_scsi_vq *vq)
 {
-	if (!pi)
-		return;
 	vhost_scsi_data_unpin(&pi->guest, vq);
 	if (pi->sgl)
 		sgl_free(pi->sgl);

@@ -310,8 +310,10 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 
 static void slot_unpin(struct request_slot *slot)
 {
-	vhost_scsi_pi_put(slot->pi, slot->vq);
-	slot->pi = NULL;
+	if (unlikely(slot->pi)) {
+		vhost_scsi_pi_put(slot->pi, slot->vq);
+		slot->pi = NULL;
+	}
 	vhost_scsi_data_unpin(&slot->data, slot->vq);
 	vhost_scsi_reply_unpin(&slot->reply);
 }
