@@ -365,7 +365,7 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	if (unlikely(pi))
 		cdb = vhost_scsi_pi_cdb(t, room);
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL);
+	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL_ACCOUNT);
 	/* LIO answers before it flushes, and goes on with a command that is gone. */
 	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
 		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
