@@ -11,6 +11,7 @@
 #define _VHOST_SCSI_H
 
 #include <linux/dma-direction.h>
+#include <linux/jump_label.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
 
@@ -26,6 +27,16 @@ struct vhost_scsi_endpoint;
 #define VHOST_SCSI_MAX_POLL_US	10000
 /* Largest data buffer of a command, see Documentation/errors.rst. */
 #define VHOST_SCSI_MAX_DATA	(64U << 20)
+
+/* Where a command is, for those who ask what hangs. */
+enum vhost_scsi_stage {
+	VHOST_SCSI_AT_WORKER,	/* it prepares the command, or others before it */
+	VHOST_SCSI_AT_LUN,	/* in the list of its LUN */
+	VHOST_SCSI_AT_TURN,	/* waits for its turn, see turn.c */
+	VHOST_SCSI_AT_BACKEND,	/* submitted */
+	VHOST_SCSI_AT_FENCE,	/* waits for other commands, see fence.c */
+	VHOST_SCSI_AT_ANSWER,	/* completed; the worker is to answer */
+};
 
 /**
  * struct vhost_scsi_cmd - one SCSI command on its way to LIO and back
@@ -43,6 +54,8 @@ struct vhost_scsi_endpoint;
  * @cdb: padded with zeros
  * @dir: DMA_TO_DEVICE carries data from the guest
  * @data_len: bytes in @sgl
+ * @stage: enum vhost_scsi_stage; whoever has the command writes it
+ * @bounced: it has a bounce buffer; valid after vhost_scsi_target_prepare()
  * @sgl: pinned guest pages, neighbours merged; the host's side must not change the
  *	 entries
  * @sgl_nents: entries of @sgl in use
@@ -52,6 +65,8 @@ struct vhost_scsi_endpoint;
  * @response: VIRTIO_SCSI_S_*; if it is not S_OK, the guest does not get the rest
  * @status: SAM status
  * @resid: bytes of the guest's buffer that were not transferred
+ * @submitted: vhost_scsi_stamp() before it was submitted to the backend; 0: it was not
+ * @completed: the same when it completed there
  * @sense: @sense_len bytes, valid until vhost_scsi_cmd_done() returns
  * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
  */
@@ -63,6 +78,8 @@ struct vhost_scsi_cmd {
 	u8 cdb[VHOST_SCSI_CDB_SIZE];
 	enum dma_data_direction dir;
 	u32 data_len;
+	u8 stage;
+	bool bounced;
 	struct scatterlist *sgl;
 	u32 sgl_nents;
 	u32 sgl_align;
@@ -71,6 +88,8 @@ struct vhost_scsi_cmd {
 	u8 status;
 	u16 sense_len;
 	u32 resid;
+	u32 submitted;
+	u32 completed;
 	const u8 *sense;
 
 	u8 target_priv[] __aligned(8);
@@ -110,7 +129,8 @@ u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd);
-void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
+bool vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
+const char *vhost_scsi_target_holder(const struct vhost_scsi_cmd *cmd);
 bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
 			       u16 lun);
 bool vhost_scsi_target_has_tmf(u32 function);
@@ -126,6 +146,26 @@ void vhost_scsi_target_unregister(void);
  * Up: functions of the guest's side (drivers/vhost), for the host's side.
  */
 
+DECLARE_STATIC_KEY_FALSE(vhost_scsi_timing);
+u32 vhost_scsi_stamp_now(void);
+
+/* Notes the time in *@stamp, while latencies are measured. */
+static __always_inline void vhost_scsi_stamp(u32 *stamp)
+{
+	if (static_branch_unlikely(&vhost_scsi_timing))
+		*stamp = vhost_scsi_stamp_now();
+}
+
+/* The command is at another stage; nobody waits for that. */
+static __always_inline void vhost_scsi_at(struct vhost_scsi_cmd *cmd,
+					  enum vhost_scsi_stage stage)
+{
+	WRITE_ONCE(cmd->stage, stage);
+	if (stage == VHOST_SCSI_AT_BACKEND)
+		vhost_scsi_stamp(&cmd->submitted);
+}
+
+void vhost_scsi_cmd_place(const struct vhost_scsi_cmd *cmd, u64 *dev, u32 *queue);
 void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd);
 void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf);
 void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "trace.h"
 
 /*
  * Life.
@@ -39,9 +40,14 @@ static void vq_stop(struct vhost_scsi_vq *vq)
 }
 
 /* The ring is corrupt or gone: the worker gets no more, and the owner is told. */
-static void vq_break(struct vhost_scsi_vq *vq)
+static void vq_break(struct vhost_scsi_vq *vq, int err)
 {
 	vq->broken = true;
+	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_RING, err);
+	vhost_scsi_say(VHOST_SCSI_LOG_FAULTS,
+		       "device %llu of process %d: queue %u is %s, and is not served any more\n",
+		       vq->dev->nr, vq->dev->pid, vq->index,
+		       err == -EFAULT ? "not in memory" : "corrupt");
 	vhost_scsi_call_signal(&vq->err);
 }
 
@@ -170,6 +176,9 @@ void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
 	vq->big_endian = !virtio_legacy_is_little_endian();
 	vq->busyloop = 0;
 	memset(&vq->poll, 0, sizeof(vq->poll));
+	memset(&vq->avail_stat, 0, sizeof(vq->avail_stat));
+	memset(&vq->used_stat, 0, sizeof(vq->used_stat));
+	vq->kick.nr = 0;
 	mutex_unlock(&vq->mutex);
 }
 
@@ -354,12 +363,13 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	vq->addr = *addr;
 	point_ring(vq);
 	WRITE_ONCE(vq->by_worker, is_copy(vq));
+	vq->used_stat.signals += vq->by_worker != by_worker;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	unmap(old);
 	/* Of what was used before the worker tells nobody, or nobody but it. */
 	if (vq->by_worker != by_worker)
-		vhost_scsi_call_signal(&vq->call);
+		vhost_scsi_vq_signal(vq);
 	return 0;
 }
 
@@ -525,7 +535,7 @@ void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_ring_disable_notify(&vq->ring);
 	if (unlikely(is_copy(vq)) && vhost_scsi_copy_notify(vq))
-		vq_break(vq);
+		vq_break(vq, -EFAULT);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
 			       sizeof(vq->ring.used->flags));
 }
@@ -553,7 +563,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
 					       vq->mem);
 	if (ret < 0) {
-		vq_break(vq);
+		vq_break(vq, ret);
 		return ret;
 	}
 	vhost_scsi_vq_get(vq);
@@ -575,7 +585,7 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 
 	if (unlikely(is_copy(vq))) {
 		if (vhost_scsi_copy_notify(vq)) {
-			vq_break(vq);
+			vq_break(vq, -EFAULT);
 			return false;
 		}
 		more = vhost_scsi_vq16(vq, ring->avail->idx) != ring->last_avail;
@@ -611,6 +621,17 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 	return ret;
 }
 
+/* Before the guest is told: who it asks then finds the chain counted. */
+static __always_inline void count_used(struct vhost_scsi_vq *vq,
+				       const struct vhost_scsi_slot *slot)
+{
+	vq->used_stat.chains++;
+	if (!slot)
+		return;
+	slot->tally->kinds[slot->kind].nr++;
+	slot->tally->kinds[slot->kind].bytes += slot->moved;
+}
+
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
 {
 	WRITE_ONCE(slot->busy, false);
@@ -642,6 +663,7 @@ void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
 	size_t off;
 
 	spin_lock_irqsave(&vq->used_lock, flags);
+	count_used(vq, slot);
 	off = used_offset(ring, ring->used_idx);
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
@@ -663,24 +685,30 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_ring *ring = &vq->ring;
 	u16 idx = ring->used_idx;
 	unsigned long flags;
+	bool signal;
 
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_ring_update_used_idx(ring);
-	if (slot) {
-		spin_lock_irqsave(&vq->used_lock, flags);
+	spin_lock_irqsave(&vq->used_lock, flags);
+	count_used(vq, slot);
+	if (slot)
 		free_slot(vq, slot);
-		spin_unlock_irqrestore(&vq->used_lock, flags);
-	}
+	spin_unlock_irqrestore(&vq->used_lock, flags);
 	if (vhost_scsi_copy_used(vq, idx)) {
-		vq_break(vq);
+		vq_break(vq, -EFAULT);
 		return;
 	}
 	vhost_scsi_vq_log_used(vq, used_offset(ring, idx),
 			       sizeof(struct vring_used_elem));
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
 			       sizeof(ring->used->idx));
-	if (vhost_scsi_copy_wish(vq) || vhost_scsi_ring_want_signal(ring))
-		vhost_scsi_call_signal(&vq->call);
+	signal = vhost_scsi_copy_wish(vq) || vhost_scsi_ring_want_signal(ring);
+	if (!signal)
+		return;
+	spin_lock_irqsave(&vq->used_lock, flags);
+	vq->used_stat.signals++;
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	vhost_scsi_vq_signal(vq);
 }
 
 /**

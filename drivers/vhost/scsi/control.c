@@ -19,6 +19,7 @@
 
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Further functions are answered BUSY, because each takes memory and a work item. */
 #define MAX_TMFS	64
@@ -33,6 +34,9 @@
  * @vq: the control queue
  * @reply: where the answer goes
  * @deferred: the worker is to answer
+ * @node: in host->tmf_list
+ * @started: jiffies
+ * @stage: a word for those who ask what hangs
  * @work: runs @step
  * @step: the next step
  * @epoch: set after fetch; requests with a greater epoch came after the function
@@ -45,6 +49,9 @@ struct control_tmf {
 	struct vhost_scsi_vq *vq;
 	struct vhost_scsi_reply reply;
 	struct llist_node deferred;
+	struct list_head node;
+	u32 started;
+	const char *stage;
 	struct delayed_work work;
 	void (*step)(struct control_tmf *ct);
 	u64 epoch;
@@ -68,10 +75,15 @@ static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
 	struct virtio_scsi_ctrl_tmf_resp tmf = { .response = code };
 	struct virtio_scsi_ctrl_an_resp an = { .response = code };
 
-	if (c->type == VIRTIO_SCSI_T_TMF)
+	if (c->type == VIRTIO_SCSI_T_TMF) {
+		vhost_scsi_count_tmf(vq->dev, c->subtype, VHOST_SCSI_TMF_BEGUN);
+		vhost_scsi_count_tmf_response(vq->dev, c->subtype, code);
+		trace_vhost_scsi_tmf_end(vq->dev->nr, c->subtype, c->target, c->lun,
+					 c->tag, code);
 		answer_now(vq, c, &tmf, sizeof(tmf));
-	else
+	} else {
 		answer_now(vq, c, &an, sizeof(an));
+	}
 }
 
 /*
@@ -102,10 +114,41 @@ static u32 tmf_write(struct control_tmf *ct)
 	return vhost_scsi_reply_write(ct->vq, &ct->reply, &resp, sizeof(resp));
 }
 
+static void tmf_list(struct control_tmf *ct)
+{
+	struct vhost_scsi_host *host = vhost_scsi_host(ct->vq->dev);
+
+	trace_vhost_scsi_tmf_begin(ct->vq->dev->nr, ct->tmf.function, ct->tmf.target,
+				   ct->tmf.lun, ct->tmf.tag, 0);
+	ct->started = jiffies;
+	ct->stage = "fetch";
+	spin_lock(&host->tmf_lock);
+	list_add_tail(&ct->node, &host->tmf_list);
+	spin_unlock(&host->tmf_lock);
+}
+
+static void tmf_unlist(struct control_tmf *ct)
+{
+	struct vhost_scsi_host *host = vhost_scsi_host(ct->vq->dev);
+
+	spin_lock(&host->tmf_lock);
+	list_del(&ct->node);
+	spin_unlock(&host->tmf_lock);
+}
+
+static void tmf_count(struct control_tmf *ct)
+{
+	trace_vhost_scsi_tmf_end(ct->vq->dev->nr, ct->tmf.function, ct->tmf.target,
+				 ct->tmf.lun, ct->tmf.tag, ct->tmf.response);
+	vhost_scsi_count_tmf_response(ct->vq->dev, ct->tmf.function,
+				      ct->tmf.response);
+}
+
 static void tmf_end(struct control_tmf *ct)
 {
 	struct vhost_scsi_vq *vq = ct->vq;
 
+	tmf_unlist(ct);
 	vhost_scsi_reply_unpin(&ct->reply);
 	kvfree(ct);
 	vhost_scsi_vq_put(vq);
@@ -116,9 +159,14 @@ static void tmf_deferred(struct llist_node *node, bool alive)
 {
 	struct control_tmf *ct = container_of(node, struct control_tmf, deferred);
 
-	if (alive)
+	if (alive) {
+		tmf_count(ct);
 		vhost_scsi_vq_add_used(ct->vq, NULL, ct->reply.head,
 				       tmf_write(ct));
+	} else {
+		vhost_scsi_count_tmf(ct->vq->dev, ct->tmf.function,
+				     VHOST_SCSI_TMF_DROPPED);
+	}
 	tmf_end(ct);
 }
 
@@ -129,14 +177,18 @@ static void tmf_answer(struct control_tmf *ct)
 	atomic_dec(&vhost_scsi_host(ct->vq->dev)->tmfs);
 	rcu_read_lock();
 	defer = READ_ONCE(ct->vq->by_worker) || ct->reply.by_worker;
-	if (!defer)
+	if (!defer) {
+		tmf_count(ct);
 		vhost_scsi_vq_complete(ct->vq, NULL, ct->reply.head,
 				       tmf_write(ct));
+	}
 	rcu_read_unlock();
-	if (defer)
+	if (defer) {
+		WRITE_ONCE(ct->stage, "answer");
 		vhost_scsi_vq_defer(ct->vq, &ct->deferred);
-	else
+	} else {
 		tmf_end(ct);
+	}
 }
 
 static bool tmf_match(const struct vhost_scsi_cmd *cmd, void *priv)
@@ -183,6 +235,49 @@ bool vhost_scsi_requests_busy(struct vhost_scsi_dev *dev,
 	return false;
 }
 
+/**
+ * vhost_scsi_tmf_concerns - is a command one that a function under way is to end
+ * @host: the host
+ * @cmd: the command
+ * @epoch: when it began
+ *
+ * Context: process.
+ */
+bool vhost_scsi_tmf_concerns(struct vhost_scsi_host *host,
+			     const struct vhost_scsi_cmd *cmd, u64 epoch)
+{
+	struct control_tmf *ct;
+	bool found = false;
+
+	spin_lock(&host->tmf_lock);
+	list_for_each_entry(ct, &host->tmf_list, node)
+		found |= tmf_match(cmd, &ct->tmf) &&
+			 epoch <= READ_ONCE(ct->epoch);
+	spin_unlock(&host->tmf_lock);
+	return found;
+}
+
+/**
+ * vhost_scsi_tmfs_each - look at the task management functions under way
+ * @host: the host
+ * @fn: called for each with jiffies when it was taken, and its stage; must not sleep
+ * @priv: for @fn
+ *
+ * Context: process.
+ */
+void vhost_scsi_tmfs_each(struct vhost_scsi_host *host,
+			  void (*fn)(const struct vhost_scsi_tmf *tmf, u32 started,
+				     const char *stage, void *priv),
+			  void *priv)
+{
+	struct control_tmf *ct;
+
+	spin_lock(&host->tmf_lock);
+	list_for_each_entry(ct, &host->tmf_list, node)
+		fn(&ct->tmf, ct->started, READ_ONCE(ct->stage), priv);
+	spin_unlock(&host->tmf_lock);
+}
+
 static bool tmf_concerns_any(struct control_tmf *ct)
 {
 	return vhost_scsi_requests_busy(ct->vq->dev, tmf_match, &ct->tmf,
@@ -199,6 +294,7 @@ static unsigned long tmf_delay(const struct control_tmf *ct)
 
 static void tmf_settle(struct control_tmf *ct)
 {
+	WRITE_ONCE(ct->stage, "settle");
 	if (!tmf_concerns_any(ct))
 		tmf_answer(ct);
 	else if (ct->tmf.response == VIRTIO_SCSI_S_FUNCTION_COMPLETE &&
@@ -237,6 +333,7 @@ static void tmf_issue(struct control_tmf *ct)
 		tmf_answer(ct);
 		return;
 	}
+	WRITE_ONCE(ct->stage, "issue");
 	vhost_scsi_target_tmf(vhost_scsi_host(ct->vq->dev)->ep, &ct->tmf);
 }
 
@@ -276,6 +373,8 @@ static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
 	ct->tmf.target = c->target;
 	ct->tmf.lun = c->lun;
 	ct->tmf.tag = c->tag;
+	/* Until it is known, all are older. */
+	ct->epoch = U64_MAX;
 	INIT_DELAYED_WORK(&ct->work, tmf_work);
 	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
 		ct->avail[i - VHOST_SCSI_VQ_IO] =
@@ -310,6 +409,8 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 	 */
 	vhost_scsi_reply_pin(&ct->reply, vq->by_worker ? NULL : &none, c->head, &c->in,
 			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
+	vhost_scsi_count_tmf(vq->dev, c->subtype, VHOST_SCSI_TMF_BEGUN);
+	tmf_list(ct);
 	tmf_next(ct, tmf_fetch, 0);
 	return;
 
@@ -321,7 +422,8 @@ busy:
 static void control_start(struct vhost_scsi_vq *vq,
 			  struct vhost_scsi_worker *w)
 {
-	struct vhost_scsi_control c;
+	/* A faulty request has no subtype. */
+	struct vhost_scsi_control c = { .subtype = U32_MAX };
 	u8 code;
 
 	code = vhost_scsi_control_parse(vq->mem, &w->chain, w->iov,

@@ -10,6 +10,7 @@
 #include "address.h"
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Events that may wait for the worker or a buffer. Further ones are missed (5.6.6.3.2). */
 #define MAX_EVENTS	128
@@ -22,6 +23,11 @@ struct event {
 	u16 lun;
 	u32 reason;
 };
+
+static struct vhost_scsi_stat *stat_of(struct vhost_scsi_events *ev)
+{
+	return &container_of(ev, struct vhost_scsi_host, events)->stat;
+}
 
 void vhost_scsi_events_init(struct vhost_scsi_events *ev)
 {
@@ -63,6 +69,7 @@ void vhost_scsi_events_suspend(struct vhost_scsi_events *ev)
 	spin_lock(&ev->lock);
 	if (ev->nr)
 		ev->missed = true;
+	stat_of(ev)->events_missed += ev->nr;
 	spin_unlock(&ev->lock);
 	vhost_scsi_events_clear(ev);
 }
@@ -104,6 +111,7 @@ void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 			    bool added)
 {
 	struct vhost_scsi_events *ev = &vhost_scsi_host(dev)->events;
+	bool missed = true;
 	struct event *e;
 
 	if (!vhost_scsi_has(dev, VIRTIO_SCSI_F_HOTPLUG) ||
@@ -123,12 +131,24 @@ void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 		list_add_tail(&e->node, &ev->list);
 		ev->nr++;
 		e = NULL;
+		missed = false;
 	} else {
 		ev->missed = true;
+		stat_of(ev)->events_missed++;
 	}
 	spin_unlock(&ev->lock);
 	kfree(e);
+	trace_vhost_scsi_event(dev->nr, target, lun, added, missed);
 	vhost_scsi_vq_queue(&dev->vqs[VHOST_SCSI_VQ_EVT]);
+}
+
+/* What was sent is counted before the guest sees it. */
+static void event_count(struct vhost_scsi_events *ev, bool sent, bool missed)
+{
+	spin_lock(&ev->lock);
+	stat_of(ev)->events_sent += sent;
+	stat_of(ev)->events_missed += missed;
+	spin_unlock(&ev->lock);
 }
 
 /* Sends the event @e; if it is NULL, sends that events were missed. */
@@ -155,6 +175,7 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			       w->chain.nr_in, w->iov, 2 * w->chain.max);
 	in.nr = n < 0 ? 0 : n;
 	len = vhost_scsi_reply_now(vq, &in, &event, sizeof(event));
+	event_count(&host->events, len == sizeof(event), e && len < sizeof(event));
 	vhost_scsi_vq_add_used(vq, NULL, w->chain.head, len);
 	vhost_scsi_vq_put(vq);
 	return len == sizeof(event);

@@ -11,6 +11,7 @@
 
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Requests that a queue gets before other queues of the worker have a turn... */
 #define WEIGHT		256
@@ -32,6 +33,7 @@
  * @reply: pages of the response
  * @data: the data buffer
  * @deferred: the worker is to answer
+ * @meter: since when, and what else it is counted by
  * @cmd: last, for the target's part follows
  */
 struct request_slot {
@@ -41,6 +43,7 @@ struct request_slot {
 	struct vhost_scsi_reply reply;
 	struct vhost_scsi_data data;
 	struct llist_node deferred;
+	struct vhost_scsi_meter meter;
 	struct vhost_scsi_cmd cmd;
 };
 
@@ -84,6 +87,8 @@ static int request_queue_start(struct vhost_scsi_vq *vq)
 	unsigned int i, nr = min_t(unsigned int, vq->num, MAX_SLOTS);
 	struct vhost_scsi_requests *rq;
 
+	if (vhost_scsi_counts_get(vq))
+		return -ENOMEM;
 	rq = kzalloc(sizeof(*rq), GFP_KERNEL_ACCOUNT);
 	if (!rq)
 		return -ENOMEM;
@@ -160,6 +165,57 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 	return busy;
 }
 
+/**
+ * vhost_scsi_slots_each - look at the requests under way
+ * @vq: a request queue
+ * @fn: gets a request, which may end meanwhile, and jiffies when it was taken
+ * @priv: for @fn
+ *
+ * Context: process; as vhost_scsi_slots_busy().
+ */
+void vhost_scsi_slots_each(struct vhost_scsi_vq *vq,
+			   void (*fn)(const struct vhost_scsi_cmd *cmd,
+				      u32 started, u64 epoch, void *priv),
+			   void *priv)
+{
+	const struct vhost_scsi_requests *rq;
+	unsigned int i;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return;
+	rq = vhost_scsi_requests(vq);
+	for (i = 0; i < rq->nr_slots; i++) {
+		struct request_slot *slot = slot_nr(rq, i);
+
+		/* Acquire: as in vhost_scsi_slots_busy(). */
+		if (smp_load_acquire(&slot->slot.busy))
+			fn(&slot->cmd, slot->meter.started,
+			   READ_ONCE(slot->epoch), priv);
+		cond_resched();
+	}
+	vhost_scsi_vq_put(vq);
+}
+
+/**
+ * vhost_scsi_pages_kept - how many pages a queue remembers
+ * @vq: a request queue
+ *
+ * Context: any.
+ */
+unsigned int vhost_scsi_pages_kept(struct vhost_scsi_vq *vq)
+{
+	const struct vhost_scsi_requests *rq;
+	unsigned int nr;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return 0;
+	rq = vhost_scsi_requests(vq);
+	nr = vhost_scsi_pins_kept(&rq->reply_pins) +
+	     vhost_scsi_pins_kept(&rq->data_pins);
+	vhost_scsi_vq_put(vq);
+	return nr;
+}
+
 static struct request_slot *slot_get(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
@@ -205,12 +261,14 @@ static void resp_error(struct vhost_scsi_vq *vq,
 
 /* A request that does not reach the target is answered at once. */
 static void request_fail(struct vhost_scsi_vq *vq,
-			 struct vhost_scsi_request *req, int err)
+			 struct vhost_scsi_request *req,
+			 struct vhost_scsi_count *count, u8 kind, int err)
 {
 	struct virtio_scsi_cmd_resp resp;
 	size_t len;
 
 	resp_error(vq, req, &resp, err);
+	vhost_scsi_count_fail(vq, count, kind, resp.response, resp.status);
 	len = vhost_scsi_reply_now(vq, &req->in, &resp, sizeof(resp));
 	vhost_scsi_vq_add_used(vq, NULL, req->head, len);
 	vhost_scsi_vq_put(vq);
@@ -253,6 +311,24 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return 1;
 }
 
+/* A request whose format is wrong, or whose target there is not. */
+static void request_refuse(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_request *req, int err)
+{
+	struct vhost_scsi_counts *counts = vq->counts;
+
+	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_REQUEST, err);
+	vhost_scsi_count_take(vq, &counts->none);
+	request_fail(vq, req, &counts->none, VHOST_SCSI_KIND_NONE, err);
+}
+
+static enum dma_data_direction
+request_dir(const struct vhost_scsi_request *req)
+{
+	return req->data_out ? DMA_TO_DEVICE :
+	       req->data_in ? DMA_FROM_DEVICE : DMA_NONE;
+}
+
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		    struct vhost_scsi_request *req)
 {
@@ -268,17 +344,14 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	if (ret)
 		return ret;
 
-	cmd->dir = DMA_NONE;
+	cmd->dir = request_dir(req);
 	slot->data.write = false;
-	if (req->data_out) {
-		cmd->dir = DMA_TO_DEVICE;
+	if (cmd->dir == DMA_TO_DEVICE)
 		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &req->out,
 					  req->data_out, false);
-	} else if (req->data_in) {
-		cmd->dir = DMA_FROM_DEVICE;
+	else if (cmd->dir == DMA_FROM_DEVICE)
 		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &in,
 					  req->data_in, true);
-	}
 	return ret;
 }
 
@@ -304,8 +377,11 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl = slot->data.sgl;
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
+	cmd->stage = VHOST_SCSI_AT_WORKER;
+	slot->slot.kind = vhost_scsi_kind(cmd->dir);
 	/* Release: pairs with the acquire of vhost_scsi_slots_busy(). */
 	smp_store_release(&slot->slot.busy, true);
+	trace_vhost_scsi_take(cmd);
 }
 
 /*
@@ -320,30 +396,45 @@ struct batch {
 
 static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 {
+	struct vhost_scsi_counts *counts = vq->counts;
+	unsigned long began = jiffies;
 	unsigned int i;
 
-	for (i = 0; i < batch->nr; i++)
-		vhost_scsi_target_submit(&batch->slots[i]->cmd);
+	for (i = 0; i < batch->nr; i++) {
+		struct request_slot *slot = batch->slots[i];
+		struct vhost_scsi_count *count = vhost_scsi_count_of(&slot->slot);
+
+		count->bounced += slot->cmd.bounced;
+		count->deferred += vhost_scsi_target_submit(&slot->cmd);
+	}
 	batch->nr = 0;
+	counts->slow += jiffies - began > 1;
 	vhost_scsi_vq_handled(vq);
 }
 
 static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			  struct vhost_scsi_request *req, struct batch *batch)
 {
+	struct vhost_scsi_count *count;
 	struct request_slot *slot;
 	int ret;
 
+	count = vhost_scsi_count_begin(vq, req->target, req->lun);
 	slot = slot_get(vq);
 	if (!slot) {
-		request_fail(vq, req, -EAGAIN);
+		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
+			     -EAGAIN);
 		return;
 	}
+	vhost_scsi_meter_start(&slot->slot, &slot->meter, count);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
+		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
+				       VHOST_SCSI_FAULT_PIN, ret);
 		slot_unpin(slot);
 		slot_put(slot);
-		request_fail(vq, req, ret);
+		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
+			     ret);
 		return;
 	}
 
@@ -369,7 +460,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (ret <= 0)
 			break;
 		if (err)
-			request_fail(vq, &req, err);
+			request_refuse(vq, &req, err);
 		else
 			request_start(vq, w, &req, &batch);
 		if (batch.nr == BATCH)
@@ -455,6 +546,8 @@ request_answer(struct request_slot *slot,
 	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
 		len += cmd->data_len - cmd->resid;
 
+	trace_vhost_scsi_answer(cmd);
+	vhost_scsi_count_end(vq, &slot->slot, &slot->meter, cmd);
 	slot_unpin(slot);
 	add_used(vq, &slot->slot, head, len);
 }
@@ -473,6 +566,7 @@ static void request_deferred(struct llist_node *node, bool alive)
 		request_answer(slot, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
+		vhost_scsi_count_drop(vq, &slot->slot);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
 	vhost_scsi_vq_put(vq);
@@ -484,6 +578,21 @@ const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.start = request_queue_start,
 	.stop = request_queue_stop,
 };
+
+/**
+ * vhost_scsi_cmd_place - where a command comes from
+ * @cmd: the command
+ * @dev: gets the number of the device
+ * @queue: gets the index of the queue
+ */
+void vhost_scsi_cmd_place(const struct vhost_scsi_cmd *cmd, u64 *dev, u32 *queue)
+{
+	const struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	*dev = slot->vq->dev->nr;
+	*queue = slot->vq->index;
+}
 
 /**
  * vhost_scsi_cmd_done - the target has finished a command
@@ -501,6 +610,7 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
 	    (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))) {
+		vhost_scsi_at(cmd, VHOST_SCSI_AT_ANSWER);
 		vhost_scsi_vq_defer(vq, &slot->deferred);
 	} else {
 		request_answer(slot, vhost_scsi_vq_complete);

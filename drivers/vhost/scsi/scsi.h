@@ -15,6 +15,7 @@
 
 #include "vhost-scsi.h"
 #include "vhost/queue/queue.h"
+#include "stat.h"
 
 /* virtio 1.2, 5.6.2 */
 enum {
@@ -45,8 +46,15 @@ struct vhost_scsi_events {
  * @luns: what vhost_scsi_endpoint_luns() said when it was bound last; 0: never
  * @tmf_epoch: counts task management functions, see control.c
  * @tmfs: number of task management functions under way
+ * @tmf_lock: protects @tmf_list; a leaf
+ * @tmf_list: of those that are not answered at once, see control.c
  * @sg_entries: number of scatterlist entries allocated for requests under way
  * @events: events for the guest
+ * @stat: what is counted of the device as a whole
+ * @show: what others see of it, while it is bound; or NULL. Under dev.mutex; read by
+ *	  @show_work
+ * @show_work: shows LUNs that had their first command
+ * @closed_at: seconds since 1970 when the file was closed; 0: it is open
  * @dev: the device; last, because its queues follow it
  */
 struct vhost_scsi_host {
@@ -54,8 +62,14 @@ struct vhost_scsi_host {
 	u64 luns;
 	atomic64_t tmf_epoch;
 	atomic_t tmfs;
+	spinlock_t tmf_lock;	/* see above */
+	struct list_head tmf_list;
 	atomic_long_t sg_entries;
 	struct vhost_scsi_events events;
+	struct vhost_scsi_stat stat;
+	struct vhost_scsi_show *show;
+	struct work_struct show_work;
+	time64_t closed_at;
 	struct vhost_scsi_dev dev;
 };
 
@@ -72,10 +86,22 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 			   bool (*match)(const struct vhost_scsi_cmd *cmd,
 					 void *priv),
 			   void *priv, u64 epoch);
+void vhost_scsi_slots_each(struct vhost_scsi_vq *vq,
+			   void (*fn)(const struct vhost_scsi_cmd *cmd,
+				      u32 started, u64 epoch, void *priv),
+			   void *priv);
+unsigned int vhost_scsi_pages_kept(struct vhost_scsi_vq *vq);
 
 /* control.c */
 
 extern const struct vhost_scsi_vq_ops vhost_scsi_control_ops;
+
+bool vhost_scsi_tmf_concerns(struct vhost_scsi_host *host,
+			     const struct vhost_scsi_cmd *cmd, u64 epoch);
+void vhost_scsi_tmfs_each(struct vhost_scsi_host *host,
+			  void (*fn)(const struct vhost_scsi_tmf *tmf, u32 started,
+				     const char *stage, void *priv),
+			  void *priv);
 
 /* event.c */
 
