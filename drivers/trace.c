@@ -46,7 +46,8 @@
 		{ VIRTIO_SCSI_S_BUSY, "BUSY" },				\
 		{ VIRTIO_SCSI_S_FAILURE, "FAILURE" },			\
 		{ VIRTIO_SCSI_S_FUNCTION_REJECTED, "FUNCTION_REJECTED" },\
-		{ VIRTIO_SCSI_S_INCORRECT_LUN, "INCORRECT_LUN" })
+		{ VIRTIO_SCSI_S_INCORRECT_LUN, "INCORRECT_LUN" },	\
+		{ VIRTIO_SCSI_S_FUNCTION_SUCCEEDED, "FUNCTION_SUCCEEDED" })
 
 #define vhost_scsi_show_status(status)					\
 	__print_symbolic(status,					\

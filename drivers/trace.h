@@ -211,20 +211,22 @@ DEFINE_EVENT(vhost_scsi_tmf, vhost_scsi_tmf_end,
 	     TP_ARGS(dev, function, target, lun, tag, response));
 
 TRACE_EVENT(vhost_scsi_event,
-	    TP_PROTO(u64 dev, u8 target, u16 lun, bool added, bool missed),
-	    TP_ARGS(dev, target, lun, added, missed),
+	    TP_PROTO(u64 dev, u8 target, u16 lun, u8 what, bool missed),
+	    TP_ARGS(dev, target, lun, what, missed),
 	    TP_STRUCT__entry(__field(u64, dev)
 			     __field(u32, lun)
 			     __field(u8, target)
-			     __field(u8, added)
+			     __field(u8, what)
 			     __field(u8, missed)),
 	    TP_fast_assign(__entry->dev = dev;
 			   __entry->lun = lun;
 			   __entry->target = target;
-			   __entry->added = added;
+			   __entry->what = what;
 			   __entry->missed = missed;),
 	    TP_printk("dev=%llu target=%u lun=%u %s%s", __entry->dev, __entry->target,
-		      __entry->lun, __entry->added ? "added" : "removed",
+		      __entry->lun,
+		      __print_symbolic(__entry->what, { 0, "added" }, { 1, "removed" },
+				       { 2, "capacity" }),
 		      __entry->missed ? " missed" : "")
 );
 

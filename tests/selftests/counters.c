@@ -397,6 +397,7 @@ static void check_tmf(struct counters *self, const char *file, uint64_t complete
 	EXPECT_EQ(complete, nr[SEE_TMF_COMPLETE]);
 	EXPECT_EQ(rejected, nr[SEE_TMF_REJECTED]);
 	EXPECT_EQ(incorrect, nr[SEE_TMF_INCORRECT_LUN]);
+	EXPECT_EQ(0, nr[SEE_TMF_SUCCEEDED]);
 	EXPECT_EQ(0, nr[SEE_TMF_BUSY]);
 	EXPECT_EQ(0, nr[SEE_TMF_FAILED]);
 	EXPECT_EQ(0, nr[SEE_TMF_PENDING]);
@@ -404,6 +405,20 @@ static void check_tmf(struct counters *self, const char *file, uint64_t complete
 
 TEST_F(counters, functions)
 {
+	static const struct {
+		uint32_t function;
+		uint8_t response;
+		const char *file;
+	} others[] = {
+		{ VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, 0, "tmf_abort_task_set" },
+		{ VIRTIO_SCSI_T_TMF_CLEAR_ACA, VIRTIO_SCSI_S_FUNCTION_REJECTED,
+		  "tmf_clear_aca" },
+		{ VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET, 0, "tmf_clear_task_set" },
+		{ VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET, 0, "tmf_nexus_reset" },
+		{ VIRTIO_SCSI_T_TMF_QUERY_TASK, 0, "tmf_query_task" },
+		{ VIRTIO_SCSI_T_TMF_QUERY_TASK_SET, 0, "tmf_query_task_set" },
+		{ 99, VIRTIO_SCSI_S_FUNCTION_REJECTED, "tmf_other" },
+	};
 	unsigned int i;
 
 	for (i = 0; i < 3; i++)
@@ -419,12 +434,97 @@ TEST_F(counters, functions)
 	EXPECT_EQ(VIRTIO_SCSI_S_BAD_TARGET,
 		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T + 1,
 			  LUN_RAM, 0, WAIT_MS));
-	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_REJECTED,
-		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_QUERY_TASK, T, LUN_RAM, 0,
-			  WAIT_MS));
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		EXPECT_EQ(others[i].response,
+			  vsg_tmf(self->dev, others[i].function, T, LUN_RAM, 0,
+				  WAIT_MS));
 	check_tmf(self, "tmf_abort_task", 3, 0, 1);
 	check_tmf(self, "tmf_lun_reset", 1, 0, 1);
-	check_tmf(self, "tmf_other", 0, 1, 0);
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		check_tmf(self, others[i].file, !others[i].response,
+			  !!others[i].response, 0);
+	EXPECT_EQ(5 + 1 + ARRAY_SIZE(others),
+		  see_number(self->nr, SEE_CHAINS, "queues/0/ring"));
+}
+
+/* A query is answered at once, and a command is not held by one. */
+TEST_F(counters, query)
+{
+	ready(vsg_io(self->dev, 0), T, LUN_HANG);
+	hold(self, "hang");
+	leave(self, LUN_HANG, 0x1000, VIRTIO_SCSI_S_SIMPLE);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_QUERY_TASK, T, LUN_HANG,
+			  0x1000, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET, T, LUN_HANG,
+			  0, WAIT_MS));
+	EXPECT_EQ(1, see_number(self->nr, SEE_TMF_SUCCEEDED, "tmf_query_task"));
+	EXPECT_EQ(1, see_number(self->nr, SEE_TMF_SUCCEEDED, "tmf_query_task_set"));
+	EXPECT_EQ(0, see_number(self->nr, SEE_TMF_PENDING, "tmf_query_task"));
+	if (see_have_debug())
+		EXPECT_TRUE(see_inflight(self->nr, 0x1000, "backend", "backend",
+					 NULL, 0, 1000 * t_factor()));
+	release(self);
+	ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
+}
+
+/* Each function that waits for the backend is to be seen, by its name. */
+TEST_F(counters, functions_under_way)
+{
+	static const struct {
+		uint32_t function;
+		const char *name, *file;
+	} functions[] = {
+		{ VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, "ABORT_TASK_SET",
+		  "tmf_abort_task_set" },
+		{ VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET, "CLEAR_TASK_SET",
+		  "tmf_clear_task_set" },
+		{ VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET, "I_T_NEXUS_RESET",
+		  "tmf_nexus_reset" },
+	};
+	char text[4096];
+	unsigned int i;
+
+	if (!see_have_debug())
+		SKIP("no debugfs");
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		WHERE("%s", functions[i].name);
+		ready(vsg_io(self->dev, 0), T, LUN_HANG);
+		hold(self, "hang");
+		leave(self, LUN_HANG, 0x1000 + i, VIRTIO_SCSI_S_SIMPLE);
+		reach_backend();
+		ASSERT_EQ(0, vsg_tmf_submit(self->ctl, functions[i].function, T,
+					    LUN_HANG, 0));
+		vsg_ring_kick(&self->dev->ring[VSG_CTL]);
+		EXPECT_TRUE(see_inflight(self->nr, 0x1000 + i, "backend",
+					 "function", NULL, 0, 1000 * t_factor()));
+		EXPECT_TRUE(see_inflight(self->nr, 0, "settle", "backend", text,
+					 sizeof(text), 1000 * t_factor()));
+		EXPECT_TRUE(strstr(text, functions[i].name));
+		EXPECT_EQ(1, see_number(self->nr, SEE_TMF_PENDING, "%s",
+					functions[i].file));
+		release(self);
+		ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+		ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
+		EXPECT_EQ(1, see_number(self->nr, SEE_TMF_COMPLETE, "%s",
+					functions[i].file));
+		EXPECT_EQ(0, see_number(self->nr, SEE_TMF_PENDING, "%s",
+					functions[i].file));
+	}
+}
+
+/* The well known LUN is one as others are. */
+TEST_F(counters, well_known)
+{
+	static const uint8_t lun[8] = { 1, T, 0xc1, 0x01 };
+
+	vsg_cmd_tur(self->req, T, 0);
+	memcpy(self->req->hdr->lun, lun, sizeof(lun));
+	go(self, 0, LUNS);
+	EXPECT_TRUE(see_settle(self->nr, SEE_OTHERS, 1, WAIT_MS, "luns/1:49409/stat"));
+	EXPECT_EQ(0, see_number(self->nr, SEE_ERRORS, "luns/1:49409/stat"));
+	check_all(self);
 }
 
 TEST_F(counters, events)

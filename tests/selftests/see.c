@@ -80,6 +80,35 @@ uint64_t see_number(long device, int column, const char *fmt, ...)
 	return n > column ? nr[column] : UINT64_MAX;
 }
 
+static int queue_sums(const struct vsg_ring *r, long nr)
+{
+	uint64_t stat[SEE_STATS];
+
+	if (see_numbers(nr, stat, SEE_STATS, "queues/%u/stat", r->index) != SEE_STATS)
+		return 0;
+	/* A chain is counted before its guest is told of it. */
+	if (!stat[SEE_IN_FLIGHT] &&
+	    stat[SEE_TAKEN] - stat[SEE_DROPPED] ==
+	    see_number(nr, SEE_CHAINS, "queues/%u/ring", r->index))
+		return 0;
+	printf("# queue %u: %ju taken, %ju dropped, %ju in flight, %ju chains\n", r->index,
+	       stat[SEE_TAKEN], stat[SEE_DROPPED], stat[SEE_IN_FLIGHT],
+	       see_number(nr, SEE_CHAINS, "queues/%u/ring", r->index));
+	return -EINVAL;
+}
+
+int see_sums(const struct vsg_dev *dev)
+{
+	long nr = see_device(getpid(), dev->wwpn);
+	unsigned int i;
+	int ret = 0;
+
+	for (i = VSG_IO; nr >= 0 && !ret && i < dev->nr_rings; i++)
+		if (!dev->ring[i].outstanding)
+			ret = queue_sums(&dev->ring[i], nr);
+	return ret;
+}
+
 bool see_settle(long device, int column, uint64_t want, int timeout_ms,
 		const char *fmt, ...)
 {

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "../lib/vsg.h"
+
 #define SEE_DEVICES "/sys/class/misc/vhost-scsi/devices"
 #define SEE_DEBUG "/sys/kernel/debug/vhost_scsi"
 
@@ -46,6 +48,7 @@ enum see_error {
 enum see_tmf {
 	SEE_TMF_BEGUN,
 	SEE_TMF_COMPLETE,
+	SEE_TMF_SUCCEEDED,
 	SEE_TMF_REJECTED,
 	SEE_TMF_INCORRECT_LUN,
 	SEE_TMF_BUSY,
@@ -84,6 +87,12 @@ __printf(4, 5) int see_numbers(long device, uint64_t *nr, int max,
 
 /* One of them, or all bits set. */
 __printf(3, 4) uint64_t see_number(long device, int column, const char *fmt, ...);
+
+/*
+ * Is what was counted of each request queue without a chain under way right: commands
+ * taken and ended, and chains given back? -EINVAL, and a line: no.
+ */
+int see_sums(const struct vsg_dev *dev);
 
 /* Does it become @want within some time? */
 __printf(5, 6) bool see_settle(long device, int column, uint64_t want,

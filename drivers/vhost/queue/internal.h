@@ -13,9 +13,11 @@
 
 int vhost_scsi_life_setup(void);
 void vhost_scsi_life_cleanup(void);
-void vhost_scsi_life_init(struct vhost_scsi_life *life,
-			  void (*end)(struct vhost_scsi_life *life),
-			  void (*free)(struct vhost_scsi_life *life));
+struct vhost_scsi_wq *vhost_scsi_wq_get(struct vhost_scsi_wq *wq);
+void vhost_scsi_wq_put(struct vhost_scsi_wq *wq);
+int vhost_scsi_life_init(struct vhost_scsi_life *life,
+			 void (*end)(struct vhost_scsi_life *life),
+			 void (*free)(struct vhost_scsi_life *life));
 void vhost_scsi_life_get(struct vhost_scsi_life *life);
 void vhost_scsi_life_put(struct vhost_scsi_life *life);
 void vhost_scsi_life_close(struct vhost_scsi_life *life);

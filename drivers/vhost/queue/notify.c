@@ -191,7 +191,8 @@ int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
 /*
  * While the worker gets chains, chains that are used are signalled together. A guest
  * that is woken for each takes the processor from the worker, and finds one chain
- * each time. While the worker sleeps in a submission, chains are signalled at once.
+ * each time. While the worker sleeps in a submission, or waits for a processor, chains
+ * are signalled at once.
  */
 
 /*
@@ -216,8 +217,12 @@ static bool others_follow(const struct vhost_scsi_vq *vq)
 enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 {
 	lockdep_assert_held(&vq->used_lock);
+	/*
+	 * A worker that was preempted, or whose quota is used up, is as runnable as
+	 * one that runs. Nobody knows when it goes on.
+	 */
 	if (++vq->unsignalled < SIGNAL_BATCH && vq->pass &&
-	    task_is_running(vq->pass->task))
+	    compat_on_cpu(vq->pass->task))
 		/* The first chain starts the timer, which signals for all of them. */
 		return vq->unsignalled == 1 ? VHOST_SCSI_SIGNAL_DELAYED :
 					      VHOST_SCSI_SIGNAL_NONE;
@@ -265,7 +270,7 @@ static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
 		vhost_scsi_vq_signal(vq);
 }
 
-/* The worker ran when the chain was used, and has slept since. */
+/* The worker ran when the chain was used, and has lost its processor since. */
 static void delayed_signal(struct work_struct *work)
 {
 	signal_rest(container_of(work, struct vhost_scsi_vq,

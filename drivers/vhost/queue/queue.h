@@ -12,6 +12,7 @@
  *   notify.c		the eventfds of a queue, and when the guest is signalled
  *   poll.c		polls an empty queue before the worker sleeps
  *   ring.c		the split virtqueue itself
+ *   copy.c		a ring that cannot be pinned
  *   life.c		how long a device lives
  *   stat.c		what others may see of a queue
  *
@@ -57,11 +58,25 @@ struct vhost_scsi_worker;
 /* life.c */
 
 /**
+ * struct vhost_scsi_wq - runs what may wait for one owner: for its memory, for its
+ *	threads, which it can stop, or for a backend that blocks its queues
+ * @wq: runs one item at a time
+ * @users: the device and its workers; when the last is gone, @gone destroys it
+ * @gone: must not be one of its own items
+ */
+struct vhost_scsi_wq {
+	struct workqueue_struct *wq;
+	refcount_t users;
+	struct work_struct gone;
+};
+
+/**
  * struct vhost_scsi_life - how long a device lives
  * @users: the file, each worker, and each queue that has chains under way. When the
  *	   last is gone, @end takes the device apart
  * @memory: all @users together, and the file. When both are gone, @free is called
  * @ended: @end has returned
+ * @wq: runs @work, and what else may wait for the owner
  * @work: calls @end, because the last user may go in an interrupt
  * @end: takes the device apart, once; may sleep
  * @free: frees the struct
@@ -70,12 +85,16 @@ struct vhost_scsi_life {
 	refcount_t users;
 	refcount_t memory;
 	bool ended;
+	struct vhost_scsi_wq *wq;
 	struct work_struct work;
 	void (*end)(struct vhost_scsi_life *life);
 	void (*free)(struct vhost_scsi_life *life);
 };
 
-/* An unbound workqueue, for work that a worker must not wait for. */
+/*
+ * An unbound workqueue, for work that a worker must not wait for, of all devices. So
+ * none of its items waits for an owner: that is for struct vhost_scsi_wq.
+ */
 extern struct workqueue_struct *vhost_scsi_dev_wq;
 
 /* worker.c */
@@ -107,6 +126,7 @@ struct vhost_scsi_work {
  * @ended: a vhost task has ended; set by the thread, or by @orphan after it
  * @killed: the vhost task was killed, and @orphan runs @works
  * @orphan: runs @works without a thread
+ * @wq: runs @orphan and @free; with a reference
  * @exited: completed when the worker has ended; the struct stays
  * @free: frees the struct, see vhost_scsi_worker_free()
  * @chain: the chain that the thread looks at, with its descriptors
@@ -126,6 +146,7 @@ struct vhost_scsi_worker {
 	bool ended;
 	bool killed;
 	struct work_struct orphan;
+	struct vhost_scsi_wq *wq;
 	struct completion exited;
 	struct rcu_work free;
 
@@ -208,9 +229,10 @@ struct vhost_scsi_slot {
  * struct vhost_scsi_vq_ops - the operations of a queue
  * @handle: looks at the ring and gets chains. The worker @w calls it under vq->mutex
  *	    while the queue runs
- * @answer: answers a chain that was given to vhost_scsi_vq_defer(), and calls
- *	    vhost_scsi_vq_put(). The worker calls it under vq->mutex. Without @alive
- *	    nobody waits for the answer, and guest memory must not be touched
+ * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
+ *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
+ *	    answers the chain. Otherwise the chain is dropped: the queue stops, and guest
+ *	    memory must not be touched
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL
@@ -243,7 +265,7 @@ struct vhost_scsi_vq_ops {
  * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: counts chains that were submitted or answered; its low 16 bits are an index
- *	     of the avail ring. A start adds more than functions can be waiting for
+ *	     of the avail ring. A start moves it past all that was waited for before
  * @maps: mappings or copies of the descriptor table, the driver area and the device
  *	  area, from start to drain
  * @ring: the ring; avail side under @mutex, used side under @used_lock
@@ -265,9 +287,10 @@ struct vhost_scsi_vq_ops {
  * @unsignalled: used chains of which the guest was not told; under @used_lock
  * @signal_delayed: tells the guest of them if @pass sleeps in a submission
  * @signal_work: tells the guest of them after the work items before it
- * @by_worker: only the worker can write the ring or the log, see copy.c
- * @deferred: chains that the worker is to answer
- * @let_go: lets go of @deferred after the file was closed
+ * @by_worker: the ring is a copy, and only the worker can write it, see copy.c; written
+ *	       under @mutex, and read under RCU
+ * @deferred: chains that the worker has to answer
+ * @let_go: ends the chains of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running
  * @drained: completed when @inflight is 0; the queue then does not touch guest memory
  * @used_stat: counters; under @used_lock
@@ -352,12 +375,12 @@ void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node);
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
 
 /**
- * vhost_scsi_vq_pending - how many chains wait
+ * vhost_scsi_vq_pending - how many chains wait in the ring
  * @vq: running
  *
- * Context: the worker, @vq->mutex is held.
- * Return: the number, and the first of them can be read; or a negative errno, as
- * vhost_scsi_vq_get_desc() gives then.
+ * Context: the worker, with @vq->mutex held.
+ * Return: the number, and the next chain can be read; or an error of
+ * vhost_scsi_vq_get_desc().
  */
 static inline int vhost_scsi_vq_pending(struct vhost_scsi_vq *vq)
 {
@@ -463,8 +486,8 @@ static inline bool vhost_scsi_has(const struct vhost_scsi_dev *dev, int bit)
 	return READ_ONCE(dev->features) & BIT_ULL(bit);
 }
 
-void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
-			 const struct vhost_scsi_dev_ops *ops);
+int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
+			const struct vhost_scsi_dev_ops *ops);
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev);
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp);

@@ -80,8 +80,7 @@ static u64 age_us(u32 started)
 	return jiffies64_to_nsecs((u32)jiffies - started) / NSEC_PER_USEC;
 }
 
-static void put_cmd(const struct vhost_scsi_cmd *cmd, u32 started, u64 epoch,
-		    void *priv)
+static void put_cmd(const struct vhost_scsi_cmd *cmd, u32 started, void *priv)
 {
 	const struct look *look = priv;
 	const char *holder = vhost_scsi_target_holder(cmd);
@@ -96,7 +95,7 @@ static void put_cmd(const struct vhost_scsi_cmd *cmd, u32 started, u64 epoch,
 	};
 
 	if (stage == VHOST_SCSI_AT_BACKEND &&
-	    vhost_scsi_tmf_concerns(look->host, cmd, epoch))
+	    vhost_scsi_tmfs_concern(look->host, cmd))
 		holder = "function";
 	seq_printf(look->m, "%llu %u 0x%llx %u %u %c %u %c %s %s",
 		   age_us(started), look->queue, cmd->tag, cmd->target, cmd->lun,
@@ -110,12 +109,21 @@ static void put_tmf(const struct vhost_scsi_tmf *tmf, u32 started,
 {
 	const struct look *look = priv;
 	bool by_worker = *stage == 'f' || *stage == 'a';
+	static const char * const functions[] = {
+		[VIRTIO_SCSI_T_TMF_ABORT_TASK] = "ABORT_TASK",
+		[VIRTIO_SCSI_T_TMF_ABORT_TASK_SET] = "ABORT_TASK_SET",
+		[VIRTIO_SCSI_T_TMF_CLEAR_ACA] = "CLEAR_ACA",
+		[VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET] = "CLEAR_TASK_SET",
+		[VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET] = "I_T_NEXUS_RESET",
+		[VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET] = "LUN_RESET",
+		[VIRTIO_SCSI_T_TMF_QUERY_TASK] = "QUERY_TASK",
+		[VIRTIO_SCSI_T_TMF_QUERY_TASK_SET] = "QUERY_TASK_SET",
+	};
 
 	seq_printf(look->m, "%llu %u 0x%llx %u %u n 0 - %s %s %s\n",
 		   age_us(started), VHOST_SCSI_VQ_CTL, tmf->tag, tmf->target,
 		   tmf->lun, stage, by_worker ? "worker" : "backend",
-		   tmf->function == VIRTIO_SCSI_T_TMF_ABORT_TASK ?
-		   "ABORT_TASK" : "LUN_RESET");
+		   functions[tmf->function]);
 }
 
 static void *queue_start(struct seq_file *m, loff_t *pos)

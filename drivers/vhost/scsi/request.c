@@ -17,8 +17,6 @@
 #define WEIGHT		256
 /* ... and bytes of data. */
 #define WEIGHT_BYTES	BIT(20)
-/* Requests under way, at most. Further ones are answered TASK SET FULL. */
-#define MAX_SLOTS	1024
 /* Pages that a queue remembers, at most: 1 MiB and 8 MiB of guest memory. */
 #define MAX_REPLY_PINS	256
 #define MAX_DATA_PINS	2048
@@ -29,19 +27,19 @@
  * struct request_slot - a request under way
  * @slot: element of the lists of the queue
  * @vq: the queue
- * @epoch: host->tmf_epoch when the request began, see control.c
  * @reply: pages of the response
  * @data: the data buffer
- * @deferred: the worker is to answer
+ * @pi: protection information; NULL: the request has none
+ * @deferred: for vhost_scsi_vq_defer()
  * @meter: since when, and what else it is counted by
- * @cmd: last, for the target's part follows
+ * @cmd: the command; last, because the private part of the target follows it
  */
 struct request_slot {
 	struct vhost_scsi_slot slot;
 	struct vhost_scsi_vq *vq;
-	u64 epoch;
 	struct vhost_scsi_reply reply;
 	struct vhost_scsi_data data;
+	struct vhost_scsi_pi *pi;
 	struct llist_node deferred;
 	struct vhost_scsi_meter meter;
 	struct vhost_scsi_cmd cmd;
@@ -66,7 +64,10 @@ static const struct {
 	{ -ENODEV,	VIRTIO_SCSI_S_BAD_TARGET },
 	/* the host is short of memory */
 	{ -ENOMEM,	VIRTIO_SCSI_S_BUSY },
-	/* no slot is free, or the device has MAX_ENTRIES of scatterlists under way */
+	/*
+	 * VHOST_SCSI_MAX_SLOTS, MAX_ENTRIES of scatterlists of the device, or MAX_PAGES of
+	 * protection information are under way
+	 */
 	{ -EAGAIN,	VIRTIO_SCSI_S_OK, SAM_STAT_TASK_SET_FULL },
 };
 
@@ -84,7 +85,8 @@ static struct request_slot *slot_nr(const struct vhost_scsi_requests *rq,
 
 static int request_queue_start(struct vhost_scsi_vq *vq)
 {
-	unsigned int i, nr = min_t(unsigned int, vq->num, MAX_SLOTS);
+	unsigned int i, nr = min_t(unsigned int, vq->num,
+					  VHOST_SCSI_MAX_SLOTS);
 	struct vhost_scsi_requests *rq;
 
 	if (vhost_scsi_counts_get(vq))
@@ -158,7 +160,7 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 
 		/* Acquire: pairs with the release of slot_fill(). Sees epoch and command. */
 		busy = smp_load_acquire(&slot->slot.busy) &&
-		       READ_ONCE(slot->epoch) <= epoch &&
+		       READ_ONCE(slot->cmd.epoch) <= epoch &&
 		       match(&slot->cmd, priv);
 	}
 	vhost_scsi_vq_put(vq);
@@ -175,7 +177,7 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
  */
 void vhost_scsi_slots_each(struct vhost_scsi_vq *vq,
 			   void (*fn)(const struct vhost_scsi_cmd *cmd,
-				      u32 started, u64 epoch, void *priv),
+				      u32 started, void *priv),
 			   void *priv)
 {
 	const struct vhost_scsi_requests *rq;
@@ -189,8 +191,7 @@ void vhost_scsi_slots_each(struct vhost_scsi_vq *vq,
 
 		/* Acquire: as in vhost_scsi_slots_busy(). */
 		if (smp_load_acquire(&slot->slot.busy))
-			fn(&slot->cmd, slot->meter.started,
-			   READ_ONCE(slot->epoch), priv);
+			fn(&slot->cmd, slot->meter.started, priv);
 		cond_resched();
 	}
 	vhost_scsi_vq_put(vq);
@@ -280,6 +281,13 @@ struct turn {
 	u64 bytes;
 };
 
+static enum vhost_scsi_header header_of(const struct vhost_scsi_vq *vq)
+{
+	if (!vhost_scsi_has(vq->dev, VIRTIO_SCSI_F_T10_PI))
+		return VHOST_SCSI_HEADER_PLAIN;
+	return vq->ring.le ? VHOST_SCSI_HEADER_PI_LE : VHOST_SCSI_HEADER_PI_BE;
+}
+
 /*
  * Gets the next request of the ring, if there is one. @err: gets 0, or an error of
  * errors[] if the request is faulty. Return: as vhost_scsi_vq_get_desc().
@@ -288,11 +296,13 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		       struct turn *turn, struct vhost_scsi_request *req,
 		       int *err)
 {
+	const enum vhost_scsi_header format = header_of(vq);
 	struct vhost_scsi_chain *chain = &w->chain;
 	int ret;
 
 	*err = 0;
-	if (vhost_scsi_vq_pending(vq) > 0 &&
+	if (format == VHOST_SCSI_HEADER_PLAIN &&
+	    vhost_scsi_vq_pending(vq) > 0 &&
 	    vhost_scsi_request_usual(&vq->ring, vq->mem, chain->window, w->iov,
 				     req)) {
 		vhost_scsi_vq_get(vq);
@@ -302,11 +312,13 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (ret <= 0)
 			return ret;
 		turn->bytes += chain->out_len + chain->in_len;
-		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, req);
+		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, format,
+						req);
 	}
 	turn->nr++;
 	if (!*err &&
-	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, req->target))
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, &req->target,
+				     req->lun))
 		*err = -ENODEV;
 	return 1;
 }
@@ -329,6 +341,21 @@ request_dir(const struct vhost_scsi_request *req)
 	       req->data_in ? DMA_FROM_DEVICE : DMA_NONE;
 }
 
+/* @cur: at the protection information, and the data behind it */
+static int slot_pin_data(struct request_slot *slot, struct vhost_scsi_worker *w,
+			 u32 pi, struct vhost_scsi_cursor *cur, size_t len)
+{
+	const bool write = slot->cmd.dir == DMA_FROM_DEVICE;
+	int ret;
+
+	if (unlikely(pi)) {
+		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, pi, write);
+		if (ret)
+			return ret;
+	}
+	return vhost_scsi_data_pin(&slot->data, slot->vq, w, cur, len, write);
+}
+
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		    struct vhost_scsi_request *req)
 {
@@ -347,16 +374,18 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	cmd->dir = request_dir(req);
 	slot->data.write = false;
 	if (cmd->dir == DMA_TO_DEVICE)
-		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &req->out,
-					  req->data_out, false);
+		ret = slot_pin_data(slot, w, req->pi, &req->out, req->data_out);
 	else if (cmd->dir == DMA_FROM_DEVICE)
-		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &in,
-					  req->data_in, true);
+		ret = slot_pin_data(slot, w, req->pi, &in, req->data_in);
 	return ret;
 }
 
 static void slot_unpin(struct request_slot *slot)
 {
+	if (unlikely(slot->pi)) {
+		vhost_scsi_pi_put(slot->pi, slot->vq);
+		slot->pi = NULL;
+	}
 	vhost_scsi_data_unpin(&slot->data, slot->vq);
 	vhost_scsi_reply_unpin(&slot->reply);
 }
@@ -367,7 +396,7 @@ static void slot_fill(struct request_slot *slot,
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 
-	slot->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
+	cmd->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
 	cmd->tag = vhost_scsi_vq64(slot->vq, hdr->tag);
 	cmd->lun = req->lun;
 	cmd->target = req->target;
@@ -379,6 +408,9 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl_align = slot->data.align;
 	cmd->stage = VHOST_SCSI_AT_WORKER;
 	slot->slot.kind = vhost_scsi_kind(cmd->dir);
+	cmd->pi_len = slot->pi ? slot->pi->len : 0;
+	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
+	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
 	/* Release: pairs with the acquire of vhost_scsi_slots_busy(). */
 	smp_store_release(&slot->slot.busy, true);
 	trace_vhost_scsi_take(cmd);
@@ -525,9 +557,16 @@ static size_t resp_write(struct request_slot *slot)
 	return sizeof(*resp);
 }
 
-/*
- * @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete().
- */
+/* Did a read bring protection information? It does if it brought any data. */
+static bool has_pi_in(const struct request_slot *slot)
+{
+	const struct vhost_scsi_cmd *cmd = &slot->cmd;
+
+	return slot->pi && cmd->dir == DMA_FROM_DEVICE &&
+	       cmd->response == VIRTIO_SCSI_S_OK && cmd->resid < cmd->data_len;
+}
+
+/* @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete() */
 static __always_inline void
 request_answer(struct request_slot *slot,
 	       void (*add_used)(struct vhost_scsi_vq *vq,
@@ -539,12 +578,17 @@ request_answer(struct request_slot *slot,
 	size_t len;
 
 	/* A command that failed may have written a part of the buffer: log all of it. */
-	if (slot->data.write && unlikely(rcu_access_pointer(vq->log)))
+	if (slot->data.write && unlikely(rcu_access_pointer(vq->log))) {
 		vhost_scsi_data_log(vq, &slot->data, slot->data.len);
+		if (slot->pi)
+			vhost_scsi_data_log(vq, &slot->pi->guest, slot->pi->len);
+	}
 
 	len = resp_write(slot);
 	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
 		len += cmd->data_len - cmd->resid;
+	if (unlikely(has_pi_in(slot)))
+		len += cmd->pi_len;
 
 	trace_vhost_scsi_answer(cmd);
 	vhost_scsi_count_end(vq, &slot->slot, &slot->meter, cmd);
@@ -552,7 +596,28 @@ request_answer(struct request_slot *slot,
 	add_used(vq, &slot->slot, head, len);
 }
 
-/* In the worker. */
+static bool is_dirty(const struct vhost_scsi_data *data)
+{
+	return !data->write || vhost_scsi_data_is_dirty(data);
+}
+
+/* Does writeback know of all pages that the device has written, or will? */
+static bool all_dirty(const struct request_slot *slot)
+{
+	return is_dirty(&slot->data) &&
+	       (likely(!slot->pi) || is_dirty(&slot->pi->guest));
+}
+
+static void touch(const struct request_slot *slot,
+		  const struct vhost_scsi_mem *mem)
+{
+	if (!is_dirty(&slot->data))
+		vhost_scsi_data_touch(&slot->data, mem);
+	if (slot->pi && !is_dirty(&slot->pi->guest))
+		vhost_scsi_data_touch(&slot->pi->guest, mem);
+}
+
+/* For ops->answer(). Without @alive the queue stops, and nobody needs the slot again. */
 static void request_deferred(struct llist_node *node, bool alive)
 {
 	struct request_slot *slot;
@@ -561,8 +626,7 @@ static void request_deferred(struct llist_node *node, bool alive)
 	slot = container_of(node, struct request_slot, deferred);
 	vq = slot->vq;
 	if (alive) {
-		if (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))
-			vhost_scsi_data_touch(&slot->data, vq->mem);
+		touch(slot, vq->mem);
 		request_answer(slot, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
@@ -607,9 +671,12 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 
 	slot = container_of(cmd, struct request_slot, cmd);
 	vq = slot->vq;
+	/* Before the pages are looked at: this writes to them, too. */
+	if (unlikely(has_pi_in(slot)))
+		vhost_scsi_pi_copy_back(slot->pi);
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
-	    (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))) {
+	    !all_dirty(slot)) {
 		vhost_scsi_at(cmd, VHOST_SCSI_AT_ANSWER);
 		vhost_scsi_vq_defer(vq, &slot->deferred);
 	} else {

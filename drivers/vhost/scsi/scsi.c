@@ -71,11 +71,14 @@ static void host_free(struct vhost_scsi_dev *dev)
 {
 	/* Not with the endpoint: QEMU gives that back when a guest resets. */
 	vhost_scsi_target_lost(dev);
+	vhost_scsi_tmfs_free(&vhost_scsi_host(dev)->tmfs);
 	kvfree(vhost_scsi_host(dev));
 }
 
 static const struct vhost_scsi_dev_ops host_ops = {
-	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG),
+	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG) |
+		    BIT_ULL(VIRTIO_SCSI_F_CHANGE) |
+		    BIT_ULL(VIRTIO_SCSI_F_T10_PI),
 	.unbind = host_unbind,
 	.reset = host_reset,
 	.free = host_free,
@@ -91,7 +94,9 @@ static int set_endpoint(struct vhost_scsi_host *host,
 		return -EEXIST;
 	if (!host->dev.mem)
 		return -EFAULT;
-	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev);
+	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev,
+				     vhost_scsi_has(&host->dev,
+						    VIRTIO_SCSI_F_T10_PI));
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	host->ep = ep;
@@ -215,12 +220,14 @@ static int chardev_open(struct inode *inode, struct file *file)
 	if (!host)
 		return -ENOMEM;
 
-	spin_lock_init(&host->tmf_lock);
-	INIT_LIST_HEAD(&host->tmf_list);
 	vhost_scsi_events_init(&host->events);
 	vhost_scsi_stat_init(&host->stat);
 	vhost_scsi_show_init(host);
-	vhost_scsi_dev_init(&host->dev, nvqs, &host_ops);
+	vhost_scsi_tmfs_init(&host->tmfs);
+	if (vhost_scsi_dev_init(&host->dev, nvqs, &host_ops)) {
+		kvfree(host);
+		return -ENOMEM;
+	}
 	host->dev.vqs[VHOST_SCSI_VQ_CTL].ops = &vhost_scsi_control_ops;
 	host->dev.vqs[VHOST_SCSI_VQ_EVT].ops = &vhost_scsi_event_ops;
 	for (i = VHOST_SCSI_VQ_IO; i < nvqs; i++)

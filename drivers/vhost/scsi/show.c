@@ -93,10 +93,13 @@ static ssize_t targets_show(struct kobject *kobj, struct kobj_attribute *attr,
 	const struct vhost_scsi_endpoint *ep = dir_of(kobj)->host->ep;
 	unsigned int i;
 	int len = 0;
+	u8 target;
 
-	for (i = 0; i < VHOST_SCSI_MAX_TARGET; i++)
-		if (vhost_scsi_endpoint_has(ep, i))
+	for (i = 0; i < VHOST_SCSI_MAX_TARGET; i++) {
+		target = i;
+		if (vhost_scsi_endpoint_has(ep, &target, 0))
 			len += sysfs_emit_at(buf, len, len ? " %u" : "%u", i);
+	}
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
@@ -200,14 +203,14 @@ static ssize_t emit_tmf(struct kobject *kobj, char *buf, unsigned int function)
 	int i, len = 0;
 
 	/* As the sums of commands: what began is read last. */
-	for (i = VHOST_SCSI_TMF_BEGUN + 1; i < VHOST_SCSI_TMF_ENDS; i++) {
+	for (i = VHOST_SCSI_TMFS_BEGUN + 1; i < VHOST_SCSI_TMFS_ENDS; i++) {
 		nr = atomic64_read(&tmfs[i]);
 		pending -= nr;
 		len += sysfs_emit_at(buf, len, " %llu", nr);
 	}
 	/* See above. */
 	smp_rmb();
-	nr = atomic64_read(&tmfs[VHOST_SCSI_TMF_BEGUN]);
+	nr = atomic64_read(&tmfs[VHOST_SCSI_TMFS_BEGUN]);
 	pending += nr;
 	memmove(buf + 20, buf, len);
 	i = sysfs_emit(buf, "%llu", nr);
@@ -216,23 +219,23 @@ static ssize_t emit_tmf(struct kobject *kobj, char *buf, unsigned int function)
 	return len + sysfs_emit_at(buf, len, " %llu\n", pending);
 }
 
-static ssize_t tmf_abort_task_show(struct kobject *kobj,
-				   struct kobj_attribute *attr, char *buf)
-{
-	return emit_tmf(kobj, buf, VHOST_SCSI_TMF_ABORT_TASK);
-}
+#define TMF_ATTR(name, function)						\
+static ssize_t tmf_ ## name ## _show(struct kobject *kobj,			\
+				     struct kobj_attribute *attr, char *buf)	\
+{										\
+	return emit_tmf(kobj, buf, function);					\
+}										\
+static struct kobj_attribute tmf_ ## name ## _attr = __ATTR_RO(tmf_ ## name)
 
-static ssize_t tmf_lun_reset_show(struct kobject *kobj,
-				  struct kobj_attribute *attr, char *buf)
-{
-	return emit_tmf(kobj, buf, VHOST_SCSI_TMF_LUN_RESET);
-}
-
-static ssize_t tmf_other_show(struct kobject *kobj, struct kobj_attribute *attr,
-			      char *buf)
-{
-	return emit_tmf(kobj, buf, VHOST_SCSI_TMF_OTHER);
-}
+TMF_ATTR(abort_task, VIRTIO_SCSI_T_TMF_ABORT_TASK);
+TMF_ATTR(abort_task_set, VIRTIO_SCSI_T_TMF_ABORT_TASK_SET);
+TMF_ATTR(clear_aca, VIRTIO_SCSI_T_TMF_CLEAR_ACA);
+TMF_ATTR(clear_task_set, VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET);
+TMF_ATTR(nexus_reset, VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET);
+TMF_ATTR(lun_reset, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET);
+TMF_ATTR(query_task, VIRTIO_SCSI_T_TMF_QUERY_TASK);
+TMF_ATTR(query_task_set, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET);
+TMF_ATTR(other, VHOST_SCSI_TMFS_OTHER);
 
 static ssize_t events_show(struct kobject *kobj, struct kobj_attribute *attr,
 			   char *buf)
@@ -301,9 +304,6 @@ static struct kobj_attribute closed_attr = __ATTR_RO(closed);
 static struct kobj_attribute features_attr = __ATTR_RO(features);
 static struct kobj_attribute stat_attr = __ATTR_RO(stat);
 static struct kobj_attribute errors_attr = __ATTR_RO(errors);
-static struct kobj_attribute tmf_abort_task_attr = __ATTR_RO(tmf_abort_task);
-static struct kobj_attribute tmf_lun_reset_attr = __ATTR_RO(tmf_lun_reset);
-static struct kobj_attribute tmf_other_attr = __ATTR_RO(tmf_other);
 static struct kobj_attribute events_attr = __ATTR_RO(events);
 static struct kobj_attribute memory_attr = __ATTR_RO(memory);
 static struct kobj_attribute ring_attr = __ATTR_RO(ring);
@@ -320,7 +320,13 @@ static struct attribute *device_attrs[] = {
 	&stat_attr.attr,
 	&errors_attr.attr,
 	&tmf_abort_task_attr.attr,
+	&tmf_abort_task_set_attr.attr,
+	&tmf_clear_aca_attr.attr,
+	&tmf_clear_task_set_attr.attr,
+	&tmf_nexus_reset_attr.attr,
 	&tmf_lun_reset_attr.attr,
+	&tmf_query_task_attr.attr,
+	&tmf_query_task_set_attr.attr,
 	&tmf_other_attr.attr,
 	&events_attr.attr,
 	&memory_attr.attr,

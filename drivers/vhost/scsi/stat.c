@@ -247,18 +247,6 @@ void vhost_scsi_count_drop(struct vhost_scsi_vq *vq,
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 }
 
-static unsigned int function_index(u32 function)
-{
-	switch (function) {
-	case VIRTIO_SCSI_T_TMF_ABORT_TASK:
-		return VHOST_SCSI_TMF_ABORT_TASK;
-	case VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET:
-		return VHOST_SCSI_TMF_LUN_RESET;
-	default:
-		return VHOST_SCSI_TMF_OTHER;
-	}
-}
-
 /**
  * vhost_scsi_count_tmf - count a task management function
  * @dev: the device
@@ -270,7 +258,8 @@ static unsigned int function_index(u32 function)
 void vhost_scsi_count_tmf(struct vhost_scsi_dev *dev, u32 function,
 			  enum vhost_scsi_tmf_end end)
 {
-	atomic64_inc(&vhost_scsi_stat(dev)->tmfs[function_index(function)][end]);
+	function = min_t(u32, function, VHOST_SCSI_TMFS_OTHER);
+	atomic64_inc(&vhost_scsi_stat(dev)->tmfs[function][end]);
 }
 
 /**
@@ -284,21 +273,24 @@ void vhost_scsi_count_tmf(struct vhost_scsi_dev *dev, u32 function,
 void vhost_scsi_count_tmf_response(struct vhost_scsi_dev *dev, u32 function,
 				   u8 response)
 {
-	enum vhost_scsi_tmf_end end = VHOST_SCSI_TMF_FAILED;
+	enum vhost_scsi_tmf_end end = VHOST_SCSI_TMFS_FAILED;
 
 	switch (response) {
 	case VIRTIO_SCSI_S_FUNCTION_COMPLETE:
-		end = VHOST_SCSI_TMF_COMPLETE;
+		end = VHOST_SCSI_TMFS_COMPLETE;
+		break;
+	case VIRTIO_SCSI_S_FUNCTION_SUCCEEDED:
+		end = VHOST_SCSI_TMFS_SUCCEEDED;
 		break;
 	case VIRTIO_SCSI_S_FUNCTION_REJECTED:
-		end = VHOST_SCSI_TMF_REJECTED;
+		end = VHOST_SCSI_TMFS_REJECTED;
 		break;
 	case VIRTIO_SCSI_S_INCORRECT_LUN:
 	case VIRTIO_SCSI_S_BAD_TARGET:
-		end = VHOST_SCSI_TMF_INCORRECT_LUN;
+		end = VHOST_SCSI_TMFS_INCORRECT_LUN;
 		break;
 	case VIRTIO_SCSI_S_BUSY:
-		end = VHOST_SCSI_TMF_BUSY;
+		end = VHOST_SCSI_TMFS_BUSY;
 		break;
 	}
 	vhost_scsi_count_tmf(dev, function, end);

@@ -161,22 +161,20 @@ struct vhost_scsi_slow {
 
 /* What became of a task management function. */
 enum vhost_scsi_tmf_end {
-	VHOST_SCSI_TMF_BEGUN,
-	VHOST_SCSI_TMF_COMPLETE,
-	VHOST_SCSI_TMF_REJECTED,
-	VHOST_SCSI_TMF_INCORRECT_LUN,
-	VHOST_SCSI_TMF_BUSY,
-	VHOST_SCSI_TMF_FAILED,
-	VHOST_SCSI_TMF_DROPPED,
-	VHOST_SCSI_TMF_ENDS,
+	VHOST_SCSI_TMFS_BEGUN,
+	VHOST_SCSI_TMFS_COMPLETE,
+	VHOST_SCSI_TMFS_SUCCEEDED,
+	VHOST_SCSI_TMFS_REJECTED,
+	VHOST_SCSI_TMFS_INCORRECT_LUN,
+	VHOST_SCSI_TMFS_BUSY,
+	VHOST_SCSI_TMFS_FAILED,
+	VHOST_SCSI_TMFS_DROPPED,
+	VHOST_SCSI_TMFS_ENDS,
 };
 
-enum {
-	VHOST_SCSI_TMF_ABORT_TASK,
-	VHOST_SCSI_TMF_LUN_RESET,
-	VHOST_SCSI_TMF_OTHER,
-	VHOST_SCSI_TMF_FUNCTIONS,
-};
+/* VIRTIO_SCSI_T_TMF_*, and last what is none of them. */
+#define VHOST_SCSI_TMFS_OTHER	(VIRTIO_SCSI_T_TMF_QUERY_TASK_SET + 1)
+#define VHOST_SCSI_TMFS		(VHOST_SCSI_TMFS_OTHER + 1)
 
 /**
  * struct vhost_scsi_stat - what is counted of a device as a whole
@@ -189,7 +187,7 @@ enum {
  * @slow_floor: jiffies; who took no longer need not be looked at
  */
 struct vhost_scsi_stat {
-	atomic64_t tmfs[VHOST_SCSI_TMF_FUNCTIONS][VHOST_SCSI_TMF_ENDS];
+	atomic64_t tmfs[VHOST_SCSI_TMFS][VHOST_SCSI_TMFS_ENDS];
 	u64 events_sent;
 	u64 events_missed;
 	spinlock_t slow_lock;	/* see above */
