@@ -67,7 +67,6 @@ enum vhost_scsi_stage {
  * @dir: DMA_TO_DEVICE carries data from the guest
  * @data_len: bytes in @sgl
  * @stage: enum vhost_scsi_stage; whoever has the command writes it
- * @bounced: it has a bounce buffer; valid after vhost_scsi_target_prepare()
  * @sgl: pinned guest pages, neighbours merged; the host's side must not change the
  *	 entries
  * @sgl_nents: entries of @sgl in use
@@ -82,7 +81,8 @@ enum vhost_scsi_stage {
  * @status: SAM status
  * @resid: bytes of the guest's buffer that were not transferred, without those of
  *	   @pi_sgl, which are transferred if any of the data is
- * @submitted: vhost_scsi_stamp() before it was submitted to the backend; 0: it was not
+ * @submitted: while latencies are measured: vhost_scsi_stamp() before it was submitted to
+ *	       the backend; 0: it was not
  * @completed: the same when it completed there
  * @sense: @sense_len bytes, valid until the command is prepared again
  * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
@@ -97,7 +97,6 @@ struct vhost_scsi_cmd {
 	enum dma_data_direction dir;
 	u32 data_len;
 	u8 stage;
-	bool bounced;
 	struct scatterlist *sgl;
 	u32 sgl_nents;
 	u32 sgl_align;
@@ -191,7 +190,7 @@ u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd);
-bool vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
+void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
 const char *vhost_scsi_target_holder(const struct vhost_scsi_cmd *cmd);
 bool vhost_scsi_target_has_lun(const struct vhost_scsi_endpoint *ep, u8 target,
 			       u16 lun);
@@ -230,6 +229,8 @@ static __always_inline void vhost_scsi_at(struct vhost_scsi_cmd *cmd,
 		vhost_scsi_stamp(&cmd->submitted);
 }
 
+void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_cmd_place(const struct vhost_scsi_cmd *cmd, u64 *dev, u32 *queue);
 void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd);
 void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf);

@@ -173,7 +173,7 @@ static bool is_passthrough(const struct se_cmd *se_cmd)
 }
 
 /* Gives the data buffer to LIO; 0 or -ENOMEM. */
-static int map_data(struct vhost_scsi_tcmd *t, struct vhost_scsi_cmd *cmd)
+static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 {
 	struct se_cmd *se_cmd = &t->se_cmd;
 	int ret;
@@ -189,7 +189,7 @@ static int map_data(struct vhost_scsi_tcmd *t, struct vhost_scsi_cmd *cmd)
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
-		cmd->bounced = true;
+		vhost_scsi_cmd_bounced(cmd);
 		se_cmd->t_data_sg = t->bounce;
 		se_cmd->t_data_nents = t->bounce_nents;
 	} else if (is_passthrough(se_cmd)) {
@@ -420,9 +420,6 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->verdict = VIRTIO_SCSI_S_OK;
 	t->aborted_as = VIRTIO_SCSI_S_RESET;
 	t->lun = NULL;
-	cmd->bounced = false;
-	cmd->submitted = 0;
-	cmd->completed = 0;
 
 	/* LIO would read beyond the end of cmd->cdb. */
 	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
@@ -473,11 +470,12 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	return true;
 }
 
-/* The reasons of vhost_scsi_lun_defers(). */
-static void trace_deferral(struct vhost_scsi_tcmd *t)
+/* The reasons are those of vhost_scsi_lun_defers(). */
+static void note_deferral(struct vhost_scsi_tcmd *t)
 {
 	enum vhost_scsi_reason reason = VHOST_SCSI_IN_ORDER;
 
+	vhost_scsi_cmd_deferred(vhost_scsi_cmd(t));
 	if (!trace_vhost_scsi_defer_enabled())
 		return;
 	if (!vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb))
@@ -497,21 +495,19 @@ static void trace_deferral(struct vhost_scsi_tcmd *t)
  * refer to it.
  *
  * Context: process.
- * Return: true if a work item submits it.
  */
-bool vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
+void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
 	if (vhost_scsi_lun_defers(t->lun, t)) {
-		trace_deferral(t);
+		note_deferral(t);
 		vhost_scsi_lun_queue(t->lun, t);
-		return true;
+		return;
 	}
 	vhost_scsi_at(cmd, VHOST_SCSI_AT_BACKEND);
 	trace_vhost_scsi_submit(cmd);
 	target_submit(&t->se_cmd);
-	return false;
 }
 
 /**

@@ -209,7 +209,6 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
  * @next: in a list of free slots
  * @tally: what the chain is counted in when it is used
  * @moved: bytes that it has moved then
- * @kind: less than VHOST_SCSI_KINDS
  * @busy: a chain occupies the slot
  *
  * A queue with slots embeds this in a struct of its own. vhost_scsi_vq_add_used()
@@ -221,7 +220,6 @@ struct vhost_scsi_slot {
 	struct vhost_scsi_slot *next;
 	struct vhost_scsi_tally *tally;
 	u32 moved;
-	u8 kind;
 	bool busy;
 };
 

@@ -10,23 +10,17 @@
 
 #include <linux/types.h>
 
-/* The kinds of chains that the wing above tells apart. */
-#define VHOST_SCSI_KINDS	3
-
 /**
  * struct vhost_scsi_tally - chains that were used
- * @kinds: of each kind
- * @kinds.nr: number of them
- * @kinds.bytes: that they moved
+ * @nr: number of them
+ * @bytes: that they moved
  *
  * The wing above has as many of these as it likes, and names one for each slot. It is
  * under the used_lock of one queue.
  */
 struct vhost_scsi_tally {
-	struct {
-		u64 nr;
-		u64 bytes;
-	} kinds[VHOST_SCSI_KINDS];
+	u64 nr;
+	u64 bytes;
 };
 
 /**

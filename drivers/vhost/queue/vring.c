@@ -661,8 +661,8 @@ static __always_inline void count_used(struct vhost_scsi_vq *vq,
 	vq->used_stat.chains++;
 	if (!slot)
 		return;
-	slot->tally->kinds[slot->kind].nr++;
-	slot->tally->kinds[slot->kind].bytes += slot->moved;
+	slot->tally->nr++;
+	slot->tally->bytes += slot->moved;
 }
 
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)

@@ -220,7 +220,7 @@ static int latency_show(struct seq_file *m, void *v)
 	if (!counts)
 		return 0;
 	for (i = 0; i < VHOST_SCSI_COUNT_LISTS; i++) {
-		/* Pairs with vhost_scsi_count_new(). */
+		/* Pairs with count_new(). */
 		count = smp_load_acquire(&counts->luns[i]);
 		for (; count; count = count->next)
 			put_times(m, vq, count, false);
@@ -262,7 +262,9 @@ static ssize_t switch_write(struct file *file, const char __user *buf, size_t le
 		list_for_each_entry(s, &shown, node)
 			vhost_scsi_times_clear(&s->host->dev);
 		static_branch_enable(&vhost_scsi_timing);
+		vhost_scsi_times_arm(true);
 	} else if (!on && static_key_enabled(&vhost_scsi_timing)) {
+		vhost_scsi_times_arm(false);
 		static_branch_disable(&vhost_scsi_timing);
 	}
 	mutex_unlock(&shown_mutex);

@@ -100,6 +100,7 @@ static int request_queue_start(struct vhost_scsi_vq *vq)
 		return -ENOMEM;
 	}
 	rq->nr_slots = nr;
+	rq->last = &vhost_scsi_counts(vq)->none;
 	for (i = nr; i--;) {
 		struct request_slot *slot = slot_nr(rq, i);
 
@@ -330,7 +331,7 @@ static void request_refuse(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_counts *counts = vq->counts;
 
 	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_REQUEST, err);
-	vhost_scsi_count_take(vq, &counts->none);
+	counts->none.taken++;
 	request_fail(vq, req, &counts->none, VHOST_SCSI_KIND_NONE, err);
 }
 
@@ -371,7 +372,6 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	if (ret)
 		return ret;
 
-	cmd->dir = request_dir(req);
 	slot->data.write = false;
 	if (cmd->dir == DMA_TO_DEVICE)
 		ret = slot_pin_data(slot, w, req->pi, &req->out, req->data_out);
@@ -407,7 +407,6 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
 	cmd->stage = VHOST_SCSI_AT_WORKER;
-	slot->slot.kind = vhost_scsi_kind(cmd->dir);
 	cmd->pi_len = slot->pi ? slot->pi->len : 0;
 	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
 	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
@@ -432,13 +431,9 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 	unsigned long began = jiffies;
 	unsigned int i;
 
-	for (i = 0; i < batch->nr; i++) {
-		struct request_slot *slot = batch->slots[i];
-		struct vhost_scsi_count *count = vhost_scsi_count_of(&slot->slot);
-
-		count->bounced += slot->cmd.bounced;
-		count->deferred += vhost_scsi_target_submit(&slot->cmd);
-	}
+	vhost_scsi_count_seen(vq, vhost_scsi_requests(vq)->last);
+	for (i = 0; i < batch->nr; i++)
+		vhost_scsi_target_submit(&batch->slots[i]->cmd);
 	batch->nr = 0;
 	counts->slow += jiffies - began > 1;
 	vhost_scsi_vq_handled(vq);
@@ -447,18 +442,21 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			  struct vhost_scsi_request *req, struct batch *batch)
 {
+	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
 	struct vhost_scsi_count *count;
 	struct request_slot *slot;
 	int ret;
 
-	count = vhost_scsi_count_begin(vq, req->target, req->lun);
+	count = vhost_scsi_count_begin(vq, rq->last, req->target, req->lun);
+	rq->last = count;
 	slot = slot_get(vq);
 	if (!slot) {
 		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
 			     -EAGAIN);
 		return;
 	}
-	vhost_scsi_meter_start(&slot->slot, &slot->meter, count);
+	slot->cmd.dir = request_dir(req);
+	vhost_scsi_meter_start(&slot->slot, &slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
 		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
@@ -630,7 +628,7 @@ static void request_deferred(struct llist_node *node, bool alive)
 		request_answer(slot, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
-		vhost_scsi_count_drop(vq, &slot->slot);
+		vhost_scsi_count_drop(vq, &slot->slot, &slot->cmd);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
 	vhost_scsi_vq_put(vq);
@@ -642,6 +640,36 @@ const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.start = request_queue_start,
 	.stop = request_queue_stop,
 };
+
+static struct vhost_scsi_count *count_of(const struct vhost_scsi_cmd *cmd)
+{
+	const struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	return vhost_scsi_count_of(&slot->slot, cmd);
+}
+
+/**
+ * vhost_scsi_cmd_bounced - a command has a bounce buffer
+ * @cmd: the command
+ *
+ * Context: vhost_scsi_target_prepare().
+ */
+void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd)
+{
+	count_of(cmd)->bounced++;
+}
+
+/**
+ * vhost_scsi_cmd_deferred - a work item is to submit a command
+ * @cmd: the command
+ *
+ * Context: vhost_scsi_target_submit().
+ */
+void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd)
+{
+	count_of(cmd)->deferred++;
+}
 
 /**
  * vhost_scsi_cmd_place - where a command comes from

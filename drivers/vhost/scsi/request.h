@@ -21,6 +21,7 @@
  * @slots: one for each request that can be under way
  * @nr_slots: number of @slots
  * @ready: slots for the next requests; under vq->mutex
+ * @last: what the last command is counted in; likewise
  * @reply_pins: remembered pages of responses; under vq->mutex
  * @data_pins: remembered pages of data; likewise
  */
@@ -28,6 +29,7 @@ struct vhost_scsi_requests {
 	void *slots;
 	unsigned int nr_slots;
 	struct vhost_scsi_slot *ready;
+	struct vhost_scsi_count *last;
 	struct vhost_scsi_pins reply_pins;
 	struct vhost_scsi_pins data_pins;
 };

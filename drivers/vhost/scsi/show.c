@@ -595,7 +595,7 @@ static void show_luns(struct work_struct *work)
 	for (i = VHOST_SCSI_VQ_IO; i < host->dev.nvqs; i++) {
 		counts = vhost_scsi_counts(&host->dev.vqs[i]);
 		for (list = 0; counts && list < VHOST_SCSI_COUNT_LISTS; list++) {
-			/* Pairs with vhost_scsi_count_new(). */
+			/* Pairs with count_new(). */
 			count = smp_load_acquire(&counts->luns[list]);
 			for (; count; count = count->next)
 				show_lun(show, host, count->key);

@@ -16,6 +16,10 @@ DEFINE_STATIC_KEY_FALSE(vhost_scsi_timing);
 /* A unit of vhost_scsi_stamp() is 16 ns; it comes round in more than a minute. */
 #define STAMP_SHIFT	4
 #define STAMP_ROUND	(60 * HZ)
+/* Commands that were taken after this, in jiffies, are measured. */
+static u32 armed_at;
+static bool armed;
+
 /* The first bucket is of less than so many nanoseconds, as a power of two. */
 #define FIRST_BUCKET	10
 
@@ -83,6 +87,7 @@ int vhost_scsi_counts_get(struct vhost_scsi_vq *vq)
 	counts = kzalloc(sizeof(*counts), GFP_KERNEL_ACCOUNT);
 	if (!counts)
 		return -ENOMEM;
+	counts->none.key = U32_MAX;
 	/* Pairs with vhost_scsi_counts(). */
 	smp_store_release(&vq->counts, counts);
 	return 0;
@@ -100,7 +105,7 @@ static void each_count(const struct vhost_scsi_vq *vq,
 	if (!counts)
 		return;
 	for (i = 0; i < VHOST_SCSI_COUNT_LISTS; i++) {
-		/* Pairs with vhost_scsi_count_new(). */
+		/* Pairs with count_new(). */
 		count = smp_load_acquire(&counts->luns[i]);
 		for (; count; count = next) {
 			next = count->next;
@@ -131,17 +136,29 @@ void vhost_scsi_counts_free(struct vhost_scsi_vq *vq)
 }
 
 /**
- * vhost_scsi_count_new - the struct for the first command of a queue to a LUN
+ * vhost_scsi_count_highest - more may be in flight than ever before
  * @vq: the queue
- * @target: the target, which the endpoint has
- * @lun: the LUN, which need not exist
+ * @count: of the LUN
+ * @all: chains of the queue that are in flight
  *
- * Context: the worker, @vq->mutex is held; may sleep.
- * Return: that of the LUN; if it is not there, or there is no memory, the one for such
- * commands.
+ * Context: the worker, @vq->mutex is held.
  */
-struct vhost_scsi_count *vhost_scsi_count_new(struct vhost_scsi_vq *vq,
-					      u8 target, u16 lun)
+void vhost_scsi_count_highest(struct vhost_scsi_vq *vq,
+			      struct vhost_scsi_count *count, u16 all)
+{
+	struct vhost_scsi_counts *counts = vq->counts;
+	u64 n = count->taken;
+	unsigned int i;
+
+	for (i = 0; i < VHOST_SCSI_KINDS; i++)
+		n -= READ_ONCE(count->kinds[i].nr);
+	count->highest = max(count->highest, n);
+	counts->highest = max_t(u64, counts->highest, all);
+}
+
+/* The struct for the first command to a LUN; NULL: there is no memory, or no such LUN. */
+static struct vhost_scsi_count *count_new(struct vhost_scsi_vq *vq, u8 target,
+					  u16 lun)
 {
 	struct vhost_scsi_host *host = vhost_scsi_host(vq->dev);
 	struct vhost_scsi_counts *counts = vq->counts;
@@ -151,10 +168,10 @@ struct vhost_scsi_count *vhost_scsi_count_new(struct vhost_scsi_vq *vq,
 
 	/* A guest chooses the number: only what exists costs memory. */
 	if (!vhost_scsi_target_has_lun(host->ep, target, lun))
-		return &counts->none;
+		return NULL;
 	count = kzalloc(sizeof(*count), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!count)
-		return &counts->none;
+		return NULL;
 	list = &counts->luns[key % VHOST_SCSI_COUNT_LISTS];
 	count->key = key;
 	count->next = *list;
@@ -162,6 +179,31 @@ struct vhost_scsi_count *vhost_scsi_count_new(struct vhost_scsi_vq *vq,
 	smp_store_release(list, count);
 	queue_work(vhost_scsi_dev_wq, &host->show_work);
 	return count;
+}
+
+/**
+ * vhost_scsi_count_other - the struct for a command to another LUN than the last
+ * @vq: the queue
+ * @last: that of the last command
+ * @target: the target, which the endpoint has
+ * @lun: the LUN, which need not exist
+ *
+ * Context: the worker, @vq->mutex is held; may sleep.
+ * Return: that of the LUN; if it is not there, or there is no memory, the one for such
+ * commands.
+ */
+struct vhost_scsi_count *vhost_scsi_count_other(struct vhost_scsi_vq *vq,
+						struct vhost_scsi_count *last,
+						u8 target, u16 lun)
+{
+	struct vhost_scsi_counts *counts = vq->counts;
+	struct vhost_scsi_count *count;
+
+	vhost_scsi_count_seen(vq, last);
+	count = vhost_scsi_count_find(counts, vhost_scsi_key(target, lun));
+	if (unlikely(!count))
+		count = count_new(vq, target, lun);
+	return count ? count : &counts->none;
 }
 
 /* The index in errors[], or -1. */
@@ -179,19 +221,9 @@ static int error_index(u8 response, u8 status)
 	return ERROR_STATUS + i;
 }
 
-/**
- * vhost_scsi_count_odd - count what is not as usual
- * @vq: the queue
- * @count: of the command
- * @response: VIRTIO_SCSI_S_*
- * @status: SAM status, if @response is OK
- * @resid: bytes, likewise
- *
- * Context: any.
- */
-void vhost_scsi_count_odd(struct vhost_scsi_vq *vq,
-			  struct vhost_scsi_count *count, u8 response,
-			  u8 status, u32 resid)
+/* Counts what is not as usual. */
+static void count_odd(struct vhost_scsi_vq *vq, struct vhost_scsi_count *count,
+		      u8 response, u8 status, u32 resid)
 {
 	int i = error_index(response, status);
 	unsigned long flags;
@@ -205,6 +237,24 @@ void vhost_scsi_count_odd(struct vhost_scsi_vq *vq,
 		vhost_scsi_say(VHOST_SCSI_LOG_COMMANDS,
 			       "device %llu: queue %u: a command is answered with response %u, status 0x%02x\n",
 			       vq->dev->nr, vq->index, response, status);
+}
+
+/**
+ * vhost_scsi_count_result - count a command whose result is not as usual
+ * @vq: the queue
+ * @slot: of the command
+ * @cmd: with its result
+ *
+ * Context: any.
+ */
+void vhost_scsi_count_result(struct vhost_scsi_vq *vq,
+			     struct vhost_scsi_slot *slot,
+			     const struct vhost_scsi_cmd *cmd)
+{
+	slot->moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
+	if (cmd->response || cmd->status || cmd->resid)
+		count_odd(vq, vhost_scsi_count_of(slot, cmd), cmd->response,
+			  cmd->status, cmd->resid);
 }
 
 /**
@@ -223,10 +273,10 @@ void vhost_scsi_count_fail(struct vhost_scsi_vq *vq,
 {
 	unsigned long flags;
 
-	vhost_scsi_count_odd(vq, count, response, status,
-			     kind != VHOST_SCSI_KIND_NONE);
+	vhost_scsi_count_seen(vq, count);
+	count_odd(vq, count, response, status, kind != VHOST_SCSI_KIND_NONE);
 	spin_lock_irqsave(&vq->used_lock, flags);
-	count->tally.kinds[kind].nr++;
+	count->kinds[kind].nr++;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 }
 
@@ -234,16 +284,18 @@ void vhost_scsi_count_fail(struct vhost_scsi_vq *vq,
  * vhost_scsi_count_drop - a request is let go of without an answer
  * @vq: the queue
  * @slot: of the request
+ * @cmd: its command
  *
  * Context: any.
  */
 void vhost_scsi_count_drop(struct vhost_scsi_vq *vq,
-			   const struct vhost_scsi_slot *slot)
+			   const struct vhost_scsi_slot *slot,
+			   const struct vhost_scsi_cmd *cmd)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&vq->used_lock, flags);
-	vhost_scsi_count_of(slot)->dropped++;
+	vhost_scsi_count_of(slot, cmd)->dropped++;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 }
 
@@ -310,8 +362,8 @@ static void add_count(struct vhost_scsi_count *count, void *priv)
 	unsigned int i;
 
 	for (i = 0; i < VHOST_SCSI_KINDS; i++) {
-		sums->nr[i] += READ_ONCE(count->tally.kinds[i].nr);
-		sums->bytes[i] += READ_ONCE(count->tally.kinds[i].bytes);
+		sums->nr[i] += READ_ONCE(count->kinds[i].nr);
+		sums->bytes[i] += READ_ONCE(count->kinds[i].bytes);
 	}
 	for (i = 0; i < VHOST_SCSI_ERRORS; i++)
 		sums->errors[i] += READ_ONCE(count->errors[i]);
@@ -392,6 +444,32 @@ static void time_add(struct vhost_scsi_times *times, unsigned int stage, u8 kind
 	times->of[stage][kind].nr[bucket]++;
 }
 
+/*
+ * Was measuring on when the command was taken? A slot that had a command while it was
+ * has its stamp still.
+ */
+static bool was_measured(const struct vhost_scsi_meter *meter)
+{
+	/* Pairs with vhost_scsi_times_arm(). */
+	return smp_load_acquire(&armed) && (s32)(meter->started - armed_at) > 0;
+}
+
+/**
+ * vhost_scsi_times_arm - commands are measured from now on, or are not
+ * @on: they are: vhost_scsi_timing is enabled already
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_times_arm(bool on)
+{
+	armed_at = jiffies;
+	/* Pairs with was_measured(). */
+	smp_store_release(&armed, on);
+	/* Who asked for it sends its commands in a later tick. */
+	if (on)
+		schedule_timeout_uninterruptible(1);
+}
+
 /**
  * vhost_scsi_times_add - note how long a command took
  * @vq: its queue
@@ -406,22 +484,22 @@ void vhost_scsi_times_add(struct vhost_scsi_vq *vq,
 			  const struct vhost_scsi_meter *meter,
 			  const struct vhost_scsi_cmd *cmd)
 {
-	struct vhost_scsi_times *times = vhost_scsi_count_of(slot)->times;
+	struct vhost_scsi_times *times = vhost_scsi_count_of(slot, cmd)->times;
+	u8 kind = vhost_scsi_kind(cmd->dir);
 	bool round = (u32)jiffies - meter->started > STAMP_ROUND;
 	u32 now = vhost_scsi_stamp_now();
 	u32 completed = cmd->completed ? cmd->completed : now;
 	unsigned long flags;
 
-	/* Measuring was off when it was taken. */
-	if (!times || !meter->taken)
+	if (!times || !was_measured(meter))
 		return;
 	spin_lock_irqsave(&vq->used_lock, flags);
 	if (cmd->submitted) {
-		time_add(times, 0, slot->kind, meter->taken, cmd->submitted, false);
-		time_add(times, 1, slot->kind, cmd->submitted, completed, round);
-		time_add(times, 2, slot->kind, completed, now, false);
+		time_add(times, 0, kind, meter->taken, cmd->submitted, false);
+		time_add(times, 1, kind, cmd->submitted, completed, round);
+		time_add(times, 2, kind, completed, now, false);
 	}
-	time_add(times, 3, slot->kind, meter->taken, now, round);
+	time_add(times, 3, kind, meter->taken, now, round);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 }
 
@@ -480,18 +558,23 @@ static struct vhost_scsi_slow *slow_place(struct vhost_scsi_stat *stat, u64 ns)
 /**
  * vhost_scsi_slow_add - note a command that took long
  * @vq: its queue
- * @ns: how long
+ * @meter: what it noted
  * @cmd: the command with its result
  *
  * Context: any.
  */
-void vhost_scsi_slow_add(struct vhost_scsi_vq *vq, u64 ns,
+void vhost_scsi_slow_add(struct vhost_scsi_vq *vq,
+			 const struct vhost_scsi_meter *meter,
 			 const struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_stat *stat = vhost_scsi_stat(vq->dev);
+	u32 ticks = (u32)jiffies - meter->started;
+	u64 ns = jiffies64_to_nsecs(ticks);
 	struct vhost_scsi_slow *s;
 	unsigned long flags;
 
+	if (ticks <= READ_ONCE(stat->slow_floor))
+		return;
 	spin_lock_irqsave(&stat->slow_lock, flags);
 	s = slow_place(stat, ns);
 	if (s) {

@@ -26,11 +26,12 @@ struct device;
 struct vhost_scsi_show;
 struct vhost_scsi_shown;
 
-/* The kinds of a struct vhost_scsi_tally. */
+/* The kinds of commands. */
 enum {
 	VHOST_SCSI_KIND_OUT,
 	VHOST_SCSI_KIND_IN,
 	VHOST_SCSI_KIND_NONE,
+	VHOST_SCSI_KINDS,
 };
 
 static inline u8 vhost_scsi_kind(enum dma_data_direction dir)
@@ -64,13 +65,13 @@ struct vhost_scsi_times {
 /**
  * struct vhost_scsi_count - the commands of a queue to a LUN
  * @taken: from the ring; this and the next are under vq->mutex
- * @highest: that were in flight
+ * @highest: that were seen in flight
  * @deferred: that a work item submitted
  * @bounced: that had a bounce buffer
  * @times: latencies; NULL until they are first measured
  * @next: in vhost_scsi_counts.luns; like @key set once
- * @key: vhost_scsi_key()
- * @tally: those that were answered; this and what follows is under used_lock
+ * @key: vhost_scsi_key(), or U32_MAX: of none
+ * @kinds: those that were answered, by kind; this and what follows is under used_lock
  * @dropped: that nobody waited for any more
  * @residuals: with a residual
  * @errors: by kind of error
@@ -84,7 +85,7 @@ struct vhost_scsi_count {
 	struct vhost_scsi_count *next;
 	u32 key;
 
-	struct vhost_scsi_tally tally ____cacheline_aligned_in_smp;
+	struct vhost_scsi_tally kinds[VHOST_SCSI_KINDS] ____cacheline_aligned_in_smp;
 	u64 dropped;
 	u64 residuals;
 	u64 errors[VHOST_SCSI_ERRORS];
@@ -94,7 +95,7 @@ struct vhost_scsi_count {
 
 /**
  * struct vhost_scsi_counts - the commands of a queue
- * @highest: that were in flight; under vq->mutex
+ * @highest: that were seen in flight; under vq->mutex
  * @slow: submissions that held up the worker; likewise
  * @luns: the LUNs that had commands, in lists that only grow, for readers without a lock
  * @none: faulty requests, and commands to LUNs that are not there
@@ -121,7 +122,7 @@ static inline u32 vhost_scsi_key(u8 target, u16 lun)
 /**
  * struct vhost_scsi_meter - what a request notes of itself
  * @started: jiffies when it was taken
- * @taken: the same as vhost_scsi_stamp() has it; 0: not measured
+ * @taken: the same as vhost_scsi_stamp() has it, if latencies were measured then
  */
 struct vhost_scsi_meter {
 	u32 started;
@@ -226,16 +227,20 @@ void vhost_scsi_stat_init(struct vhost_scsi_stat *stat);
 void vhost_scsi_stat_reset(struct vhost_scsi_stat *stat);
 int vhost_scsi_counts_get(struct vhost_scsi_vq *vq);
 void vhost_scsi_counts_free(struct vhost_scsi_vq *vq);
-struct vhost_scsi_count *vhost_scsi_count_new(struct vhost_scsi_vq *vq,
-					      u8 target, u16 lun);
-void vhost_scsi_count_odd(struct vhost_scsi_vq *vq,
-			  struct vhost_scsi_count *count, u8 response,
-			  u8 status, u32 resid);
+void vhost_scsi_count_highest(struct vhost_scsi_vq *vq,
+			      struct vhost_scsi_count *count, u16 all);
+struct vhost_scsi_count *vhost_scsi_count_other(struct vhost_scsi_vq *vq,
+						struct vhost_scsi_count *last,
+						u8 target, u16 lun);
+void vhost_scsi_count_result(struct vhost_scsi_vq *vq,
+			     struct vhost_scsi_slot *slot,
+			     const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_count_fail(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_count *count, u8 kind, u8 response,
 			   u8 status);
 void vhost_scsi_count_drop(struct vhost_scsi_vq *vq,
-			   const struct vhost_scsi_slot *slot);
+			   const struct vhost_scsi_slot *slot,
+			   const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_count_tmf(struct vhost_scsi_dev *dev, u32 function,
 			  enum vhost_scsi_tmf_end end);
 void vhost_scsi_count_tmf_response(struct vhost_scsi_dev *dev, u32 function,
@@ -249,8 +254,10 @@ void vhost_scsi_times_add(struct vhost_scsi_vq *vq,
 			  const struct vhost_scsi_slot *slot,
 			  const struct vhost_scsi_meter *meter,
 			  const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_times_arm(bool on);
 void vhost_scsi_times_clear(struct vhost_scsi_dev *dev);
-void vhost_scsi_slow_add(struct vhost_scsi_vq *vq, u64 ns,
+void vhost_scsi_slow_add(struct vhost_scsi_vq *vq,
+			 const struct vhost_scsi_meter *meter,
 			 const struct vhost_scsi_cmd *cmd);
 struct vhost_scsi_stat *vhost_scsi_stat(struct vhost_scsi_dev *dev);
 
@@ -274,42 +281,42 @@ vhost_scsi_count_find(const struct vhost_scsi_counts *counts, u32 key)
 {
 	struct vhost_scsi_count *count;
 
-	/* Pairs with vhost_scsi_count_new(). */
+	/* Pairs with count_new(). */
 	count = smp_load_acquire(&counts->luns[key % VHOST_SCSI_COUNT_LISTS]);
 	while (count && count->key != key)
 		count = count->next;
 	return count;
 }
 
-static __always_inline u64 vhost_scsi_tally_sum(const struct vhost_scsi_tally *t)
+static inline struct vhost_scsi_count *
+vhost_scsi_count_of(const struct vhost_scsi_slot *slot,
+		    const struct vhost_scsi_cmd *cmd)
 {
-	return READ_ONCE(t->kinds[0].nr) + READ_ONCE(t->kinds[1].nr) +
-	       READ_ONCE(t->kinds[2].nr);
+	return container_of(slot->tally - vhost_scsi_kind(cmd->dir),
+			    struct vhost_scsi_count, kinds[0]);
 }
 
 /**
- * vhost_scsi_count_take - a command was taken from the ring
- * @vq: its queue
- * @count: its struct
+ * vhost_scsi_count_seen - remember how many commands are in flight, if it is most so far
+ * @vq: the queue
+ * @count: of the LUN
  *
  * Context: the worker, @vq->mutex is held.
  */
-static __always_inline void vhost_scsi_count_take(struct vhost_scsi_vq *vq,
+static __always_inline void vhost_scsi_count_seen(struct vhost_scsi_vq *vq,
 						  struct vhost_scsi_count *count)
 {
-	struct vhost_scsi_counts *counts = vq->counts;
-	u64 n = ++count->taken - vhost_scsi_tally_sum(&count->tally);
 	u16 all = vq->ring.last_avail - READ_ONCE(vq->ring.used_idx);
 
-	if (n > count->highest)
-		count->highest = n;
-	if (all > counts->highest)
-		counts->highest = all;
+	/* Those of the LUN are some of those of the queue. */
+	if (unlikely(all > count->highest))
+		vhost_scsi_count_highest(vq, count, all);
 }
 
 /**
  * vhost_scsi_count_begin - count a command, and find its struct
  * @vq: its queue
+ * @last: the struct of the command before it
  * @target: its target, which the endpoint has
  * @lun: its LUN
  *
@@ -317,37 +324,31 @@ static __always_inline void vhost_scsi_count_take(struct vhost_scsi_vq *vq,
  * Return: the struct, which stays until the device has no owner any more.
  */
 static __always_inline struct vhost_scsi_count *
-vhost_scsi_count_begin(struct vhost_scsi_vq *vq, u8 target, u16 lun)
+vhost_scsi_count_begin(struct vhost_scsi_vq *vq, struct vhost_scsi_count *last,
+		       u8 target, u16 lun)
 {
-	struct vhost_scsi_count *count;
-
-	count = vhost_scsi_count_find(vq->counts, vhost_scsi_key(target, lun));
-	if (unlikely(!count))
-		count = vhost_scsi_count_new(vq, target, lun);
-	vhost_scsi_count_take(vq, count);
-	return count;
+	if (unlikely(last->key != vhost_scsi_key(target, lun)))
+		last = vhost_scsi_count_other(vq, last, target, lun);
+	last->taken++;
+	return last;
 }
 
 /* The request has a slot, which is to remember where and since when it is counted. */
 static __always_inline void
 vhost_scsi_meter_start(struct vhost_scsi_slot *slot,
 		       struct vhost_scsi_meter *meter,
-		       struct vhost_scsi_count *count)
+		       struct vhost_scsi_count *count,
+		       struct vhost_scsi_cmd *cmd)
 {
-	slot->tally = &count->tally;
+	slot->tally = &count->kinds[vhost_scsi_kind(cmd->dir)];
 	meter->started = jiffies;
-	meter->taken = 0;
 	if (static_branch_unlikely(&vhost_scsi_timing)) {
 		if (!count->times)
 			vhost_scsi_times_alloc(count);
-		vhost_scsi_stamp(&meter->taken);
+		meter->taken = vhost_scsi_stamp_now();
+		cmd->submitted = 0;
+		cmd->completed = 0;
 	}
-}
-
-static inline struct vhost_scsi_count *
-vhost_scsi_count_of(const struct vhost_scsi_slot *slot)
-{
-	return container_of(slot->tally, struct vhost_scsi_count, tally);
 }
 
 /**
@@ -364,15 +365,11 @@ vhost_scsi_count_end(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
 		     const struct vhost_scsi_meter *meter,
 		     const struct vhost_scsi_cmd *cmd)
 {
-	u32 ticks = (u32)jiffies - meter->started;
-
-	slot->moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
-	if (unlikely(cmd->response || cmd->status || cmd->resid))
-		vhost_scsi_count_odd(vq, vhost_scsi_count_of(slot),
-				     cmd->response, cmd->status, cmd->resid);
-	if (unlikely(ticks > 1) &&
-	    ticks > READ_ONCE(vhost_scsi_stat(vq->dev)->slow_floor))
-		vhost_scsi_slow_add(vq, jiffies64_to_nsecs(ticks), cmd);
+	slot->moved = cmd->data_len;
+	if (unlikely(cmd->response | cmd->status | cmd->resid))
+		vhost_scsi_count_result(vq, slot, cmd);
+	if (unlikely((u32)jiffies - meter->started > 1))
+		vhost_scsi_slow_add(vq, meter, cmd);
 	if (static_branch_unlikely(&vhost_scsi_timing))
 		vhost_scsi_times_add(vq, slot, meter, cmd);
 }
