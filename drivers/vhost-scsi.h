@@ -11,6 +11,7 @@
 #define _VHOST_SCSI_H
 
 #include <linux/dma-direction.h>
+#include <linux/jump_label.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
 #include <linux/virtio_scsi.h>
@@ -39,6 +40,16 @@ struct vhost_scsi_lun;
 /* Blocks are not smaller. */
 #define VHOST_SCSI_MIN_BLOCK	512
 
+/* Where a command is, for those who ask what hangs. */
+enum vhost_scsi_stage {
+	VHOST_SCSI_AT_WORKER,	/* it prepares the command, or others before it */
+	VHOST_SCSI_AT_LUN,	/* in the list of its LUN */
+	VHOST_SCSI_AT_TURN,	/* waits for its turn, see turn.c */
+	VHOST_SCSI_AT_BACKEND,	/* submitted */
+	VHOST_SCSI_AT_FENCE,	/* waits for other commands, see fence.c */
+	VHOST_SCSI_AT_ANSWER,	/* completed; the worker is to answer */
+};
+
 /**
  * struct vhost_scsi_cmd - one SCSI command on its way to LIO and back
  *
@@ -56,7 +67,7 @@ struct vhost_scsi_lun;
  * @cdb: padded with zeros
  * @dir: DMA_TO_DEVICE carries data from the guest
  * @data_len: bytes in @sgl
- * @deferred: vhost_scsi_cmd_done() was called, and a worker has still to write the answer
+ * @stage: enum vhost_scsi_stage; whoever has the command writes it
  * @sgl: pinned guest pages, neighbours merged; the host's side must not change the
  *	 entries
  * @sgl_nents: entries of @sgl in use
@@ -71,6 +82,9 @@ struct vhost_scsi_lun;
  * @status: SAM status
  * @resid: bytes of the guest's buffer that were not transferred, without those of
  *	   @pi_sgl, which are transferred if any of the data is
+ * @submitted: while latencies are measured: vhost_scsi_stamp() before it was submitted to
+ *	       the backend; 0: it was not
+ * @completed: the same when it completed there
  * @sense: @sense_len bytes, valid until the command is prepared again
  * @sense_len: at most VIRTIO_SCSI_SENSE_DEFAULT_SIZE
  */
@@ -83,7 +97,7 @@ struct vhost_scsi_cmd {
 	u8 cdb[VHOST_SCSI_CDB_SIZE];
 	enum dma_data_direction dir;
 	u32 data_len;
-	bool deferred;
+	u8 stage;
 	struct scatterlist *sgl;
 	u32 sgl_nents;
 	u32 sgl_align;
@@ -95,6 +109,8 @@ struct vhost_scsi_cmd {
 	u8 status;
 	u16 sense_len;
 	u32 resid;
+	u32 submitted;
+	u32 completed;
 	const u8 *sense;
 
 	u8 target_priv[] __aligned(8);
@@ -180,6 +196,9 @@ void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
 void vhost_scsi_target_queue(struct vhost_scsi_cmd *cmd);
 void vhost_scsi_target_held(struct vhost_scsi_lun *lun);
 void vhost_scsi_target_released(struct vhost_scsi_lun *lun);
+const char *vhost_scsi_target_holder(const struct vhost_scsi_cmd *cmd);
+bool vhost_scsi_target_has_lun(const struct vhost_scsi_endpoint *ep, u8 target,
+			       u16 lun);
 
 u8 vhost_scsi_target_tmf_check(struct vhost_scsi_endpoint *ep, u32 function,
 			       u8 target, u16 lun);
@@ -196,6 +215,28 @@ void vhost_scsi_target_unregister(void);
  * Up: functions of the guest's side (drivers/vhost), for the host's side.
  */
 
+DECLARE_STATIC_KEY_FALSE(vhost_scsi_timing);
+u32 vhost_scsi_stamp_now(void);
+
+/* Notes the time in *@stamp, while latencies are measured. */
+static __always_inline void vhost_scsi_stamp(u32 *stamp)
+{
+	if (static_branch_unlikely(&vhost_scsi_timing))
+		*stamp = vhost_scsi_stamp_now();
+}
+
+/* The command is at another stage; nobody waits for that. */
+static __always_inline void vhost_scsi_at(struct vhost_scsi_cmd *cmd,
+					  enum vhost_scsi_stage stage)
+{
+	WRITE_ONCE(cmd->stage, stage);
+	if (stage == VHOST_SCSI_AT_BACKEND)
+		vhost_scsi_stamp(&cmd->submitted);
+}
+
+void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_cmd_place(const struct vhost_scsi_cmd *cmd, u64 *dev, u32 *queue);
 void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd);
 void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf);
 void vhost_scsi_lun_event(struct vhost_scsi_dev *dev, u8 target, u16 lun,

@@ -18,6 +18,7 @@
 #include <target/target_core_task_attr.h>
 
 #include "target.h"
+#include "trace.h"
 
 /* Data of a command that ends in the interrupt of its backend. */
 #define INTERRUPT_BYTES	SZ_256K
@@ -132,6 +133,7 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 		sg_free_table(&t->split);
 	if (t->fence) {
 		if (!t->verdict && cmd->status == SAM_STAT_GOOD) {
+			vhost_scsi_at(cmd, VHOST_SCSI_AT_FENCE);
 			vhost_scsi_fence_start(t);
 			return;
 		}
@@ -187,6 +189,7 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
+		vhost_scsi_cmd_bounced(cmd);
 		se_cmd->t_data_sg = t->bounce;
 		se_cmd->t_data_nents = t->bounce_nents;
 	} else if (is_passthrough(se_cmd)) {
@@ -465,6 +468,22 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	return true;
 }
 
+/* The reasons are those of vhost_scsi_lun_defers(). */
+static void note_deferral(struct vhost_scsi_tcmd *t)
+{
+	enum vhost_scsi_reason reason = VHOST_SCSI_IN_ORDER;
+
+	vhost_scsi_cmd_deferred(vhost_scsi_cmd(t));
+	if (!trace_vhost_scsi_defer_enabled())
+		return;
+	if (!vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb))
+		reason = VHOST_SCSI_CDB_NOT_PLAIN;
+	else if (READ_ONCE(t->lun->submitter) != VHOST_SCSI_SUBMIT_INLINE ||
+		 READ_ONCE(t->lun->slow))
+		reason = VHOST_SCSI_BACKEND_SLEEPS;
+	trace_vhost_scsi_defer(vhost_scsi_cmd(t), reason);
+}
+
 /**
  * vhost_scsi_target_lun - which LUN a command is for
  * @cmd: prepared by vhost_scsi_target_prepare(), and not submitted
@@ -491,10 +510,14 @@ void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
-	if (vhost_scsi_lun_defers(t->lun, t))
+	if (vhost_scsi_lun_defers(t->lun, t)) {
+		note_deferral(t);
 		vhost_scsi_lun_queue(t->lun, t);
-	else
-		vhost_scsi_lun_submit(t->lun, t);
+		return;
+	}
+	vhost_scsi_at(cmd, VHOST_SCSI_AT_BACKEND);
+	trace_vhost_scsi_submit(cmd);
+	vhost_scsi_lun_submit(t->lun, t);
 }
 
 /**
@@ -507,7 +530,36 @@ void vhost_scsi_target_queue(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
+	note_deferral(t);
 	vhost_scsi_lun_queue(t->lun, t);
+}
+
+/**
+ * vhost_scsi_target_holder - what a command waits for
+ * @cmd: a command under way, which may end during the call; its memory does not
+ *
+ * Context: any.
+ * Return: one word, see Documentation/ABI.
+ */
+const char *vhost_scsi_target_holder(const struct vhost_scsi_cmd *cmd)
+{
+	const struct vhost_scsi_tcmd *t = (const void *)cmd->target_priv;
+	/* LUNs are freed with their port groups, which stay as long as @cmd. */
+	const struct vhost_scsi_lun *lun = READ_ONCE(t->lun);
+
+	switch (READ_ONCE(cmd->stage)) {
+	case VHOST_SCSI_AT_LUN:
+		return lun && READ_ONCE(lun->held) && !READ_ONCE(lun->slow) ?
+		       "order" : "slot";
+	case VHOST_SCSI_AT_TURN:
+		return "turn";
+	case VHOST_SCSI_AT_BACKEND:
+		return "backend";
+	case VHOST_SCSI_AT_FENCE:
+		return "function";
+	default:
+		return "worker";
+	}
 }
 
 /**
@@ -525,6 +577,8 @@ void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd)
 		return;
 	}
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	vhost_scsi_stamp(&vhost_scsi_cmd(t)->completed);
+	trace_vhost_scsi_complete(vhost_scsi_cmd(t), se_cmd->scsi_status);
 	finish(vhost_scsi_cmd(t));
 }
 

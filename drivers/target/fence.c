@@ -130,7 +130,8 @@ static bool reaches(const struct vhost_scsi_cmd *cmd,
 {
 	const struct vhost_scsi_fence *fence = priv;
 
-	if (READ_ONCE(cmd->deferred) || vhost_scsi_cdb_reserves(cmd->cdb))
+	if (READ_ONCE(cmd->stage) == VHOST_SCSI_AT_ANSWER ||
+	    vhost_scsi_cdb_reserves(cmd->cdb))
 		return false;
 	return READ_ONCE(t->se_cmd.se_dev) == fence->dev ||
 	       cmd->cdb[0] == EXTENDED_COPY;

@@ -26,6 +26,7 @@
 #include <target/target_core_backend.h>
 
 #include "target.h"
+#include "trace.h"
 
 /* Commands that a work item of submit_here_wq submits before completions get a turn... */
 #define WEIGHT_HERE	32
@@ -332,6 +333,10 @@ static void lun_work(struct work_struct *work)
 		spin_unlock_irq(&lun->lock);
 
 		handed_on = t->takes_turn;
+		vhost_scsi_at(vhost_scsi_cmd(t), handed_on ? VHOST_SCSI_AT_TURN :
+							     VHOST_SCSI_AT_BACKEND);
+		if (!handed_on)
+			trace_vhost_scsi_submit(vhost_scsi_cmd(t));
 		if (handed_on)
 			vhost_scsi_turn_queue(t);
 		else if (lw->slow)
@@ -378,6 +383,7 @@ void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 	u8 attr = wanted_attr(t);
 	unsigned long flags;
 
+	vhost_scsi_at(vhost_scsi_cmd(t), VHOST_SCSI_AT_LUN);
 	t->task_attr = lun->in_order && attr != VIRTIO_SCSI_S_HEAD ?
 		       VIRTIO_SCSI_S_ORDERED : attr;
 	if (is_ordering(t))

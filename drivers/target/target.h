@@ -221,12 +221,12 @@ struct vhost_scsi_endpoint {
  *	     protection information is checked, LIO's
  * @checked: what carries it out when it was checked, see check.c
  * @completed: of a COMPARE AND WRITE, LIO's
- * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
+ * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @undone: LIO's GOOD is of what undid the command
- * @finish: for the end of a command with much data, if it comes in an interrupt
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
@@ -247,9 +247,9 @@ struct vhost_scsi_tcmd {
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
+	struct work_struct finish;
 	u8 pi_checks;
 	bool takes_turn;
-	struct work_struct finish;
 	bool pr_capabilities;
 	bool undone;
 	u8 aborted_as;

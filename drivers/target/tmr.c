@@ -113,9 +113,7 @@ u8 vhost_scsi_target_tmf_check(struct vhost_scsi_endpoint *ep, u32 function,
 						     ARRAY_SIZE(functions))].scope;
 	if (scope == SCOPE_NONE)
 		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
-	/* The well known LUN has no command for long, but is there. */
-	if (scope != SCOPE_NEXUS && lun <= VHOST_SCSI_MAX_LUN &&
-	    !vhost_scsi_find_lun(ep->tpgs[target], lun).found)
+	if (scope != SCOPE_NEXUS && !vhost_scsi_target_has_lun(ep, target, lun))
 		return VIRTIO_SCSI_S_INCORRECT_LUN;
 	return VIRTIO_SCSI_S_FUNCTION_COMPLETE;
 }

@@ -7,8 +7,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "rng.h"
+#include "see.h"
 #include "support.h"
 
 #define T 1
@@ -956,6 +958,26 @@ TEST_F(pi, no_place_for_it)
 			still_good(self, i);
 		}
 	}
+}
+
+/* Of what was moved data alone is counted. */
+TEST_F(pi, counted)
+{
+	uint64_t before[SEE_STATS], after[SEE_STATS];
+	struct io io;
+	long nr;
+
+	start(self, WWN_A, FEATURES, LUN_SCSI);
+	nr = see_device(getpid(), WWN_A);
+	if (see_numbers(nr, before, SEE_STATS, "stat") != SEE_STATS)
+		SKIP("this module shows nothing");
+	put(self, LUN_RAM1, 1, 8, 8, 15);
+	io = plain(false, LUN_RAM1, 1, 8, 8);
+	run_good(self, &io);
+	ASSERT_EQ(SEE_STATS, see_numbers(nr, after, SEE_STATS, "stat"));
+	EXPECT_EQ(8 * BLOCK, after[SEE_WRITE_BYTES] - before[SEE_WRITE_BYTES]);
+	EXPECT_EQ(8 * BLOCK, after[SEE_READ_BYTES] - before[SEE_READ_BYTES]);
+	EXPECT_EQ(0, after[SEE_RESIDUALS] - before[SEE_RESIDUALS]);
 }
 
 /* The residual counts data only. */

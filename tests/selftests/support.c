@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "see.h"
 #include "support.h"
 
 int lio_suite(const char *script)
@@ -44,8 +45,10 @@ void guest_end(struct vsg_dev *dev)
 
 	if (!dev)
 		return;
-	if (*dev->wwpn)
+	if (*dev->wwpn) {
+		EXPECT_EQ(0, see_sums(dev));
 		EXPECT_EQ(0, vsg_stop(dev));
+	}
 	for (i = 0; i < dev->nr_rings; i++) {
 		WHERE("ring %u at the end", i);
 		EXPECT_EQ(0, dev->ring[i].errors.unknown);

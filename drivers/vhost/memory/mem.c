@@ -67,6 +67,27 @@ static int mem_fill(struct vhost_scsi_mem *mem,
 }
 
 /**
+ * vhost_scsi_mem_measure - how much memory a table has
+ * @mem: the table
+ * @size: filled
+ */
+void vhost_scsi_mem_measure(const struct vhost_scsi_mem *mem,
+			    struct vhost_scsi_mem_size *size)
+{
+	struct vhost_scsi_mem_size sum = { .regions = mem->nr };
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++) {
+		const struct vhost_scsi_region *r = &mem->regions[i];
+
+		sum.bytes += r->size;
+		sum.pages += DIV_ROUND_UP(offset_in_page(r->base) + r->size,
+					  PAGE_SIZE);
+	}
+	*size = sum;
+}
+
+/**
  * vhost_scsi_mem_create - read the argument of VHOST_SET_MEM_TABLE
  * @m: the owner's table
  *

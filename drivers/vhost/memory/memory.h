@@ -92,7 +92,21 @@ struct vhost_scsi_mem {
 	struct vhost_scsi_region regions[];
 };
 
+/**
+ * struct vhost_scsi_mem_size - how much memory a table has
+ * @regions: of the table
+ * @bytes: in them
+ * @pages: that they are in
+ */
+struct vhost_scsi_mem_size {
+	u64 regions;
+	u64 bytes;
+	u64 pages;
+};
+
 struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m);
+void vhost_scsi_mem_measure(const struct vhost_scsi_mem *mem,
+			    struct vhost_scsi_mem_size *size);
 void vhost_scsi_mem_keep(struct vhost_scsi_mem *mem,
 			 struct vhost_scsi_mem *old);
 const struct vhost_scsi_region *
@@ -414,6 +428,11 @@ struct vhost_scsi_pins {
 	struct vhost_scsi_watch *watch;
 	struct list_head node;
 };
+
+static inline unsigned int vhost_scsi_pins_kept(const struct vhost_scsi_pins *pins)
+{
+	return atomic_read(&pins->kept);
+}
 
 void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 			   struct vhost_scsi_watch *watch, unsigned int nr);

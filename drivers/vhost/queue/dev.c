@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "trace.h"
 
 #define DEFAULT_FORK_OWNER (VHOST_SCSI_HAS_TASKS ?		\
 			    VHOST_FORK_OWNER_TASK : VHOST_FORK_OWNER_KTHREAD)
@@ -64,6 +65,7 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 		vhost_scsi_mem_unpin(dev->mem);
 	vhost_scsi_mem_put(dev->mem);
 	dev->mem = NULL;
+	memset(&dev->mem_size, 0, sizeof(dev->mem_size));
 	WRITE_ONCE(dev->features, 0);
 	dev->rings_set = false;
 	dev->fork_owner = DEFAULT_FORK_OWNER;
@@ -271,6 +273,7 @@ static int set_owner(struct vhost_scsi_dev *dev)
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
+	dev->pid = task_tgid_nr(current);
 	/* If this fails, each command pins its own pages, which only costs more. */
 	vhost_scsi_watch_register(&dev->watch);
 	return 0;
@@ -367,6 +370,10 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 
 	/* Chains under way have their own pins; the next ones use the new table. */
 	dev->mem = mem;
+	vhost_scsi_mem_measure(mem, &dev->mem_size);
+	trace_vhost_scsi_mem_table(dev->nr, dev->mem_size.regions,
+				   dev->mem_size.bytes,
+				   mem->pinned ? dev->mem_size.pages : 0);
 	for (i = 0; i < dev->nvqs; i++) {
 		struct vhost_scsi_vq *vq = &dev->vqs[i];
 

@@ -63,6 +63,7 @@ void vhost_scsi_kick_stop(struct vhost_scsi_vq *vq);
 void vhost_scsi_kick_set(struct vhost_scsi_vq *vq, struct file *file);
 int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd);
 void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot);
+void vhost_scsi_vq_signal(struct vhost_scsi_vq *vq);
 enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq);
 void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when);
 

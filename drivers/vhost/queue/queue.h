@@ -15,6 +15,7 @@
  *   ring.c		the split virtqueue itself
  *   copy.c		a ring that cannot be pinned
  *   life.c		how long a device lives
+ *   stat.c		what others may see of a queue
  *
  * This wing does not know what a chain is for. The wing above gives it two tables of
  * operations, one for the device and one for each queue.
@@ -45,6 +46,7 @@
 
 #include "vhost/memory/memory.h"
 #include "ring.h"
+#include "stat.h"
 
 /* Pages that a worker pins at a time: 2 MiB. */
 #define VHOST_SCSI_PAGES	512
@@ -225,12 +227,14 @@ struct vhost_scsi_call {
  * @wqh: the list that @wait is in, or NULL
  * @wait: has the worker look at the queue
  * @table: for vfs_poll(), which finds @wqh
+ * @nr: kicks; under the lock of @wqh
  */
 struct vhost_scsi_kick {
 	struct file *file;
 	wait_queue_head_t *wqh;
 	wait_queue_entry_t wait;
 	poll_table table;
+	u64 nr;
 };
 
 void vhost_scsi_vq_queue(struct vhost_scsi_vq *vq);
@@ -257,6 +261,8 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
 /**
  * struct vhost_scsi_slot - the memory of a chain until it is used
  * @next: in a list of free slots
+ * @tally: what the chain is counted in when it is used
+ * @moved: bytes that it has moved then
  * @busy: a chain occupies the slot
  *
  * A queue with slots embeds this in a struct of its own. vhost_scsi_vq_add_used()
@@ -266,6 +272,8 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
  */
 struct vhost_scsi_slot {
 	struct vhost_scsi_slot *next;
+	struct vhost_scsi_tally *tally;
+	u32 moved;
 	bool busy;
 };
 
@@ -300,6 +308,7 @@ struct vhost_scsi_vq_ops {
  * @dev: the device
  * @ops: its operations
  * @private_data: belongs to @ops, from ops->start() to ops->stop()
+ * @counts: belongs to @ops, too, which set it when they like; dev->ops->reset() frees it
  * @index: 0 to dev->nvqs - 1
  * @num: number of entries, as set; under @mutex
  * @base: next avail index, as set, while the ring does not run; under @mutex
@@ -323,6 +332,7 @@ struct vhost_scsi_vq_ops {
  * @kick: what wakes the worker; under @mutex
  * @call: signalled for used chains, if the driver wants it; RCU
  * @err: signalled when @broken is set; RCU
+ * @avail_stat: counters; under @mutex
  *
  * @used_lock: see above
  * @free: slots of chains that were used, for vhost_scsi_vq_free_slots()
@@ -340,12 +350,14 @@ struct vhost_scsi_vq_ops {
  * @inflight: number of chains that are not used yet, plus one while @running, plus one
  *	      for each worker that gets chains
  * @drained: completed when @inflight is 0; the queue then does not touch guest memory
+ * @used_stat: counters; under @used_lock
  */
 struct vhost_scsi_vq {
 	struct mutex mutex;	/* the avail side */
 	struct vhost_scsi_dev *dev;
 	const struct vhost_scsi_vq_ops *ops;
 	void *private_data;
+	void *counts;
 	u32 index;
 	u32 num;
 	u16 base;
@@ -366,6 +378,7 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_kick kick;
 	struct vhost_scsi_call __rcu *call;
 	struct vhost_scsi_call __rcu *err;
+	struct vhost_scsi_avail_stat avail_stat;
 
 	/* the used side */
 	spinlock_t used_lock ____cacheline_aligned_in_smp;
@@ -382,6 +395,7 @@ struct vhost_scsi_vq {
 	struct work_struct let_go;
 	atomic_t inflight;
 	struct completion drained;
+	struct vhost_scsi_used_stat used_stat;
 };
 
 static inline u16 vhost_scsi_vq16(const struct vhost_scsi_vq *vq, __virtio16 v)
@@ -444,6 +458,11 @@ static inline bool vhost_scsi_vq_tryget(struct vhost_scsi_vq *vq)
 
 void vhost_scsi_vq_put(struct vhost_scsi_vq *vq);
 
+/* stat.c */
+
+bool vhost_scsi_vq_worker_stat(struct vhost_scsi_vq *vq,
+			       struct vhost_scsi_worker_stat *stat);
+
 /* dev.c */
 
 /**
@@ -469,12 +488,15 @@ struct vhost_scsi_dev_ops {
  * struct vhost_scsi_dev - an open file
  * @mutex: see above
  * @ops: its operations
+ * @nr: for those who look at it; no other device had it
  * @life: its users
  * @mm: the owner's, only to be compared; NULL: there is no owner
+ * @pid: the owner's, in the initial namespace, for those who look at it
  * @watch: of the owner's address space
  * @fork_owner: VHOST_FORK_OWNER_TASK or _KTHREAD; under @mutex
  * @features: as negotiated; written under @mutex
  * @mem: the memory table; under @mutex. Each queue has a pointer of its own
+ * @mem_size: of @mem; written under @mutex
  * @log_base: address of the dirty log, as set; 0: none; under @mutex
  * @log: the dirty log that the queues use; under @mutex
  * @log_ctx: signalled when the log was written; under @mutex
@@ -491,13 +513,16 @@ struct vhost_scsi_dev_ops {
 struct vhost_scsi_dev {
 	struct mutex mutex;	/* all ioctls */
 	const struct vhost_scsi_dev_ops *ops;
+	u64 nr;
 	struct vhost_scsi_life life;
 
 	struct mm_struct *mm;
+	pid_t pid;
 	struct vhost_scsi_watch watch;
 	u8 fork_owner;
 	u64 features;
 	struct vhost_scsi_mem *mem;
+	struct vhost_scsi_mem_size mem_size;
 	u64 log_base;
 	struct vhost_scsi_log *log;
 	struct eventfd_ctx *log_ctx;

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "trace.h"
 
 /*
  * Life.
@@ -43,11 +44,16 @@ static void vq_stop(struct vhost_scsi_vq *vq)
  * a thread that is being killed cannot fault in pages any more. That is no fault of the
  * ring, and another worker may go on with it.
  */
-static void vq_break(struct vhost_scsi_vq *vq)
+static void vq_break(struct vhost_scsi_vq *vq, int err)
 {
 	if (fatal_signal_pending(current))
 		return;
 	vq->broken = true;
+	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_RING, err);
+	vhost_scsi_say(VHOST_SCSI_LOG_FAULTS,
+		       "device %llu of process %d: queue %u is %s, and is not served any more\n",
+		       vq->dev->nr, vq->dev->pid, vq->index,
+		       err == -EFAULT ? "not in memory" : "corrupt");
 	vhost_scsi_call_signal(&vq->err);
 }
 
@@ -186,6 +192,9 @@ void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
 	vq->big_endian = !virtio_legacy_is_little_endian();
 	vq->busyloop = 0;
 	memset(&vq->poll, 0, sizeof(vq->poll));
+	memset(&vq->avail_stat, 0, sizeof(vq->avail_stat));
+	memset(&vq->used_stat, 0, sizeof(vq->used_stat));
+	vq->kick.nr = 0;
 	mutex_unlock(&vq->mutex);
 }
 
@@ -326,7 +335,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vhost_scsi_ring_start(&vq->ring);
 	vq->broken = false;
 	if (is_copy(vq) && vhost_scsi_copy_notify(vq))
-		vq_break(vq);
+		vq_break(vq, -EFAULT);
 	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
 	reinit_completion(&vq->drained);
 	/* Release: pairs with vhost_scsi_vq_tryget(), which then sees the fields above. */
@@ -373,12 +382,13 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	vq->addr = *addr;
 	point_ring(vq);
 	WRITE_ONCE(vq->by_worker, is_copy(vq));
+	vq->used_stat.signals += vq->by_worker != by_worker;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	unmap(old);
 	/* Chains that were used before, and not signalled yet, are signalled by nobody else. */
 	if (vq->by_worker != by_worker)
-		vhost_scsi_call_signal(&vq->call);
+		vhost_scsi_vq_signal(vq);
 	return 0;
 }
 
@@ -557,7 +567,7 @@ void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_ring_disable_notify(&vq->ring);
 	if (unlikely(is_copy(vq)) && vhost_scsi_copy_notify(vq))
-		vq_break(vq);
+		vq_break(vq, -EFAULT);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
 			       sizeof(vq->ring.used->flags));
 }
@@ -586,7 +596,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
 					       vq->mem);
 	if (ret < 0) {
-		vq_break(vq);
+		vq_break(vq, ret);
 		return ret;
 	}
 	vhost_scsi_vq_get(vq);
@@ -608,7 +618,7 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 
 	if (unlikely(is_copy(vq))) {
 		if (vhost_scsi_copy_notify(vq)) {
-			vq_break(vq);
+			vq_break(vq, -EFAULT);
 			return false;
 		}
 		more = vhost_scsi_vq16(vq, ring->avail->idx) != ring->last_avail;
@@ -642,6 +652,17 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 	if (!ret)
 		vhost_scsi_vq_queue(vq);
 	return ret;
+}
+
+/* Before the guest is told: who it asks then finds the chain counted. */
+static __always_inline void count_used(struct vhost_scsi_vq *vq,
+				       const struct vhost_scsi_slot *slot)
+{
+	vq->used_stat.chains++;
+	if (!slot)
+		return;
+	slot->tally->nr++;
+	slot->tally->bytes += slot->moved;
 }
 
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
@@ -684,6 +705,7 @@ void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
 	size_t off;
 
 	spin_lock_irqsave(&vq->used_lock, flags);
+	count_used(vq, slot);
 	off = used_offset(ring, ring->used_idx);
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
@@ -705,28 +727,34 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_ring *ring = &vq->ring;
 	u16 idx = ring->used_idx;
 	unsigned long flags;
+	bool signal = false;
 
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_ring_update_used_idx(ring);
+	spin_lock_irqsave(&vq->used_lock, flags);
+	count_used(vq, slot);
+	spin_unlock_irqrestore(&vq->used_lock, flags);
 	/* A worker that is being killed may not have written the response. */
 	if (fatal_signal_pending(current) || vhost_scsi_copy_used(vq, idx)) {
 		/* The guest is not told: the next chain takes this place. */
 		ring->used_idx = idx;
-		vq_break(vq);
+		vq_break(vq, -EFAULT);
 	} else {
 		vhost_scsi_vq_log_used(vq, used_offset(ring, idx),
 				       sizeof(struct vring_used_elem));
 		vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
 				       sizeof(ring->used->idx));
-		if (vhost_scsi_copy_wish(vq) || vhost_scsi_ring_want_signal(ring))
-			vhost_scsi_call_signal(&vq->call);
+		signal = vhost_scsi_copy_wish(vq) ||
+			 vhost_scsi_ring_want_signal(ring);
 	}
+	spin_lock_irqsave(&vq->used_lock, flags);
+	vq->used_stat.signals += signal;
 	/* Not before: who finds it free takes the chain for answered. */
-	if (slot) {
-		spin_lock_irqsave(&vq->used_lock, flags);
+	if (slot)
 		free_slot(vq, slot);
-		spin_unlock_irqrestore(&vq->used_lock, flags);
-	}
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	if (signal)
+		vhost_scsi_vq_signal(vq);
 }
 
 /**

@@ -25,6 +25,7 @@
 
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Further functions are answered BUSY, because each takes memory and is looked for. */
 #define MAX_TMFS	64
@@ -46,6 +47,9 @@
  * @vq: the control queue
  * @reply: where the response goes
  * @deferred: for vhost_scsi_vq_defer()
+ * @all: in host->tmfs.all
+ * @started: jiffies when it was taken
+ * @answering: the worker is to answer it
  * @fetched: the first step is done
  * @waits: the target has not called vhost_scsi_tmf_done() yet; under host->tmfs.lock
  * @tries: how often this step ran
@@ -58,6 +62,9 @@ struct control_tmf {
 	struct vhost_scsi_vq *vq;
 	struct vhost_scsi_reply reply;
 	struct llist_node deferred;
+	struct list_head all;
+	u32 started;
+	bool answering;
 	bool fetched;
 	bool waits;
 	unsigned int tries;
@@ -80,10 +87,15 @@ static void answer_code(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c,
 	struct virtio_scsi_ctrl_tmf_resp tmf = { .response = code };
 	struct virtio_scsi_ctrl_an_resp an = { .response = code };
 
-	if (c->type == VIRTIO_SCSI_T_TMF)
+	if (c->type == VIRTIO_SCSI_T_TMF) {
+		vhost_scsi_count_tmf(vq->dev, c->subtype, VHOST_SCSI_TMFS_BEGUN);
+		vhost_scsi_count_tmf_response(vq->dev, c->subtype, code);
+		trace_vhost_scsi_tmf_end(vq->dev->nr, c->subtype, c->target, c->lun,
+					 c->tag, code);
 		answer_now(vq, c, &tmf, sizeof(tmf));
-	else
+	} else {
 		answer_now(vq, c, &an, sizeof(an));
+	}
 }
 
 /*
@@ -99,10 +111,22 @@ static u32 tmf_write(struct control_tmf *ct)
 	return vhost_scsi_reply_write(ct->vq, &ct->reply, &resp, sizeof(resp));
 }
 
+static void tmf_count(struct control_tmf *ct)
+{
+	trace_vhost_scsi_tmf_end(ct->vq->dev->nr, ct->tmf.function, ct->tmf.target,
+				 ct->tmf.lun, ct->tmf.tag, ct->tmf.response);
+	vhost_scsi_count_tmf_response(ct->vq->dev, ct->tmf.function,
+				      ct->tmf.response);
+}
+
 static void tmf_end(struct control_tmf *ct)
 {
 	struct vhost_scsi_vq *vq = ct->vq;
+	struct vhost_scsi_tmfs *tmfs = &vhost_scsi_host(vq->dev)->tmfs;
 
+	spin_lock_irq(&tmfs->lock);
+	list_del(&ct->all);
+	spin_unlock_irq(&tmfs->lock);
 	vhost_scsi_reply_unpin(&ct->reply);
 	kvfree(ct);
 	vhost_scsi_vq_put(vq);
@@ -113,9 +137,14 @@ static void tmf_deferred(struct llist_node *node, bool alive)
 {
 	struct control_tmf *ct = container_of(node, struct control_tmf, deferred);
 
-	if (alive)
+	if (alive) {
+		tmf_count(ct);
 		vhost_scsi_vq_add_used(ct->vq, NULL, ct->reply.head,
 				       tmf_write(ct));
+	} else {
+		vhost_scsi_count_tmf(ct->vq->dev, ct->tmf.function,
+				     VHOST_SCSI_TMFS_DROPPED);
+	}
 	tmf_end(ct);
 }
 
@@ -125,14 +154,18 @@ static void tmf_answer(struct control_tmf *ct)
 
 	rcu_read_lock();
 	defer = READ_ONCE(ct->vq->by_worker) || ct->reply.by_worker;
-	if (!defer)
+	if (!defer) {
+		tmf_count(ct);
 		vhost_scsi_vq_complete(ct->vq, NULL, ct->reply.head,
 				       tmf_write(ct));
+	}
 	rcu_read_unlock();
-	if (defer)
+	if (defer) {
+		WRITE_ONCE(ct->answering, true);
 		vhost_scsi_vq_defer(ct->vq, &ct->deferred);
-	else
+	} else {
 		tmf_end(ct);
+	}
 }
 
 static bool tmf_match(const struct vhost_scsi_cmd *cmd, void *priv)
@@ -216,7 +249,7 @@ static bool tmf_fetch(struct control_tmf *ct)
 		if (!vhost_scsi_vq_is_handled(&dev->vqs[i],
 					      ct->avail[i - VHOST_SCSI_VQ_IO]))
 			return false;
-	ct->tmf.epoch = vhost_scsi_requests_mark(dev);
+	WRITE_ONCE(ct->tmf.epoch, vhost_scsi_requests_mark(dev));
 	ct->tries = 0;
 	return true;
 }
@@ -251,7 +284,7 @@ static bool tmf_look(struct control_tmf *ct)
 
 	if (!ct->fetched && !tmf_fetch(ct))
 		return false;
-	ct->fetched = true;
+	WRITE_ONCE(ct->fetched, true);
 	if (tmf_waits(ct))
 		return false;
 	busy = requests_busy(dev, tmf_match, &ct->tmf, ct->tmf.epoch);
@@ -342,6 +375,60 @@ void vhost_scsi_tmf_done(struct vhost_scsi_tmf *tmf)
 }
 
 /**
+ * vhost_scsi_tmfs_concern - is a command one that a function under way is to end
+ * @host: the host
+ * @cmd: the command, which may end meanwhile
+ *
+ * Context: process.
+ */
+bool vhost_scsi_tmfs_concern(struct vhost_scsi_host *host,
+			     const struct vhost_scsi_cmd *cmd)
+{
+	struct control_tmf *ct;
+	bool found = false;
+
+	spin_lock_irq(&host->tmfs.lock);
+	list_for_each_entry(ct, &host->tmfs.all, all)
+		found |= ct->tmf.function != VIRTIO_SCSI_T_TMF_QUERY_TASK &&
+			 ct->tmf.function != VIRTIO_SCSI_T_TMF_QUERY_TASK_SET &&
+			 tmf_match(cmd, &ct->tmf) &&
+			 READ_ONCE(cmd->epoch) <= READ_ONCE(ct->tmf.epoch);
+	spin_unlock_irq(&host->tmfs.lock);
+	return found;
+}
+
+/* Under tmfs->lock. */
+static const char *tmf_stage(const struct control_tmf *ct)
+{
+	if (!READ_ONCE(ct->fetched))
+		return "fetch";
+	if (READ_ONCE(ct->answering))
+		return "answer";
+	return ct->waits ? "issue" : "settle";
+}
+
+/**
+ * vhost_scsi_tmfs_each - look at the task management functions under way
+ * @host: the host
+ * @fn: called for each with jiffies when it was taken, and its stage; must not sleep
+ * @priv: for @fn
+ *
+ * Context: process.
+ */
+void vhost_scsi_tmfs_each(struct vhost_scsi_host *host,
+			  void (*fn)(const struct vhost_scsi_tmf *tmf, u32 started,
+				     const char *stage, void *priv),
+			  void *priv)
+{
+	struct control_tmf *ct;
+
+	spin_lock_irq(&host->tmfs.lock);
+	list_for_each_entry(ct, &host->tmfs.all, all)
+		fn(&ct->tmf, ct->started, tmf_stage(ct), priv);
+	spin_unlock_irq(&host->tmfs.lock);
+}
+
+/**
  * vhost_scsi_tmfs_init - prepare for task management functions, once
  * @tmfs: zeroed
  */
@@ -349,6 +436,7 @@ void vhost_scsi_tmfs_init(struct vhost_scsi_tmfs *tmfs)
 {
 	spin_lock_init(&tmfs->lock);
 	INIT_LIST_HEAD(&tmfs->list);
+	INIT_LIST_HEAD(&tmfs->all);
 	INIT_DELAYED_WORK(&tmfs->work, tmfs_work);
 }
 
@@ -379,6 +467,9 @@ static struct control_tmf *tmf_new(struct vhost_scsi_vq *vq,
 	ct->tmf.target = c->target;
 	ct->tmf.lun = c->lun;
 	ct->tmf.tag = c->tag;
+	/* Until it is known, all commands are older. */
+	ct->tmf.epoch = U64_MAX;
+	ct->started = jiffies;
 	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
 		ct->avail[i - VHOST_SCSI_VQ_IO] =
 			vhost_scsi_vq_avail(&dev->vqs[i]);
@@ -417,7 +508,11 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 	 */
 	vhost_scsi_reply_pin(&ct->reply, vq->by_worker ? NULL : &none, c->head, &c->in,
 			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
+	vhost_scsi_count_tmf(vq->dev, c->subtype, VHOST_SCSI_TMFS_BEGUN);
+	trace_vhost_scsi_tmf_begin(vq->dev->nr, c->subtype, c->target, c->lun,
+				   c->tag, 0);
 	spin_lock_irq(&host->tmfs.lock);
+	list_add_tail(&ct->all, &host->tmfs.all);
 	list_add_tail(&ct->node, &host->tmfs.list);
 	host->tmfs.nr++;
 	tmfs_kick(&host->tmfs);
@@ -427,7 +522,8 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 static void control_start(struct vhost_scsi_vq *vq,
 			  struct vhost_scsi_worker *w)
 {
-	struct vhost_scsi_control c;
+	/* A faulty request has no subtype. */
+	struct vhost_scsi_control c = { .subtype = U32_MAX };
 	u8 code;
 
 	code = vhost_scsi_control_parse(vq->mem, &w->chain, w->iov,

@@ -10,6 +10,7 @@
 #include "address.h"
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Events that may wait for the worker or a buffer. Further ones are missed (5.6.6.3.2). */
 #define MAX_EVENTS	128
@@ -23,6 +24,11 @@ struct event {
 	u32 type;
 	u32 reason;
 };
+
+static struct vhost_scsi_stat *stat_of(struct vhost_scsi_events *ev)
+{
+	return &container_of(ev, struct vhost_scsi_host, events)->stat;
+}
 
 /* The events of virtio 1.3, 5.6.6.3.2, and who gets them. */
 static const struct {
@@ -84,6 +90,7 @@ void vhost_scsi_events_suspend(struct vhost_scsi_events *ev)
 	spin_lock(&ev->lock);
 	if (ev->nr)
 		ev->missed = true;
+	stat_of(ev)->events_missed += ev->nr;
 	spin_unlock(&ev->lock);
 	vhost_scsi_events_clear(ev);
 }
@@ -125,6 +132,7 @@ void vhost_scsi_lun_event(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 			  enum vhost_scsi_lun_event what)
 {
 	struct vhost_scsi_events *ev = &vhost_scsi_host(dev)->events;
+	bool missed = true;
 	struct event *e;
 
 	if (!vhost_scsi_has(dev, kinds[what].feature) ||
@@ -144,12 +152,24 @@ void vhost_scsi_lun_event(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 		list_add_tail(&e->node, &ev->list);
 		ev->nr++;
 		e = NULL;
+		missed = false;
 	} else {
 		ev->missed = true;
+		stat_of(ev)->events_missed++;
 	}
 	spin_unlock(&ev->lock);
 	kfree(e);
+	trace_vhost_scsi_event(dev->nr, target, lun, what, missed);
 	vhost_scsi_vq_queue(&dev->vqs[VHOST_SCSI_VQ_EVT]);
+}
+
+/* What was sent is counted before the guest sees it. */
+static void event_count(struct vhost_scsi_events *ev, bool sent, bool missed)
+{
+	spin_lock(&ev->lock);
+	stat_of(ev)->events_sent += sent;
+	stat_of(ev)->events_missed += missed;
+	spin_unlock(&ev->lock);
 }
 
 /* Sends the event @e; if it is NULL, sends that events were missed. */
@@ -176,6 +196,7 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			       w->chain.nr_in, w->iov, 2 * w->chain.max);
 	in.nr = n < 0 ? 0 : n;
 	len = vhost_scsi_reply_now(vq, &in, &event, sizeof(event));
+	event_count(&host->events, len == sizeof(event), e && len < sizeof(event));
 	vhost_scsi_vq_add_used(vq, NULL, w->chain.head, len);
 	vhost_scsi_vq_put(vq);
 	return len == sizeof(event);

@@ -11,6 +11,7 @@
 
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Requests that a queue gets before other queues of the worker have a turn... */
 #define WEIGHT		256
@@ -28,6 +29,7 @@
  * @data: the data buffer
  * @pi: protection information; NULL: the request has none
  * @deferred: for vhost_scsi_vq_defer()
+ * @meter: since when, and what else it is counted by
  * @cmd: the command; last, because the private part of the target follows it
  */
 struct request_slot {
@@ -37,6 +39,7 @@ struct request_slot {
 	struct vhost_scsi_data data;
 	struct vhost_scsi_pi *pi;
 	struct llist_node deferred;
+	struct vhost_scsi_meter meter;
 	struct vhost_scsi_cmd cmd;
 };
 
@@ -84,6 +87,8 @@ static int request_queue_start(struct vhost_scsi_vq *vq)
 					  VHOST_SCSI_MAX_SLOTS);
 	struct vhost_scsi_requests *rq;
 
+	if (vhost_scsi_counts_get(vq))
+		return -ENOMEM;
 	rq = kzalloc(sizeof(*rq), GFP_KERNEL_ACCOUNT);
 	if (!rq)
 		return -ENOMEM;
@@ -93,6 +98,7 @@ static int request_queue_start(struct vhost_scsi_vq *vq)
 		return -ENOMEM;
 	}
 	rq->nr_slots = nr;
+	rq->last = &vhost_scsi_counts(vq)->none;
 	for (i = nr; i--;) {
 		struct request_slot *slot = slot_nr(rq, i);
 
@@ -160,6 +166,56 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 	return busy;
 }
 
+/**
+ * vhost_scsi_slots_each - look at the requests under way
+ * @vq: a request queue
+ * @fn: gets a request, which may end meanwhile, and jiffies when it was taken
+ * @priv: for @fn
+ *
+ * Context: process; as vhost_scsi_slots_busy().
+ */
+void vhost_scsi_slots_each(struct vhost_scsi_vq *vq,
+			   void (*fn)(const struct vhost_scsi_cmd *cmd,
+				      u32 started, void *priv),
+			   void *priv)
+{
+	const struct vhost_scsi_requests *rq;
+	unsigned int i;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return;
+	rq = vhost_scsi_requests(vq);
+	for (i = 0; i < rq->nr_slots; i++) {
+		struct request_slot *slot = slot_nr(rq, i);
+
+		/* Acquire: as in vhost_scsi_slots_busy(). */
+		if (smp_load_acquire(&slot->slot.busy))
+			fn(&slot->cmd, slot->meter.started, priv);
+		cond_resched();
+	}
+	vhost_scsi_vq_put(vq);
+}
+
+/**
+ * vhost_scsi_pages_kept - how many pages a queue remembers
+ * @vq: a request queue
+ *
+ * Context: any.
+ */
+unsigned int vhost_scsi_pages_kept(struct vhost_scsi_vq *vq)
+{
+	const struct vhost_scsi_requests *rq;
+	unsigned int nr;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return 0;
+	rq = vhost_scsi_requests(vq);
+	nr = vhost_scsi_pins_kept(&rq->reply_pins) +
+	     vhost_scsi_pins_kept(&rq->data_pins);
+	vhost_scsi_vq_put(vq);
+	return nr;
+}
+
 static struct request_slot *slot_get(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
@@ -205,12 +261,14 @@ static void resp_error(struct vhost_scsi_vq *vq,
 
 /* A request that does not reach the target is answered at once. */
 static void request_fail(struct vhost_scsi_vq *vq,
-			 struct vhost_scsi_request *req, int err)
+			 struct vhost_scsi_request *req,
+			 struct vhost_scsi_count *count, u8 kind, int err)
 {
 	struct virtio_scsi_cmd_resp resp;
 	size_t len;
 
 	resp_error(vq, req, &resp, err);
+	vhost_scsi_count_fail(vq, count, kind, resp.response, resp.status);
 	len = vhost_scsi_reply_now(vq, &req->in, &resp, sizeof(resp));
 	vhost_scsi_vq_add_used(vq, NULL, req->head, len);
 	vhost_scsi_vq_put(vq);
@@ -264,6 +322,24 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return 1;
 }
 
+/* A request whose format is wrong, or whose target there is not. */
+static void request_refuse(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_request *req, int err)
+{
+	struct vhost_scsi_counts *counts = vq->counts;
+
+	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_REQUEST, err);
+	counts->none.taken++;
+	request_fail(vq, req, &counts->none, VHOST_SCSI_KIND_NONE, err);
+}
+
+static enum dma_data_direction
+request_dir(const struct vhost_scsi_request *req)
+{
+	return req->data_out ? DMA_TO_DEVICE :
+	       req->data_in ? DMA_FROM_DEVICE : DMA_NONE;
+}
+
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		    struct vhost_scsi_request *req)
 {
@@ -281,11 +357,8 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		return ret;
 
 	slot->data.write = false;
-	if (!len) {
-		slot->cmd.dir = DMA_NONE;
+	if (!len)
 		return 0;
-	}
-	slot->cmd.dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
 	/* The data is behind it. */
 	if (unlikely(req->pi)) {
 		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, req->pi,
@@ -322,11 +395,13 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl = slot->data.sgl;
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
+	cmd->stage = VHOST_SCSI_AT_WORKER;
 	cmd->pi_len = slot->pi ? slot->pi->len : 0;
 	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
 	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
 	/* Release: pairs with the acquire of vhost_scsi_slots_busy(). */
 	smp_store_release(&slot->slot.busy, true);
+	trace_vhost_scsi_take(cmd);
 }
 
 static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
@@ -346,9 +421,12 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_batch *batch = &w->batch;
+	struct vhost_scsi_counts *counts = vq->counts;
+	unsigned long began = jiffies;
 	struct blk_plug plug;
 	int i;
 
+	vhost_scsi_count_seen(vq, vhost_scsi_requests(vq)->last);
 	/* The stand-in has none, and must leave the thread's alone. */
 	if (!w->acting && batch->nr) {
 		vhost_scsi_submit_begin(w, vq);
@@ -363,6 +441,7 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 			batch->held = NULL;
 		}
 	}
+	counts->slow += jiffies - began > 1;
 	vhost_scsi_vq_handled(vq);
 }
 
@@ -385,19 +464,29 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			  struct vhost_scsi_request *req)
 {
 	struct vhost_scsi_batch *batch = &w->batch;
+	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
+	struct vhost_scsi_count *count;
 	struct request_slot *slot;
 	int ret;
 
+	count = vhost_scsi_count_begin(vq, rq->last, req->target, req->lun);
+	rq->last = count;
 	slot = slot_get(vq);
 	if (!slot) {
-		request_fail(vq, req, -EAGAIN);
+		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
+			     -EAGAIN);
 		return;
 	}
+	slot->cmd.dir = request_dir(req);
+	vhost_scsi_meter_start(&slot->slot, &slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
+		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
+				       VHOST_SCSI_FAULT_PIN, ret);
 		slot_unpin(slot);
 		slot_put(slot);
-		request_fail(vq, req, ret);
+		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
+			     ret);
 		return;
 	}
 
@@ -429,7 +518,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (ret <= 0)
 			break;
 		if (err)
-			request_fail(vq, &req, err);
+			request_refuse(vq, &req, err);
 		else
 			request_start(vq, w, &req);
 		if (w->batch.nr == VHOST_SCSI_BATCH)
@@ -529,6 +618,8 @@ request_answer(struct request_slot *slot,
 	if (has_pi_in(slot))
 		len += cmd->pi_len;
 
+	trace_vhost_scsi_answer(cmd);
+	vhost_scsi_count_end(vq, &slot->slot, &slot->meter, cmd);
 	slot_unpin(slot);
 	add_used(vq, &slot->slot, head, len);
 }
@@ -567,10 +658,9 @@ static void request_deferred(struct llist_node *node, bool alive)
 		request_answer(slot, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
+		vhost_scsi_count_drop(vq, &slot->slot, &slot->cmd);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
-	/* The slot is free, and only this worker would take it again. */
-	WRITE_ONCE(slot->cmd.deferred, false);
 	vhost_scsi_vq_put(vq);
 }
 
@@ -581,6 +671,58 @@ const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.start = request_queue_start,
 	.stop = request_queue_stop,
 };
+
+static struct vhost_scsi_count *count_of(const struct vhost_scsi_cmd *cmd)
+{
+	const struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	return vhost_scsi_count_of(&slot->slot, cmd);
+}
+
+/**
+ * vhost_scsi_cmd_bounced - a command has a bounce buffer
+ * @cmd: the command
+ *
+ * Context: vhost_scsi_target_prepare().
+ */
+void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd)
+{
+	count_of(cmd)->bounced++;
+}
+
+/**
+ * vhost_scsi_cmd_deferred - a work item is to submit a command
+ * @cmd: the command
+ *
+ * Context: before it can end. The thread of a worker, without vq->mutex, or its stand-in:
+ * both may have commands of one queue.
+ */
+void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd)
+{
+	const struct request_slot *slot;
+	unsigned long flags;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	spin_lock_irqsave(&slot->vq->used_lock, flags);
+	count_of(cmd)->deferred++;
+	spin_unlock_irqrestore(&slot->vq->used_lock, flags);
+}
+
+/**
+ * vhost_scsi_cmd_place - where a command comes from
+ * @cmd: the command
+ * @dev: gets the number of the device
+ * @queue: gets the index of the queue
+ */
+void vhost_scsi_cmd_place(const struct vhost_scsi_cmd *cmd, u64 *dev, u32 *queue)
+{
+	const struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	*dev = slot->vq->dev->nr;
+	*queue = slot->vq->index;
+}
 
 /**
  * vhost_scsi_cmd_done - the target has finished a command
@@ -601,7 +743,7 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
 	    !all_dirty(slot)) {
-		WRITE_ONCE(cmd->deferred, true);
+		vhost_scsi_at(cmd, VHOST_SCSI_AT_ANSWER);
 		vhost_scsi_vq_defer(vq, &slot->deferred);
 	} else {
 		request_answer(slot, vhost_scsi_vq_complete);

@@ -21,6 +21,7 @@
  * @slots: one for each request that can be under way
  * @nr_slots: number of @slots
  * @ready: slots for the next requests; under vq->mutex
+ * @last: what the last command is counted in; likewise
  * @reply_pins: remembered pages of responses; under vq->mutex
  * @data_pins: remembered pages of data; likewise
  */
@@ -28,6 +29,7 @@ struct vhost_scsi_requests {
 	void *slots;
 	unsigned int nr_slots;
 	struct vhost_scsi_slot *ready;
+	struct vhost_scsi_count *last;
 	struct vhost_scsi_pins reply_pins;
 	struct vhost_scsi_pins data_pins;
 };
@@ -65,9 +67,9 @@ struct vhost_scsi_seg {
  * written by the worker.
  *
  * @head: index of the chain
- * @by_worker: at least one piece is written by user access
  * @nr: number of @segs in use
  * @room: bytes in them
+ * @by_worker: at least one piece is written by user access
  * @segs: @inline_segs, or allocated
  * @inline_segs: enough for the layouts of most drivers
  *
@@ -75,9 +77,9 @@ struct vhost_scsi_seg {
  */
 struct vhost_scsi_reply {
 	u16 head;
-	bool by_worker;
 	u16 nr;
-	u32 room;
+	u16 room;
+	bool by_worker;
 	struct vhost_scsi_seg *segs;
 	struct vhost_scsi_seg inline_segs[VHOST_SCSI_REPLY_SEGS];
 };
@@ -110,14 +112,14 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
  * @len: bytes
  * @align: see struct vhost_scsi_cmd
  * @write: the device writes the buffer
+ * @cleanable: a page is of a file, and writeback may clean it while the command is
+ *	       under way
+ * @more_pins: number of remembered pages behind the first one
+ * @nr_ranges: number of @ranges
  * @mem: the pinned memory table that has the pages, with a reference; NULL: none
  * @pin: the place of the first page, if it is a remembered one; NULL: all pages are
  *	 pinned for this command, or @mem has them
- * @more_pins: number of remembered pages behind the first one
- * @cleanable: a page is of a file, and writeback may clean it while the command is
- *	       under way
  * @ranges: guest addresses of the buffer; only if @write
- * @nr_ranges: number of @ranges
  * @one: is @ranges, if one range is enough
  * @inline_sgl: is @sgl, if these entries are enough
  */
@@ -129,10 +131,10 @@ struct vhost_scsi_data {
 	u32 align;
 	bool write;
 	bool cleanable;
-	struct vhost_scsi_mem *mem;
-	struct vhost_scsi_pin *pin;
 	u16 more_pins;
 	u16 nr_ranges;
+	struct vhost_scsi_mem *mem;
+	struct vhost_scsi_pin *pin;
 	struct vhost_scsi_range *ranges;
 	struct vhost_scsi_range one;
 	struct scatterlist inline_sgl[VHOST_SCSI_INLINE_SG];
