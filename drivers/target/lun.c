@@ -277,7 +277,7 @@ void vhost_scsi_lun_submit(struct vhost_scsi_lun *lun,
 	unsigned long sleeps = current->nvcsw, start = jiffies;
 
 	target_submit(&t->se_cmd);
-	if (unlikely(current->nvcsw != sleeps && jiffies != start))
+	if (unlikely(current->nvcsw != sleeps && time_after(jiffies, start)))
 		has_slept(lun);
 }
 

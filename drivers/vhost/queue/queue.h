@@ -191,7 +191,7 @@ struct vhost_scsi_worker {
 	unsigned long submits;
 	struct timer_list watch;
 	unsigned long watched;
-	spinlock_t held_lock;
+	spinlock_t held_lock;	/* protects @held */
 	bool held;
 	struct work_struct standin;
 	bool relieved;
