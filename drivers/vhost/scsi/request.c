@@ -342,26 +342,12 @@ request_dir(const struct vhost_scsi_request *req)
 	       req->data_in ? DMA_FROM_DEVICE : DMA_NONE;
 }
 
-/* @cur: at the protection information, and the data behind it */
-static int slot_pin_data(struct request_slot *slot, struct vhost_scsi_worker *w,
-			 u32 pi, struct vhost_scsi_cursor *cur, size_t len)
-{
-	const bool write = slot->cmd.dir == DMA_FROM_DEVICE;
-	int ret;
-
-	if (unlikely(pi)) {
-		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, pi, write);
-		if (ret)
-			return ret;
-	}
-	return vhost_scsi_data_pin(&slot->data, slot->vq, w, cur, len, write);
-}
-
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		    struct vhost_scsi_request *req)
 {
-	struct vhost_scsi_cursor in = req->in;
-	struct vhost_scsi_cmd *cmd = &slot->cmd;
+	const size_t len = req->data_in + req->data_out;
+	const bool write = req->data_in;
+	struct vhost_scsi_cursor in = req->in, *cur = write ? &in : &req->out;
 	struct vhost_scsi_pins *pins = NULL;
 	int ret;
 
@@ -373,11 +359,16 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		return ret;
 
 	slot->data.write = false;
-	if (cmd->dir == DMA_TO_DEVICE)
-		ret = slot_pin_data(slot, w, req->pi, &req->out, req->data_out);
-	else if (cmd->dir == DMA_FROM_DEVICE)
-		ret = slot_pin_data(slot, w, req->pi, &in, req->data_in);
-	return ret;
+	if (!len)
+		return 0;
+	/* The data is behind it. */
+	if (unlikely(req->pi)) {
+		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, req->pi,
+					write);
+		if (ret)
+			return ret;
+	}
+	return vhost_scsi_data_pin(&slot->data, slot->vq, w, cur, len, write);
 }
 
 static void slot_unpin(struct request_slot *slot)
@@ -543,7 +534,7 @@ static noinline size_t resp_write_pieces(struct request_slot *slot)
 }
 
 /* Writes the response. Return: bytes written. */
-static size_t resp_write(struct request_slot *slot)
+static __always_inline size_t resp_write(struct request_slot *slot)
 {
 	struct virtio_scsi_cmd_resp *resp;
 
@@ -560,7 +551,7 @@ static bool has_pi_in(const struct request_slot *slot)
 {
 	const struct vhost_scsi_cmd *cmd = &slot->cmd;
 
-	return slot->pi && cmd->dir == DMA_FROM_DEVICE &&
+	return unlikely(slot->pi) && cmd->dir == DMA_FROM_DEVICE &&
 	       cmd->response == VIRTIO_SCSI_S_OK && cmd->resid < cmd->data_len;
 }
 
@@ -585,7 +576,7 @@ request_answer(struct request_slot *slot,
 	len = resp_write(slot);
 	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
 		len += cmd->data_len - cmd->resid;
-	if (unlikely(has_pi_in(slot)))
+	if (has_pi_in(slot))
 		len += cmd->pi_len;
 
 	trace_vhost_scsi_answer(cmd);
@@ -700,7 +691,7 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 	slot = container_of(cmd, struct request_slot, cmd);
 	vq = slot->vq;
 	/* Before the pages are looked at: this writes to them, too. */
-	if (unlikely(has_pi_in(slot)))
+	if (has_pi_in(slot))
 		vhost_scsi_pi_copy_back(slot->pi);
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
