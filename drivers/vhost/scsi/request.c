@@ -359,8 +359,11 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		return ret;
 
 	slot->data.write = false;
-	if (!len)
+	if (!len) {
+		slot->cmd.dir = DMA_NONE;
 		return 0;
+	}
+	slot->cmd.dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
 	/* The data is behind it. */
 	if (unlikely(req->pi)) {
 		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, req->pi,
@@ -382,7 +385,8 @@ static void slot_unpin(struct request_slot *slot)
 }
 
 static void slot_fill(struct request_slot *slot,
-		      const struct vhost_scsi_request *req)
+		      const struct vhost_scsi_request *req,
+		      struct vhost_scsi_count *count)
 {
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
@@ -398,6 +402,7 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
 	cmd->stage = VHOST_SCSI_AT_WORKER;
+	slot->slot.tally = &count->kinds[vhost_scsi_kind(cmd->dir)];
 	cmd->pi_len = slot->pi ? slot->pi->len : 0;
 	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
 	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
@@ -416,9 +421,9 @@ struct batch {
 	struct request_slot *slots[BATCH];
 };
 
-static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
+static __always_inline void batch_submit(struct vhost_scsi_vq *vq,
+					 struct batch *batch)
 {
-	struct vhost_scsi_counts *counts = vq->counts;
 	unsigned long began = jiffies;
 	unsigned int i;
 
@@ -426,7 +431,8 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 	for (i = 0; i < batch->nr; i++)
 		vhost_scsi_target_submit(&batch->slots[i]->cmd);
 	batch->nr = 0;
-	counts->slow += jiffies - began > 1;
+	if (unlikely(jiffies - began > 1))
+		vhost_scsi_count_slow(vq);
 	vhost_scsi_vq_handled(vq);
 }
 
@@ -446,8 +452,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			     -EAGAIN);
 		return;
 	}
-	slot->cmd.dir = request_dir(req);
-	vhost_scsi_meter_start(&slot->slot, &slot->meter, count, &slot->cmd);
+	vhost_scsi_meter_start(&slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
 		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
@@ -459,7 +464,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		return;
 	}
 
-	slot_fill(slot, req);
+	slot_fill(slot, req, count);
 	if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
 		batch->slots[batch->nr++] = slot;
 }
@@ -574,8 +579,9 @@ request_answer(struct request_slot *slot,
 	}
 
 	len = resp_write(slot);
-	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
-		len += cmd->data_len - cmd->resid;
+	slot->slot.moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
+	if (cmd->dir == DMA_FROM_DEVICE)
+		len += slot->slot.moved;
 	if (has_pi_in(slot))
 		len += cmd->pi_len;
 
