@@ -357,8 +357,11 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		return ret;
 
 	slot->data.write = false;
-	if (!len)
+	if (!len) {
+		slot->cmd.dir = DMA_NONE;
 		return 0;
+	}
+	slot->cmd.dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
 	/* The data is behind it. */
 	if (unlikely(req->pi)) {
 		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, req->pi,
@@ -380,7 +383,8 @@ static void slot_unpin(struct request_slot *slot)
 }
 
 static void slot_fill(struct request_slot *slot,
-		      const struct vhost_scsi_request *req)
+		      const struct vhost_scsi_request *req,
+		      struct vhost_scsi_count *count)
 {
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
@@ -396,6 +400,7 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
 	cmd->stage = VHOST_SCSI_AT_WORKER;
+	slot->slot.tally = &count->kinds[vhost_scsi_kind(cmd->dir)];
 	cmd->pi_len = slot->pi ? slot->pi->len : 0;
 	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
 	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
@@ -416,32 +421,33 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 /*
  * Requests that are prepared are submitted together. A command that completes at once
  * wakes a thread. If the worker prepared and submitted one command after the other,
- * that thread would take the processor while the next one is prepared.
+ * that thread would take the processor while the next one is prepared. @last: the plug of
+ * the pass, which ends with this batch; or NULL.
  */
-static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			 struct blk_plug *last)
 {
 	struct vhost_scsi_batch *batch = &w->batch;
-	struct vhost_scsi_counts *counts = vq->counts;
 	unsigned long began = jiffies;
-	struct blk_plug plug;
 	int i;
 
 	vhost_scsi_count_seen(vq, vhost_scsi_requests(vq)->last);
 	/* The stand-in has none, and must leave the thread's alone. */
-	if (!w->acting && batch->nr) {
+	if (!w->acting) {
 		vhost_scsi_submit_begin(w, vq);
-		blk_start_plug(&plug);
 		while ((i = vhost_scsi_submit_next(w)) >= 0)
 			vhost_scsi_target_submit(batch_cmd(batch, i));
 		/* This may sleep, too. */
-		blk_finish_plug(&plug);
+		if (last)
+			blk_finish_plug(last);
 		vhost_scsi_submit_end(w);
 		if (unlikely(batch->held)) {
 			vhost_scsi_target_released(batch->held);
 			batch->held = NULL;
 		}
 	}
-	counts->slow += jiffies - began > 1;
+	if (unlikely(jiffies - began > 1))
+		vhost_scsi_count_slow(vq);
 	vhost_scsi_vq_handled(vq);
 }
 
@@ -477,8 +483,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			     -EAGAIN);
 		return;
 	}
-	slot->cmd.dir = request_dir(req);
-	vhost_scsi_meter_start(&slot->slot, &slot->meter, count, &slot->cmd);
+	vhost_scsi_meter_start(&slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
 		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
@@ -490,7 +495,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		return;
 	}
 
-	slot_fill(slot, req);
+	slot_fill(slot, req, count);
 	if (!vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
 		return;
 	if (unlikely(w->acting)) {
@@ -506,6 +511,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			 struct turn *turn)
 {
 	struct vhost_scsi_request req;
+	struct blk_plug plug;
 	int ret = 0, err;
 	bool more;
 
@@ -513,6 +519,8 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	vhost_scsi_vq_get(vq);
 	vhost_scsi_vq_disable_notify(vq);
 	vhost_scsi_vq_pass_begin(vq, w);
+	if (!w->acting)
+		blk_start_plug(&plug);
 	while (vhost_scsi_vq_gets(vq)) {
 		ret = request_get(vq, w, turn, &req, &err);
 		if (ret <= 0)
@@ -522,13 +530,13 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		else
 			request_start(vq, w, &req);
 		if (w->batch.nr == VHOST_SCSI_BATCH)
-			batch_submit(vq, w);
+			batch_submit(vq, w, NULL);
 		if (turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
 			vhost_scsi_vq_queue(vq);
 			break;
 		}
 	}
-	batch_submit(vq, w);
+	batch_submit(vq, w, &plug);
 	vhost_scsi_vq_pass_end(vq);
 	more = !ret && vhost_scsi_vq_gets(vq);
 	vhost_scsi_vq_put(vq);
@@ -613,8 +621,9 @@ request_answer(struct request_slot *slot,
 	}
 
 	len = resp_write(slot);
-	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
-		len += cmd->data_len - cmd->resid;
+	slot->slot.moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
+	if (cmd->dir == DMA_FROM_DEVICE)
+		len += slot->slot.moved;
 	if (has_pi_in(slot))
 		len += cmd->pi_len;
 
