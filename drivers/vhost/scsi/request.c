@@ -458,7 +458,8 @@ static void request_take_over(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_batch *batch = &w->batch;
 	unsigned int i;
 
-	if (batch->at) {
+	/* Once for a batch, even if the thread is held again behind it, in the plug. */
+	if (batch->at && !batch->held) {
 		batch->held = batch->to[batch->at - 1];
 		vhost_scsi_target_held(batch->held);
 	}
