@@ -8,7 +8,9 @@
 #define TRANSPORT_IQN_LEN	224
 #define TRANSPORT_SENSE_BUFFER	96
 
-struct se_cmd { void *unused; };
+struct se_dev_attrib { int pi_prot_type; };
+struct se_device { struct se_dev_attrib dev_attrib; };
+struct se_cmd { struct se_device *se_dev; };
 struct se_wwn { void *unused; };
 struct se_portal_group { void *unused; };
 struct t10_pr_registration { int pr_res_type; };
