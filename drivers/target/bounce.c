@@ -13,6 +13,7 @@
  * - Reads of less data than the buffer holds. A backend transfers as much as the
  *   scatterlist holds.
  * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece.
+ * - VERIFY with data. LIO reads into it what is compared with the guest's pages.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -47,6 +48,8 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 	switch (cmd->cdb[0]) {
 	case COMPARE_AND_WRITE:
 		/* LIO assumes that the entries of the second half are pages. */
+	case VERIFY:
+	case VERIFY_16:
 		return true;
 	case WRITE_SAME:
 	case WRITE_SAME_16:
@@ -57,16 +60,38 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 	}
 }
 
+/* What is done with a piece; returns how many bytes were done, all, or it is the last. */
+typedef size_t piece_fn(u8 *dst, const u8 *src, size_t len);
+
+static size_t copy_piece(u8 *dst, const u8 *src, size_t len)
+{
+	memcpy(dst, src, len);
+	return len;
+}
+
+static size_t compare_piece(u8 *dst, const u8 *src, size_t len)
+{
+	size_t i;
+
+	if (!memcmp(dst, src, len))
+		return len;
+	for (i = 0; dst[i] == src[i] && i < len - 1; i++)
+		;
+	return i;
+}
+
 /*
- * Copies between the guest's pages and the bounce buffer. This walks over both lists
- * at once, because sg_pcopy_from_buffer() for each page would start at the beginning
- * of the list each time, which is quadratic.
+ * Copies between the guest's pages and the bounce buffer, or compares them, and returns
+ * how many bytes were done. This walks over both lists at once, because
+ * sg_pcopy_from_buffer() for each page would start at the beginning of the list each
+ * time, which is quadratic.
  */
-static void copy(struct scatterlist *dst, unsigned int dst_nents,
-		 struct scatterlist *src, unsigned int src_nents, size_t len)
+static size_t walk(struct scatterlist *dst, unsigned int dst_nents,
+		   struct scatterlist *src, unsigned int src_nents, size_t len,
+		   piece_fn *piece)
 {
 	struct sg_mapping_iter d, s;
-	size_t doff = 0, soff = 0, n;
+	size_t doff = 0, soff = 0, done = 0, n, m;
 
 	sg_miter_start(&d, dst, dst_nents, SG_MITER_ATOMIC | SG_MITER_TO_SG);
 	sg_miter_start(&s, src, src_nents, SG_MITER_ATOMIC | SG_MITER_FROM_SG);
@@ -75,10 +100,11 @@ static void copy(struct scatterlist *dst, unsigned int dst_nents,
 
 	for (; len; len -= n) {
 		n = min3(len, d.length - doff, s.length - soff);
-		memcpy(d.addr + doff, s.addr + soff, n);
+		m = piece(d.addr + doff, s.addr + soff, n);
+		done += m;
 		doff += n;
 		soff += n;
-		if (n == len)
+		if (m < n || n == len)
 			break;
 		if (doff == d.length) {
 			doff = 0;
@@ -93,6 +119,7 @@ static void copy(struct scatterlist *dst, unsigned int dst_nents,
 	}
 	sg_miter_stop(&s);
 	sg_miter_stop(&d);
+	return done;
 }
 
 /*
@@ -134,8 +161,8 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 	if (!t->bounce)
 		goto err;
 	if (cmd->dir == DMA_TO_DEVICE)
-		copy(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents,
-		     len);
+		walk(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents,
+		     len, copy_piece);
 	return 0;
 
 err:
@@ -154,8 +181,25 @@ void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
 				 const struct vhost_scsi_cmd *cmd)
 {
 	if (cmd->dir == DMA_FROM_DEVICE)
-		copy(cmd->sgl, cmd->sgl_nents, t->bounce, t->bounce_nents,
-		     cmd->data_len - cmd->resid);
+		walk(cmd->sgl, cmd->sgl_nents, t->bounce, t->bounce_nents,
+		     cmd->data_len - cmd->resid, copy_piece);
+}
+
+/**
+ * vhost_scsi_bounce_same - compare the bounce buffer with the guest's pages
+ * @t: with a bounce buffer
+ * @cmd: its data
+ *
+ * The guest may change its pages meanwhile, and then gets either result.
+ *
+ * Context: any.
+ * Return: bytes before the first that differs; se_cmd.data_length if none does.
+ */
+u32 vhost_scsi_bounce_same(struct vhost_scsi_tcmd *t,
+			   const struct vhost_scsi_cmd *cmd)
+{
+	return walk(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents,
+		    t->se_cmd.data_length, compare_piece);
 }
 
 /**

@@ -22,6 +22,7 @@
 /* Bits of byte 1 of a CDB (SBC-4). */
 enum {
 	RW_PROTECT = 0xe0,
+	RW_DPO = 0x10,
 	RW_DPO_FUA = 0x18,
 
 	/* WRITE SAME; of the 32-byte one they are in byte 10. */
@@ -93,13 +94,6 @@ static sense_reason_t check_flush(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return check_blocks(t, cdb);
 }
 
-/* LIO would compare nothing with the data, and say that it is the same. */
-static sense_reason_t check_verify(struct vhost_scsi_tcmd *t, const u8 *cdb)
-{
-	return cdb[1] & VERIFY_BYTCHK ? TCM_INVALID_CDB_FIELD :
-					check_blocks(t, cdb);
-}
-
 /* The bits are there if MODE SENSE says DPOFUA. */
 static bool has_fua(struct se_device *dev)
 {
@@ -117,6 +111,20 @@ static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	if (unlikely(cdb[1] & RW_DPO_FUA && !has_fua(dev)))
+		return TCM_INVALID_CDB_FIELD;
+	return check_blocks(t, cdb);
+}
+
+/*
+ * LIO does nothing for it. So it would say that data is the same, and that protection
+ * information is right. See verify.c.
+ */
+static sense_reason_t check_verify(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	if (vhost_scsi_verify_begin(t))
+		return check_rw(t, t->se_cmd.t_task_cdb);
+	if (cdb[1] & (RW_PROTECT | VERIFY_BYTCHK) ||
+	    (cdb[1] & RW_DPO && !has_fua(t->se_cmd.se_dev)))
 		return TCM_INVALID_CDB_FIELD;
 	return check_blocks(t, cdb);
 }

@@ -126,7 +126,7 @@ static sense_reason_t parse_cscds(const struct list *list)
 	}
 	/* LIO takes one end that is not in the list for NAA 0. */
 	return max(list->source, list->destination) < list->cscds / CSCD_LEN ?
-	       TCM_NO_SENSE : TCM_INVALID_PARAMETER_LIST;
+	       TCM_NO_SENSE : TCM_COPY_TARGET_DEVICE_NOT_REACHABLE;
 }
 
 static sense_reason_t parse(struct vhost_scsi_tcmd *t, struct list *list)

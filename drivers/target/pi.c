@@ -283,13 +283,17 @@ static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
 				    int *post_ret)
 {
 	struct vhost_scsi_tcmd *t;
+	sense_reason_t reason;
 
 	/* Go on. */
 	*post_ret = 1;
 	if (!success || se_cmd->scsi_status)
 		return TCM_NO_SENSE;
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	return check_all(se_cmd, t->pi_checks);
+	reason = check_all(se_cmd, t->pi_checks);
+	if (reason || !t->completed)
+		return reason;
+	return t->completed(se_cmd, success, post_ret);
 }
 
 /* What the field lets be checked (SBC-4, tables 33 and 113). */
@@ -337,6 +341,7 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 		break;
 	case TARGET_PROT_DIN_PASS:
 	case TARGET_PROT_DIN_STRIP:
+		t->completed = se_cmd->transport_complete_callback;
 		se_cmd->transport_complete_callback = complete_read;
 		break;
 	default:

@@ -220,7 +220,8 @@ struct vhost_scsi_endpoint {
  * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
  *	     protection information is checked, LIO's
  * @checked: what carries it out when it was checked, see check.c
- * @completed: of a COMPARE AND WRITE, LIO's
+ * @completed: what comes behind the callback for its end: of a COMPARE AND WRITE LIO's, of a
+ *	       read whose protection information is checked verify.c's or NULL
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
  * @finish: for the end of a command with much data, if it comes in an interrupt
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
@@ -374,6 +375,10 @@ void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
+/* verify.c */
+
+bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t);
+
 /* cdb.c */
 
 /* What is looked at before LIO sees a command, see check.c. */
@@ -485,6 +490,8 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 			  const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
 				 const struct vhost_scsi_cmd *cmd);
+u32 vhost_scsi_bounce_same(struct vhost_scsi_tcmd *t,
+			   const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
 int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 			 const struct vhost_scsi_cmd *cmd);

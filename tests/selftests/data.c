@@ -880,6 +880,73 @@ TEST_F(io, compare_and_write)
 	}
 }
 
+/*
+ * VERIFY with data compares each byte with the medium, changes nothing, and says which
+ * block is another; wherever the guest's buffer is cut.
+ */
+TEST_F_TIMEOUT(io, verify, 60)
+{
+	enum { LBA = 40, N = 700, CUTS = 3 };
+	static const uint32_t cuts[CUTS][3] = {
+		{ 51, 1u << 20 }, { 51, 1000, 1u << 20 }, { 51 + 4096, 7, 1u << 20 },
+	};
+	static const uint8_t eight[16] = { 0x2f, 2, [5] = LBA, [8] = 8 };
+	static const uint32_t in[] = { 108 };
+	uint8_t cdb[16] = { 0 };
+	struct vsg_req *req = self->req;
+	static const uint32_t odd[] = { 0, 511, 512, 4095, 123456, N * BLOCK - 1 };
+	struct vsg_result res;
+	const uint8_t *sense = req->resp->sense;
+	size_t d, i, cut;
+
+	for (d = 0; d < ARRAY_SIZE(disks); d++) {
+		write_pattern(self->r, req, T, disks[d], LBA, N, 93);
+		for (cut = 0; cut < CUTS; cut++) {
+			WHERE("LUN %u, cut %zu", disks[d], cut);
+			memset(cdb, 0, sizeof(cdb));
+			cdb[0] = cut % 2 ? 0x8f : 0x2f;
+			cdb[1] = 2;
+			cdb[cut % 2 ? 9 : 5] = LBA;
+			cdb[cut % 2 ? 12 : 7] = N >> 8;
+			cdb[cut % 2 ? 13 : 8] = N & 0xff;
+			vsg_pattern(req->data_out, N * BLOCK, LBA * BLOCK, 93);
+			vsg_req_cmd(req, T, disks[d], cdb, sizeof(cdb), N * BLOCK, 0);
+			ASSERT_EQ(0, vsg_req_cut(req, cuts[cut], cut ? 3 : 2, in, 1));
+			res = exec(self->r, req);
+			EXPECT_EQ(VSG_GOOD, res.status);
+			EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+			EXPECT_EQ(0, res.resid);
+
+			for (i = 0; i < ARRAY_SIZE(odd); i++) {
+				WHERE("LUN %u, cut %zu, byte %u", disks[d], cut, odd[i]);
+				req->data_out[odd[i]] ^= 0x80;
+				res = exec(self->r, req);
+				req->data_out[odd[i]] ^= 0x80;
+				EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+				EXPECT_EQ(0xe, res.key);
+				EXPECT_EQ(0x1d00, res.asc);
+				EXPECT_EQ(0xf0, sense[0]);
+				EXPECT_EQ(LBA + odd[i] / BLOCK,
+					  (uint32_t)sense[3] << 24 | sense[4] << 16 |
+					  sense[5] << 8 | sense[6]);
+			}
+		}
+		check_pattern(self->r, req, T, disks[d], LBA, N, 93);
+
+		/* More data than blocks: the rest is not looked at. Less: an error. */
+		WHERE("LUN %u, lengths", disks[d]);
+		memcpy(cdb, eight, sizeof(cdb));
+		vsg_pattern(req->data_out, 8 * BLOCK, LBA * BLOCK, 93);
+		vsg_req_cmd(req, T, disks[d], cdb, sizeof(cdb), 9 * BLOCK, 0);
+		res = exec(self->r, req);
+		EXPECT_EQ(VSG_GOOD, res.status);
+		EXPECT_EQ(BLOCK, res.resid);
+		vsg_req_cmd(req, T, disks[d], cdb, sizeof(cdb), 7 * BLOCK, 0);
+		res = exec(self->r, req);
+		EXPECT_FALSE(vsg_good(req));
+	}
+}
+
 /* Any queue reaches any LUN, and answers come on the queue of the request. */
 TEST(many_queues)
 {

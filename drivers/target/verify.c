@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VERIFY with data (BYTCHK 01b; SBC-4 5.36): the blocks of the medium are compared with
+ * the guest's data-out.
+ *
+ * LIO compares nothing, and says that all is the same. So it is given a READ of the same
+ * blocks into a bounce buffer, which is compared when the blocks are there. The guest
+ * sees nothing of the bounce buffer.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <target/target_core_backend.h>
+
+#include "target.h"
+
+/* Of byte 1 of the CDB. DPO has the same place in a READ. */
+enum {
+	VRPROTECT_BYTCHK = 0xe6,
+	BYTCHK_ALL = 0x02,
+	DPO = 0x10,
+};
+
+/* LIO has read the blocks, in a work item; or the command ended without them. */
+static sense_reason_t complete_verify(struct se_cmd *se_cmd, bool success,
+				      int *post_ret)
+{
+	struct vhost_scsi_tcmd *t;
+	u32 same;
+
+	/* Go on. */
+	*post_ret = 1;
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	if (!success || se_cmd->scsi_status || !t->bounce)
+		return TCM_NO_SENSE;
+	same = vhost_scsi_bounce_same(t, vhost_scsi_cmd(t));
+	if (same == se_cmd->data_length)
+		return TCM_NO_SENSE;
+	se_cmd->sense_info = se_cmd->t_task_lba +
+			     same / se_cmd->se_dev->dev_attrib.block_size;
+	return TCM_MISCOMPARE_VERIFY;
+}
+
+/**
+ * vhost_scsi_verify_begin - have what LIO reads compared
+ * @t: a VERIFY that LIO has not parsed yet; not of a passed-through device
+ *
+ * The command has the CDB of a READ then, and for LIO data-in.
+ *
+ * Return: is there anything to compare? If not, the command is as it was.
+ */
+bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+	u8 *cdb = se_cmd->t_task_cdb;
+
+	if ((cdb[1] & VRPROTECT_BYTCHK) != BYTCHK_ALL ||
+	    se_cmd->data_direction != DMA_TO_DEVICE)
+		return false;
+	cdb[0] = cdb[0] == VERIFY ? READ_10 : READ_16;
+	cdb[1] &= DPO;
+	se_cmd->data_direction = DMA_FROM_DEVICE;
+	se_cmd->transport_complete_callback = complete_verify;
+	return true;
+}
