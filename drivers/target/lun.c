@@ -7,12 +7,18 @@
  * and before all commands behind it. Small SIMPLE commands pass large ones, so that a
  * queue full of large commands does not keep other queues waiting.
  *
+ * A device that is passed through, and what is behind a "user" backstore, may be a tape or
+ * a changer, or may promise its guest that it keeps the order of SIMPLE commands (QUEUE
+ * ALGORITHM MODIFIER of 0 in the Control mode page; SPC-4, 7.5.8). All commands to such a
+ * LUN that come to the list are submitted as ORDERED ones are. LIO's own devices say that
+ * they keep none.
+ *
  * target_queue_submission() is not used: PREEMPT AND ABORT would flush the work item
  * that it runs on.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include <linux/blk_types.h>
+#include <linux/blkdev.h>
 #include <linux/delay.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -34,30 +40,34 @@
  * struct backend - a kind of backstore
  * @name: its name in LIO
  * @submitter: where plain commands are submitted
+ * @in_order: see struct vhost_scsi_lun
  * @unit: bytes; a piece of a buffer must be a multiple of this and of a block
  */
 struct backend {
 	const char *name;
 	enum vhost_scsi_submitter submitter;
+	bool in_order;
 	u32 unit;
 };
 
 static const struct backend backends[] = {
-	{ "rd_mcp", VHOST_SCSI_SUBMIT_COMPLETING, SECTOR_SIZE },
-	{ "iblock", VHOST_SCSI_SUBMIT_INLINE, SECTOR_SIZE },
-	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE, PAGE_SIZE },
+	{ "rd_mcp", VHOST_SCSI_SUBMIT_COMPLETING, false, SECTOR_SIZE },
+	{ "iblock", VHOST_SCSI_SUBMIT_INLINE, false, SECTOR_SIZE },
+	{ "fileio", VHOST_SCSI_SUBMIT_ANYWHERE, false, PAGE_SIZE },
+	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE, true, PAGE_SIZE },
 };
 
 /* Of a longer command LIO's fileio logs a line, and fails it. */
 #define FILE_BYTES	SZ_8M
 
 /*
- * All other backstores. Their submission may sleep. LIO knows the block size of a block
- * device only. It does not know what a passed-through device or the disk below a file
- * needs, so their unit is a page, which is enough for all of them.
+ * All other backstores, such as "user". Their submission may sleep. LIO knows the block
+ * size of a block device only. It does not know what a passed-through device or the disk
+ * below a file needs, so their unit is a page, which is enough for all of them.
  */
 static const struct backend other_backend = {
 	.submitter = VHOST_SCSI_SUBMIT_ANYWHERE,
+	.in_order = true,
 	.unit = PAGE_SIZE,
 };
 
@@ -87,7 +97,7 @@ static u32 cut_mask_of(const struct se_device *dev)
 }
 
 /* The task attribute that the guest asked for. LIO sees all commands as SIMPLE. */
-static u8 task_attr(struct vhost_scsi_tcmd *t)
+static u8 wanted_attr(struct vhost_scsi_tcmd *t)
 {
 	return vhost_scsi_cmd(t)->task_attr;
 }
@@ -97,9 +107,10 @@ static bool orders(u8 attr)
 	return attr == VIRTIO_SCSI_S_ORDERED || attr == VIRTIO_SCSI_S_HEAD;
 }
 
-static bool is_ordering(struct vhost_scsi_tcmd *t)
+/* Of a command in a list. */
+static bool is_ordering(const struct vhost_scsi_tcmd *t)
 {
-	return orders(task_attr(t));
+	return orders(t->task_attr);
 }
 
 /**
@@ -111,7 +122,7 @@ bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t)
 {
 	return READ_ONCE(lun->submitter) != VHOST_SCSI_SUBMIT_INLINE ||
-	       is_ordering(t) || READ_ONCE(lun->held) ||
+	       orders(wanted_attr(t)) || READ_ONCE(lun->held) ||
 	       !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
 }
 
@@ -134,7 +145,7 @@ static struct vhost_scsi_tcmd *lun_next(struct vhost_scsi_lun *lun)
 		lun->passed = 0;
 	}
 	t = list_first_entry(from, struct vhost_scsi_tcmd, node);
-	if (task_attr(t) == VIRTIO_SCSI_S_ORDERED) {
+	if (t->task_attr == VIRTIO_SCSI_S_ORDERED) {
 		if (lun->submitting)
 			return NULL;
 		lun->ordered = true;
@@ -163,7 +174,8 @@ static void lun_kick(struct vhost_scsi_lun *lun)
 	bool first = true;
 
 	lockdep_assert_held(&lun->lock);
-	if (!has_waiting(lun))
+	/* What is submitted alone is followed by the next when it was, by its work item. */
+	if (!has_waiting(lun) || lun->ordered)
 		return;
 	for (lw = lun->works; lw < lun->works + VHOST_SCSI_LUN_WORKS; lw++) {
 		first &= !lw->active;
@@ -194,8 +206,9 @@ static void submitted(struct vhost_scsi_lun *lun, u8 attr)
 	if (!orders(attr))
 		return;
 	lun->held--;
-	/* Those who found nothing to do because of it. */
-	lun_kick(lun);
+	/* Those who found nothing to do because of it; one work item keeps the order. */
+	if (!lun->in_order)
+		lun_kick(lun);
 }
 
 /**
@@ -231,7 +244,7 @@ static void lun_work(struct work_struct *work)
 	while ((t = lun_next(lun))) {
 		bytes += t->se_cmd.data_length;
 		lw->slow = !vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb);
-		attr = task_attr(t);
+		attr = t->task_attr;
 		spin_unlock_irq(&lun->lock);
 
 		handed_on = t->takes_turn;
@@ -254,23 +267,41 @@ static void lun_work(struct work_struct *work)
 	spin_unlock_irq(&lun->lock);
 }
 
+/* What this thread has submitted goes to the devices now. */
+static void flush_plug(void)
+{
+	struct blk_plug *plug = current->plug;
+
+	if (!plug)
+		return;
+	blk_finish_plug(plug);
+	blk_start_plug(plug);
+}
+
 /**
  * vhost_scsi_lun_queue - have a work item submit the command
  * @lun: LUN of the command
  * @t: after target_submit_prep()
+ *
+ * Context: process. May sleep if the caller has submitted others to a backend.
  */
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 			  struct vhost_scsi_tcmd *t)
 {
+	u8 attr = wanted_attr(t);
 	unsigned long flags;
 
+	t->task_attr = lun->in_order && attr != VIRTIO_SCSI_S_HEAD ?
+		       VIRTIO_SCSI_S_ORDERED : attr;
+	if (is_ordering(t))
+		flush_plug();
 	spin_lock_irqsave(&lun->lock, flags);
 	if (is_ordering(t)) {
 		/* No command passes another while an order has to be kept. */
 		list_splice_tail_init(&lun->large, &lun->waiting);
 		lun->held++;
 	}
-	if (task_attr(t) == VIRTIO_SCSI_S_HEAD)
+	if (attr == VIRTIO_SCSI_S_HEAD)
 		list_add(&t->node, &lun->waiting);
 	else if (t->se_cmd.data_length > SMALL_BYTES && !lun->held)
 		list_add_tail(&t->node, &lun->large);
@@ -324,6 +355,8 @@ static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 	unsigned int i;
 
 	lun->tpg = tpg;
+	/* Unless it is known to be another. */
+	lun->in_order = true;
 	lun->cut_mask = U32_MAX;
 	lun->max_bytes = VHOST_SCSI_MAX_DATA;
 	spin_lock_init(&lun->lock);
@@ -422,6 +455,8 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	/* The backstore stays linked until this returns. */
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
 	vhost_scsi_capacity_note(lun, dev);
+	/* No command of the last one is left. */
+	lun->in_order = backend_of(dev)->in_order;
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
 	WRITE_ONCE(lun->max_bytes, max_bytes_of(dev));

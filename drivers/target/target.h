@@ -72,6 +72,7 @@ struct vhost_scsi_lun_work {
  * @entry: LIO's entry for the nexus, for vhost_scsi_lun_attach(); NULL: LIO has to
  *	   search
  * @submitter: where plain commands are submitted
+ * @in_order: the backend gets its commands in the order of their arrival, see lun.c
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
  * @max_bytes: that LIO can be asked to read or write at a time
@@ -80,7 +81,8 @@ struct vhost_scsi_lun_work {
  * @resized: the nexus is owed a unit attention, see capacity.c
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
- * @large: likewise, with much data, which those of @waiting pass; empty if @held
+ * @large: likewise, with much data, which those of @waiting pass; empty while an order
+ *	   has to be kept
  * @passed: those that passed the first of @large
  * @submitting: commands that a work submits now
  * @ordered: an ORDERED command is among them
@@ -92,6 +94,7 @@ struct vhost_scsi_lun {
 	bool linked;
 	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
+	bool in_order;
 	u32 cut_mask;
 	u32 max_bytes;
 	u64 blocks;
@@ -204,6 +207,7 @@ struct vhost_scsi_endpoint {
  * @se_cmd: LIO's
  * @lun: valid until LIO drops its reference to the LUN
  * @node: in lun->waiting or lun->large
+ * @task_attr: when it is in a list: VIRTIO_SCSI_S_*, by which it is submitted
  * @bounce: bounce buffer; NULL: none
  * @bounce_nents: number of its entries
  * @bounce_order: of each
@@ -228,6 +232,7 @@ struct vhost_scsi_tcmd {
 	struct se_cmd se_cmd;
 	struct vhost_scsi_lun *lun;
 	struct list_head node;
+	u8 task_attr;
 	struct scatterlist *bounce;
 	unsigned int bounce_nents;
 	unsigned int bounce_order;

@@ -96,7 +96,7 @@ static struct vhost_scsi_tcmd *turn_next(struct turns *q)
  */
 static void run(struct vhost_scsi_tcmd *t)
 {
-	u8 attr = vhost_scsi_cmd(t)->task_attr;
+	u8 attr = t->task_attr;
 	struct se_cmd *se_cmd = &t->se_cmd;
 	struct vhost_scsi_lun *lun = t->lun;
 	sense_reason_t reason;
@@ -176,9 +176,9 @@ static struct turns *turns_of(struct turns **new)
  */
 void vhost_scsi_turn_queue(struct vhost_scsi_tcmd *t)
 {
-	u8 attr = vhost_scsi_cmd(t)->task_attr;
+	u8 attr = t->task_attr;
 	struct vhost_scsi_lun *lun = t->lun;
-	struct turns *new = turns_new(t->se_cmd.se_dev, GFP_KERNEL);
+	struct turns *new = turns_new(t->se_cmd.se_dev, GFP_KERNEL_ACCOUNT);
 
 	if (!new) {
 		transport_generic_request_failure(&t->se_cmd,
