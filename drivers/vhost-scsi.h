@@ -17,6 +17,7 @@
 
 struct vhost_scsi_dev;
 struct vhost_scsi_endpoint;
+struct vhost_scsi_lun;
 
 /* virtio 1.2, 5.6.4: a target is one byte of the LUN field. */
 #define VHOST_SCSI_MAX_TARGET	256
@@ -174,7 +175,11 @@ u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd);
+struct vhost_scsi_lun *vhost_scsi_target_lun(const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd);
+void vhost_scsi_target_queue(struct vhost_scsi_cmd *cmd);
+void vhost_scsi_target_held(struct vhost_scsi_lun *lun);
+void vhost_scsi_target_released(struct vhost_scsi_lun *lun);
 
 u8 vhost_scsi_target_tmf_check(struct vhost_scsi_endpoint *ep, u32 function,
 			       u8 target, u16 lun);

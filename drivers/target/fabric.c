@@ -466,15 +466,26 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 }
 
 /**
+ * vhost_scsi_target_lun - which LUN a command is for
+ * @cmd: prepared by vhost_scsi_target_prepare(), and not submitted
+ *
+ * Return: valid as long as the endpoint is.
+ */
+struct vhost_scsi_lun *vhost_scsi_target_lun(const struct vhost_scsi_cmd *cmd)
+{
+	return ((const struct vhost_scsi_tcmd *)cmd->target_priv)->lun;
+}
+
+/**
  * vhost_scsi_target_submit - carry out a command
  * @cmd: prepared by vhost_scsi_target_prepare(). It ends in vhost_scsi_cmd_done(),
  *	 maybe before this returns
  *
- * This does not wait for a command, and may sleep if the backend does. The order of the
- * calls is the order in which the guest made the commands available; the task attributes
- * refer to it.
+ * This does not wait for a command, and sleeps for as long as the backend does. The
+ * order of the calls is the order in which the guest made the commands available; the
+ * task attributes refer to it.
  *
- * Context: process.
+ * Context: process; the endpoint stays during the call.
  */
 void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
 {
@@ -483,7 +494,20 @@ void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
 	if (vhost_scsi_lun_defers(t->lun, t))
 		vhost_scsi_lun_queue(t->lun, t);
 	else
-		target_submit(&t->se_cmd);
+		vhost_scsi_lun_submit(t->lun, t);
+}
+
+/**
+ * vhost_scsi_target_queue - have a command carried out, whatever the backend does
+ * @cmd: as for vhost_scsi_target_submit()
+ *
+ * Context: process; does not sleep.
+ */
+void vhost_scsi_target_queue(struct vhost_scsi_cmd *cmd)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
+	vhost_scsi_lun_queue(t->lun, t);
 }
 
 /**

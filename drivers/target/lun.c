@@ -35,6 +35,8 @@
 #define SMALL_BYTES	SZ_64K
 /* ... but by no more than this many. */
 #define PASSING		32
+/* How long a worker leaves a LUN alone whose submission slept. */
+#define SLOW_TIME	HZ
 
 /**
  * struct backend - a kind of backstore
@@ -227,6 +229,88 @@ void vhost_scsi_lun_submitted(struct vhost_scsi_lun *lun, u8 attr)
 	spin_unlock_irq(&lun->lock);
 }
 
+/* A submission has slept; under lun->lock. */
+static void slow_down(struct vhost_scsi_lun *lun)
+{
+	lun->slow_until = jiffies + SLOW_TIME;
+	if (!lun->slow)
+		lun->held++;
+	lun->slow = true;
+}
+
+/* The time is over, nothing is held, and the worker may try again; under lun->lock. */
+static void speed_up(struct vhost_scsi_lun *lun)
+{
+	if (!lun->slow || lun->submitting ||
+	    time_before(jiffies, lun->slow_until))
+		return;
+	lun->slow = false;
+	lun->held--;
+}
+
+static noinline void has_slept(struct vhost_scsi_lun *lun)
+{
+	/* Of others it is known. */
+	if (READ_ONCE(lun->submitter) != VHOST_SCSI_SUBMIT_INLINE)
+		return;
+	spin_lock_irq(&lun->lock);
+	slow_down(lun);
+	spin_unlock_irq(&lun->lock);
+}
+
+/**
+ * vhost_scsi_lun_submit - submit a plain command here and now
+ * @lun: LUN of the command; stays during the call
+ * @t: prepared, and not in a list
+ *
+ * If that sleeps, and a tick passes meanwhile, the commands of the next SLOW_TIME go to
+ * the list. So a backend that makes each submission sleep keeps the worker from other
+ * LUNs for about one tick of each SLOW_TIME, however long each sleep is. That a thread
+ * was preempted does not count.
+ *
+ * Context: process.
+ */
+void vhost_scsi_lun_submit(struct vhost_scsi_lun *lun,
+			   struct vhost_scsi_tcmd *t)
+{
+	unsigned long sleeps = current->nvcsw, start = jiffies;
+
+	target_submit(&t->se_cmd);
+	if (unlikely(current->nvcsw != sleeps && time_after(jiffies, start)))
+		has_slept(lun);
+}
+
+/**
+ * vhost_scsi_target_held - a worker is held in a submission
+ * @lun: to this LUN; the caller owes vhost_scsi_target_released()
+ *
+ * Commands that the guest made available later queue up. An ORDERED one waits for the
+ * one that is submitted.
+ */
+void vhost_scsi_target_held(struct vhost_scsi_lun *lun)
+{
+	spin_lock_irq(&lun->lock);
+	lun->submitting++;
+	lun->held++;
+	slow_down(lun);
+	spin_unlock_irq(&lun->lock);
+}
+
+/**
+ * vhost_scsi_target_released - the worker is back from that submission
+ * @lun: the LUN
+ *
+ * Context: process.
+ */
+void vhost_scsi_target_released(struct vhost_scsi_lun *lun)
+{
+	spin_lock_irq(&lun->lock);
+	lun->submitting--;
+	lun->held--;
+	lun_kick(lun);
+	spin_unlock_irq(&lun->lock);
+}
+
 static void lun_work(struct work_struct *work)
 {
 	struct vhost_scsi_lun_work *lw;
@@ -250,8 +334,10 @@ static void lun_work(struct work_struct *work)
 		handed_on = t->takes_turn;
 		if (handed_on)
 			vhost_scsi_turn_queue(t);
-		else
+		else if (lw->slow)
 			target_submit(&t->se_cmd);
+		else
+			vhost_scsi_lun_submit(lun, t);
 
 		spin_lock_irq(&lun->lock);
 		lw->slow = false;
@@ -261,6 +347,7 @@ static void lun_work(struct work_struct *work)
 		if (lw->here && (n >= WEIGHT_HERE || bytes >= WEIGHT_HERE_BYTES))
 			break;
 	}
+	speed_up(lun);
 	lw->active = t && has_waiting(lun);
 	if (lw->active)
 		work_queue(lw);

@@ -86,7 +86,10 @@ struct vhost_scsi_lun_work {
  * @passed: those that passed the first of @large
  * @submitting: commands that a work submits now
  * @ordered: an ORDERED command is among them
- * @held: ORDERED or HEAD OF QUEUE commands wait, so that all queue up
+ * @held: reasons why all commands queue up: ORDERED and HEAD OF QUEUE commands that
+ *	  wait, workers that a submission holds, and @slow
+ * @slow: a submission has slept lately
+ * @slow_until: ... and until this time it is taken for likely to do so again
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
@@ -107,6 +110,8 @@ struct vhost_scsi_lun {
 	unsigned int submitting;
 	bool ordered;
 	unsigned int held;
+	bool slow;
+	unsigned long slow_until;
 	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
 };
 
@@ -465,6 +470,8 @@ bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t);
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 			  struct vhost_scsi_tcmd *t);
+void vhost_scsi_lun_submit(struct vhost_scsi_lun *lun,
+			   struct vhost_scsi_tcmd *t);
 void vhost_scsi_lun_submitted(struct vhost_scsi_lun *lun, u8 attr);
 void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 			 bool (*match)(const struct vhost_scsi_tcmd *t,

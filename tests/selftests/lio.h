@@ -34,12 +34,18 @@
  * filesystem NAME MIB SIZE	ext4 on null_blk with blocks of SIZE bytes, for the
  *				  files of later fileio backstores
  * hangable NAME MIB		  the same, with hang and unhang
+ * jammed NAME MIB		  iblock on a loop device over one that hangs: 128 commands
+ *				  have its tags then, and the next one's submission sleeps
+ * narrow NAME MIB NSEC DEPTH	  block, with that many tags
+ * throttle NAME USEC		  a block or narrow disk's queue throttles writes that
+ *				  take it longer
  * delayed NAME MIB RD WR	  the same, with so many ms for each command
  * sleepy NAME MIB [HOW]	  the same, by fileio, which waits for the disk
  * tardy NAME MIB RD WR		  delayed, by fileio, which waits for the disk
  * broken NAME MIB		  iblock on a disk that answers with errors only
  * scsi NAME [TYPE]		pscsi on a disk of scsi_debug, or another type of
  *				  device (SPC: 1 tape, 5 CD-ROM)
+ * user NAME MIB		user: whoever opens its uio device plays the disk
  * protected NAME TYPE		iblock on a disk of scsi_debug that keeps protection
  *				  information of TYPE; scsi_debug is loaded anew
  * inject OPTS [NTH]		what scsi_debug does wrong (its parameters opts and

@@ -184,6 +184,20 @@ static int cmd_ramdisk(char **arg)
 	return backstore("rd_mcp", arg[0], control, NULL);
 }
 
+/* Without an answer of user space to what is said by netlink. */
+static int cmd_user(char **arg)
+{
+	char control[128];
+	int ret = load_module("target_core_user", NULL);
+
+	if (ret)
+		return ret;
+	snprintf(control, sizeof(control),
+		 "dev_config=vsg,dev_size=%lld,hw_block_size=512,nl_reply_supported=-1",
+		 atoll(arg[1]) << 20);
+	return backstore("user", arg[0], control, NULL);
+}
+
 /* How it reaches the file: written through, "buffered" or "direct". */
 static int fileio(const char *name, const char *path, long long size,
 		  const char *how)
@@ -289,9 +303,10 @@ static void null_be_quiet(const char *name)
 	}
 }
 
-/* A null_blk disk that keeps its data; its path in @path. */
-static int null_disk(const char *name, const char *mib, const char *nsec,
-		     const char *block_size, char *path, size_t size)
+/* A null_blk disk with @depth tags that keeps its data; its path in @path. */
+static int null_tags(const char *name, const char *mib, const char *nsec,
+		     const char *block_size, const char *depth, char *path,
+		     size_t size)
 {
 	const char *attrs[][2] = {
 		{ "size", mib }, { "memory_backed", "1" },
@@ -299,7 +314,7 @@ static int null_disk(const char *name, const char *mib, const char *nsec,
 		{ "queue_mode", "2" },
 		{ "irqmode", nsec && atoi(nsec) ? "2" : "0" },
 		{ "completion_nsec", nsec ? nsec : "0" },
-		{ "hw_queue_depth", "256" }, { "power", "1" },
+		{ "hw_queue_depth", depth }, { "power", "1" },
 	};
 	char file[PATH_MAX];
 	unsigned int i;
@@ -320,6 +335,12 @@ static int null_disk(const char *name, const char *mib, const char *nsec,
 	return ret ? ret : null_path(name, path, size);
 }
 
+static int null_disk(const char *name, const char *mib, const char *nsec,
+		     const char *block_size, char *path, size_t size)
+{
+	return null_tags(name, mib, nsec, block_size, "256", path, size);
+}
+
 static int cmd_block(char **arg)
 {
 	char disk[256];
@@ -327,6 +348,34 @@ static int cmd_block(char **arg)
 			    sizeof(disk));
 
 	return ret ? ret : iblock(arg[0], disk, false);
+}
+
+/* Sets a limit of the queue of a null_blk disk. */
+static int set_queue(const char *name, const char *attr, const char *value)
+{
+	char disk[256], file[PATH_MAX];
+	int ret = null_path(name, disk, sizeof(disk));
+
+	snprintf(file, sizeof(file), "/sys/block/%s/queue/%s",
+		 disk + strlen("/dev/"), attr);
+	return ret ? ret : write_file(file, value);
+}
+
+static int cmd_narrow(char **arg)
+{
+	char disk[256];
+	int ret = null_tags(arg[0], arg[1], arg[2], NULL, arg[3], disk,
+			    sizeof(disk));
+
+	/* A tag for each command. */
+	if (!ret)
+		ret = set_queue(arg[0], "nomerges", "2");
+	return ret ? ret : iblock(arg[0], disk, false);
+}
+
+static int cmd_throttle(char **arg)
+{
+	return set_queue(arg[0], "wbt_lat_usec", arg[1]);
 }
 
 static uint64_t sectors(const char *mib)
@@ -417,6 +466,16 @@ static int cmd_hangable(char **arg)
 	char path[64];
 	int ret = mapped(arg[0], arg[1], "linear", "%1$s 0", path, sizeof(path));
 
+	return ret ? ret : iblock(arg[0], path, false);
+}
+
+static int cmd_jammed(char **arg)
+{
+	char dm[64], path[64];
+	int ret = mapped(arg[0], arg[1], "linear", "%1$s 0", dm, sizeof(dm));
+
+	if (!ret)
+		ret = disk_loop(dm, 512, path, sizeof(path));
 	return ret ? ret : iblock(arg[0], path, false);
 }
 
@@ -736,7 +795,7 @@ static int scsi_remove(void)
 int store_path(const char *name, char *path, size_t size)
 {
 	static const char * const types[] = {
-		"rd_mcp", "fileio", "iblock", "pscsi",
+		"rd_mcp", "fileio", "iblock", "pscsi", "user",
 	};
 	unsigned int i;
 
@@ -820,6 +879,9 @@ const struct lio_command store_commands[] = {
 	{ "fileio", 2, cmd_fileio },
 	{ "block", 2, cmd_block },
 	{ "hangable", 2, cmd_hangable },
+	{ "jammed", 2, cmd_jammed },
+	{ "narrow", 4, cmd_narrow },
+	{ "throttle", 2, cmd_throttle },
 	{ "crypt", 2, cmd_crypt },
 	{ "integrity", 2, cmd_integrity },
 	{ "disk", 2, cmd_disk },
@@ -831,6 +893,7 @@ const struct lio_command store_commands[] = {
 	{ "tardy", 4, cmd_tardy },
 	{ "broken", 2, cmd_broken },
 	{ "scsi", 1, cmd_scsi },
+	{ "user", 2, cmd_user },
 	{ "protected", 2, cmd_protected },
 	{ "inject", 1, cmd_inject },
 	{ "pose", 1, cmd_pose },

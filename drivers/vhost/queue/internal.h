@@ -28,11 +28,19 @@ struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
 						u32 id);
 void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_work *work);
+void vhost_scsi_worker_run(struct vhost_scsi_worker *w);
+void vhost_scsi_worker_wake(struct vhost_scsi_worker *w);
 void vhost_scsi_worker_stop(struct vhost_scsi_worker *w);
 void vhost_scsi_worker_free(struct vhost_scsi_worker *w);
 void vhost_scsi_work_init(struct vhost_scsi_work *work,
 			  void (*fn)(struct vhost_scsi_work *work,
 				     struct vhost_scsi_worker *w));
+
+/* standin.c */
+
+void vhost_scsi_standin_init(struct vhost_scsi_worker *w);
+bool vhost_scsi_standin_wake(struct vhost_scsi_worker *w);
+void vhost_scsi_standin_cancel(struct vhost_scsi_worker *w);
 
 /* notify.c */
 

@@ -186,9 +186,10 @@ int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
  */
 static bool others_follow(const struct vhost_scsi_vq *vq)
 {
-	/* More than the count of the running queue and this chain. */
+	/* More than the count of the running queue, its worker's, and this chain. */
 	return in_task() && current->flags & PF_WQ_WORKER &&
-	       current->nr_cpus_allowed == 1 && atomic_read(&vq->inflight) > 2;
+	       current->nr_cpus_allowed == 1 &&
+	       atomic_read(&vq->inflight) > 2 + !!vq->pass;
 }
 
 /**

@@ -9,6 +9,7 @@
  *   vring_ioctl.c	the ioctls that name a queue
  *   worker_ioctl.c	the ioctls that name a worker
  *   worker.c		a thread that serves queues
+ *   standin.c		serves them while the thread is held in a submission
  *   notify.c		the eventfds of a queue, and when the guest is signalled
  *   poll.c		polls an empty queue before the worker sleeps
  *   ring.c		the split virtqueue itself
@@ -36,6 +37,7 @@
 #include <linux/poll.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/timer.h>
 #include <linux/vhost.h>
 #include <linux/virtio_byteorder.h>
 #include <linux/workqueue.h>
@@ -46,6 +48,8 @@
 
 /* Pages that a worker pins at a time: 2 MiB. */
 #define VHOST_SCSI_PAGES	512
+/* Chains that a worker submits together. */
+#define VHOST_SCSI_BATCH	16
 /* A longer poll only takes the processor from others. */
 #define VHOST_SCSI_POLL_MAX_US	10000
 
@@ -111,6 +115,24 @@ struct vhost_scsi_work {
 };
 
 /**
+ * struct vhost_scsi_batch - chains that the thread of a worker submits, one by one
+ * @nr: how many
+ * @at: how many of them the thread has begun with
+ * @vq: their queue
+ * @slots: their slots
+ * @to: of each, what it is submitted to; belongs to the queue's ops
+ * @held: of @to, where the thread was held when the others were taken from it; likewise
+ */
+struct vhost_scsi_batch {
+	unsigned int nr;
+	unsigned int at;
+	struct vhost_scsi_vq *vq;
+	struct vhost_scsi_slot *slots[VHOST_SCSI_BATCH];
+	void *to[VHOST_SCSI_BATCH];
+	void *held;
+};
+
+/**
  * struct vhost_scsi_worker - a thread that serves queues
  * @id: for the worker ioctls
  * @attached: number of queues that it serves; under dev->mutex
@@ -120,6 +142,7 @@ struct vhost_scsi_work {
  * @vtsk: the vhost task; NULL: the worker is a kernel thread
  * @task: of a kernel thread, with a reference; of a vhost task, set by itself
  * @works: what the worker has to do
+ * @todo: of these, what was taken and not begun
  * @stop: the worker ends when @works is empty
  * @ended: a vhost task has ended; set by the thread, or by @orphan after it
  * @killed: the vhost task was killed, and @orphan runs @works
@@ -127,9 +150,21 @@ struct vhost_scsi_work {
  * @wq: runs @orphan and @free; with a reference
  * @exited: completed when the worker has ended; the struct stays
  * @free: frees the struct, see vhost_scsi_worker_free()
- * @chain: the chain that the thread looks at, with its descriptors
+ * @batch: what the thread submits
+ * @submitting: the thread submits @batch
+ * @submits: counts the submissions of the thread
+ * @watch: looks whether it comes on
+ * @watched: @submits at the last look
+ * @held_lock: guards that @standin is queued only while @held
+ * @held: @standin takes the thread's place: the thread stops before its next submission,
+ *	  and who has work wakes @standin
+ * @standin: runs @works while the thread is held in a submission
+ * @relieved: @standin has the thread's place
+ * @acting: it runs
+ * @chain: the chain that is looked at, with its descriptors
  * @iov: the pieces of @chain
- * @pages: room for pinning; used by the thread only
+ * @pages: room for pinning; this, @chain, @iov and @todo are used by the thread, or by
+ *	   @standin in its place
  */
 struct vhost_scsi_worker {
 	u32 id;
@@ -140,6 +175,7 @@ struct vhost_scsi_worker {
 	struct vhost_task *vtsk;
 	struct task_struct *task;
 	struct llist_head works;
+	struct llist_node *todo;
 	bool stop;
 	bool ended;
 	bool killed;
@@ -148,10 +184,28 @@ struct vhost_scsi_worker {
 	struct completion exited;
 	struct rcu_work free;
 
+	struct vhost_scsi_batch batch;
+	bool submitting;
+	unsigned long submits;
+	struct timer_list watch;
+	unsigned long watched;
+	spinlock_t held_lock;	/* protects @held */
+	bool held;
+	struct work_struct standin;
+	bool relieved;
+	bool acting;
+
 	struct vhost_scsi_chain chain;
 	struct vhost_scsi_iov *iov;
 	struct page *pages[VHOST_SCSI_PAGES];
 };
+
+/* standin.c */
+
+void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
+			     struct vhost_scsi_vq *vq);
+int vhost_scsi_submit_next(struct vhost_scsi_worker *w);
+void vhost_scsi_submit_end(struct vhost_scsi_worker *w);
 
 /* notify.c */
 
@@ -218,7 +272,10 @@ struct vhost_scsi_slot {
 /**
  * struct vhost_scsi_vq_ops - the operations of a queue
  * @handle: looks at the ring and gets chains. The worker @w calls it under vq->mutex
- *	    while the queue runs
+ *	    while the queue runs. It gives up the mutex while it submits, see
+ *	    vhost_scsi_submit_begin(). If w->acting, it submits nothing that may sleep
+ * @take_over: submits what the thread of @w has not begun of w->batch, without sleeping.
+ *	       Called under vq->mutex; may be NULL if @handle submits nothing
  * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
  *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
  *	    answers the chain. Otherwise the chain is dropped: the queue stops, and guest
@@ -231,6 +288,7 @@ struct vhost_scsi_slot {
  */
 struct vhost_scsi_vq_ops {
 	void (*handle)(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
+	void (*take_over)(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
 	void (*answer)(struct llist_node *node, bool alive);
 	int (*start)(struct vhost_scsi_vq *vq);
 	void (*stop)(struct vhost_scsi_vq *vq);
@@ -279,7 +337,8 @@ struct vhost_scsi_vq_ops {
  *	       under @mutex, and read under RCU
  * @deferred: chains that the worker has to answer
  * @let_go: ends the chains of @deferred after the file was closed
- * @inflight: number of chains that are not used yet, plus one while @running
+ * @inflight: number of chains that are not used yet, plus one while @running, plus one
+ *	      for each worker that gets chains
  * @drained: completed when @inflight is 0; the queue then does not touch guest memory
  */
 struct vhost_scsi_vq {
@@ -457,6 +516,17 @@ struct vhost_scsi_dev {
 static inline bool vhost_scsi_has(const struct vhost_scsi_dev *dev, int bit)
 {
 	return READ_ONCE(dev->features) & BIT_ULL(bit);
+}
+
+/**
+ * vhost_scsi_vq_gets - does the queue get chains
+ * @vq: the queue
+ *
+ * Context: @vq->mutex is held.
+ */
+static inline bool vhost_scsi_vq_gets(const struct vhost_scsi_vq *vq)
+{
+	return vq->running && !vq->broken && !READ_ONCE(vq->dev->closed);
 }
 
 int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,

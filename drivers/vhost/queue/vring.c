@@ -125,7 +125,7 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 	}
 	mutex_lock(&vq->mutex);
 	answer_deferred(vq, true);
-	if (vq->running && !vq->broken && !READ_ONCE(vq->dev->closed))
+	if (vhost_scsi_vq_gets(vq))
 		vq->ops->handle(vq, w);
 	mutex_unlock(&vq->mutex);
 }
@@ -386,8 +386,8 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
  * vhost_scsi_vq_halt - stop the queue if it runs
  * @vq: the queue
  *
- * The worker holds @vq->mutex while it submits, and a backend that hangs may block it
- * there. So this waits for the mutex killable.
+ * The worker holds @vq->mutex while it pins guest memory, and a page fault there may take
+ * any time. So this waits for the mutex killable.
  *
  * Context: dev->mutex is held; may sleep.
  * Return: 0. -EINTR: a fatal signal arrived.

@@ -37,8 +37,16 @@ void vhost_scsi_work_init(struct vhost_scsi_work *work,
 	work->fn = fn;
 }
 
-static void worker_wake(struct vhost_scsi_worker *w)
+/**
+ * vhost_scsi_worker_wake - have a worker look at what there is to do
+ * @w: must not be freed during the call
+ *
+ * Context: any.
+ */
+void vhost_scsi_worker_wake(struct vhost_scsi_worker *w)
 {
+	if (unlikely(READ_ONCE(w->held)) && vhost_scsi_standin_wake(w))
+		return;
 	if (!w->vtsk) {
 		wake_up_process(w->task);
 		return;
@@ -67,19 +75,30 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
 		return;
 	/*
 	 * A full barrier, which pairs with worker_killed(): if @killed is not seen
-	 * here, the work item that worker_killed() queues sees @work.
+	 * here, the work item that worker_killed() queues sees @work. Likewise @held,
+	 * and the stand-in.
 	 */
 	llist_add(&work->node, &w->works);
-	worker_wake(w);
+	vhost_scsi_worker_wake(w);
 }
 
-static void worker_run(struct vhost_scsi_worker *w)
+/**
+ * vhost_scsi_worker_run - do what is queued
+ * @w: the worker
+ *
+ * What is behind a work that is held in a submission, another call of this does.
+ *
+ * Context: the thread, or what has its place.
+ */
+void vhost_scsi_worker_run(struct vhost_scsi_worker *w)
 {
-	struct vhost_scsi_work *work, *next;
-	struct llist_node *list;
+	struct vhost_scsi_work *work;
 
-	list = llist_reverse_order(llist_del_all(&w->works));
-	llist_for_each_entry_safe(work, next, list, node) {
+	if (!w->todo)
+		w->todo = llist_reverse_order(llist_del_all(&w->works));
+	while (w->todo) {
+		work = llist_entry(w->todo, struct vhost_scsi_work, node);
+		w->todo = w->todo->next;
 		clear_bit(WORK_QUEUED, &work->flags);
 		/*
 		 * Orders the clearing of the bit before the reads of fn. Pairs
@@ -183,7 +202,7 @@ static void kthread_serve(struct vhost_scsi_worker *w)
 			continue;
 		}
 		__set_current_state(TASK_RUNNING);
-		worker_run(w);
+		vhost_scsi_worker_run(w);
 	}
 	__set_current_state(TASK_RUNNING);
 }
@@ -292,7 +311,7 @@ static bool worker_task(void *data)
 		return false;
 	}
 	__set_current_state(TASK_RUNNING);
-	worker_run(w);
+	vhost_scsi_worker_run(w);
 	return true;
 }
 
@@ -318,7 +337,7 @@ static void worker_orphan(struct work_struct *work)
 		return;
 	/* As in kthread_serve(). */
 	stop = smp_load_acquire(&w->stop);
-	worker_run(w);
+	vhost_scsi_worker_run(w);
 	if (!stop)
 		return;
 	if (llist_empty(&w->works))
@@ -340,6 +359,7 @@ static void worker_free_work(struct work_struct *work)
 	struct vhost_scsi_worker *w;
 
 	w = container_of(to_rcu_work(work), struct vhost_scsi_worker, free);
+	vhost_scsi_standin_cancel(w);
 	if (w->vtsk) {
 		/*
 		 * The task sleeps since task_end(), or was killed and exits; or
@@ -390,6 +410,7 @@ struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
 	init_completion(&w->exited);
 	INIT_WORK(&w->orphan, worker_orphan);
 	INIT_RCU_WORK(&w->free, worker_free_work);
+	vhost_scsi_standin_init(w);
 	w->chain.max = VHOST_SCSI_CHAIN_MIN;
 	w->chain.descs = kvcalloc(w->chain.max, sizeof(*w->chain.descs),
 				  GFP_KERNEL_ACCOUNT);
@@ -422,11 +443,11 @@ void vhost_scsi_worker_stop(struct vhost_scsi_worker *w)
 	/* Release: pairs with the acquire of the threads, e.g. worker_kthread(). */
 	smp_store_release(&w->stop, true);
 	/*
-	 * Pairs with smp_store_mb() in worker_killed(): either worker_wake() sees
+	 * Pairs with smp_store_mb() in worker_killed(): either the wake sees
 	 * @killed, or the work item that worker_killed() queues sees @stop.
 	 */
 	smp_mb();
-	worker_wake(w);
+	vhost_scsi_worker_wake(w);
 }
 
 /**

@@ -19,8 +19,6 @@
 /* Pages that a queue remembers, at most: 1 MiB and 8 MiB of guest memory. */
 #define MAX_REPLY_PINS	256
 #define MAX_DATA_PINS	2048
-/* Requests that are prepared before the first of them is submitted. */
-#define BATCH		16
 
 /**
  * struct request_slot - a request under way
@@ -331,29 +329,63 @@ static void slot_fill(struct request_slot *slot,
 	smp_store_release(&slot->slot.busy, true);
 }
 
-/*
- * Requests that are prepared, and are submitted together. A command that completes at
- * once wakes a thread. If the worker prepared and submitted one command after the
- * other, that thread would take the processor while the next one is prepared.
- */
-struct batch {
-	unsigned int nr;
-	struct request_slot *slots[BATCH];
-};
-
-static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
+static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
+					unsigned int i)
 {
-	unsigned int i;
+	struct request_slot *slot;
 
-	for (i = 0; i < batch->nr; i++)
-		vhost_scsi_target_submit(&batch->slots[i]->cmd);
-	batch->nr = 0;
+	slot = container_of(batch->slots[i], struct request_slot, slot);
+	return &slot->cmd;
+}
+
+/*
+ * Requests that are prepared are submitted together. A command that completes at once
+ * wakes a thread. If the worker prepared and submitted one command after the other,
+ * that thread would take the processor while the next one is prepared.
+ */
+static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_batch *batch = &w->batch;
+	struct blk_plug plug;
+	int i;
+
+	/* The stand-in has none, and must leave the thread's alone. */
+	if (!w->acting && batch->nr) {
+		vhost_scsi_submit_begin(w, vq);
+		blk_start_plug(&plug);
+		while ((i = vhost_scsi_submit_next(w)) >= 0)
+			vhost_scsi_target_submit(batch_cmd(batch, i));
+		/* This may sleep, too. */
+		blk_finish_plug(&plug);
+		vhost_scsi_submit_end(w);
+		if (unlikely(batch->held)) {
+			vhost_scsi_target_released(batch->held);
+			batch->held = NULL;
+		}
+	}
 	vhost_scsi_vq_handled(vq);
 }
 
-static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			  struct vhost_scsi_request *req, struct batch *batch)
+/* The stand-in gives what the thread has not begun to the lists of the LUNs. */
+static void request_take_over(struct vhost_scsi_vq *vq,
+			      struct vhost_scsi_worker *w)
 {
+	struct vhost_scsi_batch *batch = &w->batch;
+	unsigned int i;
+
+	/* Once for a batch, even if the thread is held again behind it, in the plug. */
+	if (batch->at && !batch->held) {
+		batch->held = batch->to[batch->at - 1];
+		vhost_scsi_target_held(batch->held);
+	}
+	for (i = batch->at; i < batch->nr; i++)
+		vhost_scsi_target_queue(batch_cmd(batch, i));
+}
+
+static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			  struct vhost_scsi_request *req)
+{
+	struct vhost_scsi_batch *batch = &w->batch;
 	struct request_slot *slot;
 	int ret;
 
@@ -371,41 +403,48 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 
 	slot_fill(slot, req);
-	if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
-		batch->slots[batch->nr++] = slot;
+	if (!vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
+		return;
+	if (unlikely(w->acting)) {
+		vhost_scsi_target_queue(&slot->cmd);
+		return;
+	}
+	batch->to[batch->nr] = vhost_scsi_target_lun(&slot->cmd);
+	batch->slots[batch->nr++] = &slot->slot;
 }
 
-/* One pass over the ring. Return: true if the ring is empty and not corrupt. */
+/* One pass over the ring. Return: true if the ring is empty, and the queue goes on. */
 static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			 struct turn *turn)
 {
-	struct batch batch = { .nr = 0 };
 	struct vhost_scsi_request req;
-	struct blk_plug plug;
 	int ret = 0, err;
+	bool more;
 
+	/* It may be stopped during a submission; it does not drain before the end. */
+	vhost_scsi_vq_get(vq);
 	vhost_scsi_vq_disable_notify(vq);
 	vhost_scsi_vq_pass_begin(vq, w);
-	blk_start_plug(&plug);
-	while (!READ_ONCE(vq->dev->closed)) {
+	while (vhost_scsi_vq_gets(vq)) {
 		ret = request_get(vq, w, turn, &req, &err);
 		if (ret <= 0)
 			break;
 		if (err)
 			request_fail(vq, &req, err);
 		else
-			request_start(vq, w, &req, &batch);
-		if (batch.nr == BATCH)
-			batch_submit(vq, &batch);
+			request_start(vq, w, &req);
+		if (w->batch.nr == VHOST_SCSI_BATCH)
+			batch_submit(vq, w);
 		if (turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
 			vhost_scsi_vq_queue(vq);
 			break;
 		}
 	}
-	batch_submit(vq, &batch);
-	blk_finish_plug(&plug);
+	batch_submit(vq, w);
 	vhost_scsi_vq_pass_end(vq);
-	return !ret && !READ_ONCE(vq->dev->closed);
+	more = !ret && vhost_scsi_vq_gets(vq);
+	vhost_scsi_vq_put(vq);
+	return more;
 }
 
 static void request_handle(struct vhost_scsi_vq *vq,
@@ -416,7 +455,8 @@ static void request_handle(struct vhost_scsi_vq *vq,
 	if (!request_pass(vq, w, &turn))
 		return;
 	/* Ioctls want the mutex, too, however busy it is, or seems to be. */
-	if (vhost_scsi_vq_poll(vq, w) || vhost_scsi_vq_enable_notify(vq))
+	if ((!w->acting && vhost_scsi_vq_poll(vq, w)) ||
+	    vhost_scsi_vq_enable_notify(vq))
 		vhost_scsi_vq_queue(vq);
 }
 
@@ -537,6 +577,7 @@ static void request_deferred(struct llist_node *node, bool alive)
 
 const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.handle = request_handle,
+	.take_over = request_take_over,
 	.answer = request_deferred,
 	.start = request_queue_start,
 	.stop = request_queue_stop,

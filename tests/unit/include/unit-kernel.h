@@ -328,6 +328,7 @@ struct mmu_notifier { void *unused; };
 struct work_struct { void *unused; };
 struct delayed_work { struct work_struct work; };
 struct rcu_work { struct work_struct work; };
+struct timer_list { void *unused; };
 #define kuid_t unsigned int
 #define sense_reason_t unsigned int
 struct kref { int refcount; };

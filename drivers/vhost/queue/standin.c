@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What serves the queues of a worker while its thread is held.
+ *
+ * A backend that usually only starts the I/O sleeps in the submission when it has no tag
+ * left, throttles writes, or its queue is frozen. Nobody can tell before. While the
+ * thread sleeps there, all other queues and LUNs of the device would wait for one
+ * backend.
+ *
+ * So the thread gives up vq->mutex while it submits a batch of chains. A timer looks
+ * every PERIOD whether the thread still is in the same submission. If it is, a work item
+ * takes the thread's place: it takes the rest of the batch, and then does all that is
+ * queued to the worker. It submits nothing itself, so it is never held, and one is enough.
+ * When the thread is back, it waits for the work item to end and goes on.
+ *
+ * The thread pays for this with plain stores. Between two submissions it is in an RCU
+ * read-side section, in which it reads w->held and then counts up what it has begun:
+ *
+ *	thread				w->standin
+ *	 if (w->held)			 w->held = true
+ *	   wait for w->standin		 synchronize_rcu()
+ *	 batch->at++			 take all from batch->at on
+ *
+ * After the grace period the thread is in the submission before batch->at, or it sees
+ * w->held before the next one, and waits. Either way the rest of the batch is nobody's.
+ *
+ * Copyright (C) 2026 vhost-lio developers
+ */
+#include <linux/kthread.h>
+#include <linux/memcontrol.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+
+#include "internal.h"
+
+/* How often the timer looks, in jiffies. A thread that is held for two periods is seen. */
+#define PERIOD	msecs_to_jiffies(40)
+
+/**
+ * vhost_scsi_submit_begin - the thread begins to submit w->batch
+ * @w: the worker that calls
+ * @vq: the queue of the batch, of which the caller holds a reference
+ *
+ * The caller submits what vhost_scsi_submit_next() says, until that is negative, and then
+ * calls vhost_scsi_submit_end(). It uses nothing of the worker meanwhile.
+ *
+ * Context: @vq->mutex is held, and no more when this returns.
+ */
+void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
+			     struct vhost_scsi_vq *vq)
+{
+	w->batch.vq = vq;
+	w->batch.at = 0;
+	/* Pairs with watch_timer(): that sees it, or has expired as is seen below. */
+	smp_store_mb(w->submitting, true);
+	if (!timer_pending(&w->watch))
+		mod_timer(&w->watch, jiffies + PERIOD);
+	mutex_unlock(&vq->mutex);
+}
+
+/* The thread is back from a submission. It takes its place again. */
+static noinline void come_back(struct vhost_scsi_worker *w)
+{
+	spin_lock_irq(&w->held_lock);
+	WRITE_ONCE(w->held, false);
+	w->submits++;
+	spin_unlock_irq(&w->held_lock);
+	/* From now on it is not queued. What comes wakes the thread. */
+	cancel_work_sync(&w->standin);
+	/* With the lock, so that the next stand-in, or else this thread, sees the other. */
+	spin_lock_irq(&w->held_lock);
+	w->relieved = false;
+	spin_unlock_irq(&w->held_lock);
+}
+
+/* Begins the section between two submissions, see above. */
+static __always_inline void enter(struct vhost_scsi_worker *w)
+{
+	rcu_read_lock();
+	while (unlikely(READ_ONCE(w->held))) {
+		rcu_read_unlock();
+		come_back(w);
+		rcu_read_lock();
+	}
+}
+
+/**
+ * vhost_scsi_submit_next - the thread goes on with w->batch
+ * @w: the worker that calls
+ *
+ * Return: the number of the entry that the caller submits next; or negative: there is none
+ * left. Further ones may have been taken over.
+ */
+int vhost_scsi_submit_next(struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_batch *batch = &w->batch;
+	int next = -1;
+
+	enter(w);
+	if (batch->at < batch->nr)
+		next = batch->at++;
+	WRITE_ONCE(w->submits, w->submits + 1);
+	rcu_read_unlock();
+	return next;
+}
+
+/**
+ * vhost_scsi_submit_end - the thread has submitted w->batch
+ * @w: the worker that calls; its queue may have been stopped meanwhile
+ *
+ * Context: the mutex of the queue is not held, and is when this returns.
+ */
+void vhost_scsi_submit_end(struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_vq *vq = w->batch.vq;
+
+	enter(w);
+	WRITE_ONCE(w->submitting, false);
+	rcu_read_unlock();
+	w->batch.nr = 0;
+	/* mutex_lock() would first let others run, such as who completes the batch. */
+	if (!mutex_trylock(&vq->mutex))
+		mutex_lock(&vq->mutex);
+}
+
+/**
+ * vhost_scsi_standin_wake - have the stand-in look at what there is to do
+ * @w: the worker
+ *
+ * Context: any.
+ * Return: false: the thread has its place again.
+ */
+bool vhost_scsi_standin_wake(struct vhost_scsi_worker *w)
+{
+	unsigned long flags;
+	bool held;
+
+	spin_lock_irqsave(&w->held_lock, flags);
+	held = w->held;
+	if (held)
+		queue_work(w->wq->wq, &w->standin);
+	spin_unlock_irqrestore(&w->held_lock, flags);
+	return held;
+}
+
+static void watch_timer(struct timer_list *timer)
+{
+	struct vhost_scsi_worker *w;
+	bool submitting, same;
+	unsigned long flags;
+
+	w = container_of(timer, struct vhost_scsi_worker, watch);
+	/* Pairs with vhost_scsi_submit_begin(): the timer is seen to have expired. */
+	smp_mb();
+	spin_lock_irqsave(&w->held_lock, flags);
+	submitting = READ_ONCE(w->submitting);
+	same = READ_ONCE(w->submits) == w->watched;
+	w->watched = READ_ONCE(w->submits);
+	if (submitting && same && !w->held) {
+		WRITE_ONCE(w->held, true);
+		queue_work(w->wq->wq, &w->standin);
+	}
+	spin_unlock_irqrestore(&w->held_lock, flags);
+	/* If nothing was submitted for a period, the next batch starts the timer. */
+	if (submitting || !same)
+		mod_timer(timer, jiffies + PERIOD);
+}
+
+/* Takes the place of the thread. Return: false: it has it again. */
+static bool relieve(struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_vq *vq;
+
+	/* See above. */
+	synchronize_rcu();
+	if (!READ_ONCE(w->submitting)) {
+		spin_lock_irq(&w->held_lock);
+		WRITE_ONCE(w->held, false);
+		spin_unlock_irq(&w->held_lock);
+		/* For what has come meanwhile. */
+		vhost_scsi_worker_wake(w);
+		return false;
+	}
+	vq = w->batch.vq;
+	w->relieved = true;
+	mutex_lock(&vq->mutex);
+	if (vq->ops->take_over)
+		vq->ops->take_over(vq, w);
+	/* All of it is the stand-in's now. */
+	w->batch.nr = w->batch.at;
+	mutex_unlock(&vq->mutex);
+	/* The guest does not kick for what it has added since. */
+	vhost_scsi_vq_queue(vq);
+	return true;
+}
+
+/* The thread waits for the end of this before it leaves the owner's mm. */
+static void standin_work(struct work_struct *work)
+{
+	struct vhost_scsi_worker *w;
+	struct mem_cgroup *memcg;
+	struct mm_struct *mm;
+
+	w = container_of(work, struct vhost_scsi_worker, standin);
+	/* It may have been woken, for the thread, just before that was. */
+	if (!READ_ONCE(w->held) || (!w->relieved && !relieve(w)))
+		return;
+
+	mm = w->task->mm;
+	kthread_use_mm(mm);
+	memcg = get_mem_cgroup_from_mm(mm);
+	set_active_memcg(memcg);
+	w->acting = true;
+	vhost_scsi_worker_run(w);
+	w->acting = false;
+	set_active_memcg(NULL);
+	mem_cgroup_put(memcg);
+	kthread_unuse_mm(mm);
+	/* Who queued it may have woken the thread. */
+	if (!llist_empty(&w->works))
+		vhost_scsi_worker_wake(w);
+}
+
+/**
+ * vhost_scsi_standin_init - prepare the stand-in of a worker, once
+ * @w: zeroed
+ */
+void vhost_scsi_standin_init(struct vhost_scsi_worker *w)
+{
+	timer_setup(&w->watch, watch_timer, 0);
+	spin_lock_init(&w->held_lock);
+	INIT_WORK(&w->standin, standin_work);
+}
+
+/**
+ * vhost_scsi_standin_cancel - wait until nothing of the stand-in is left
+ * @w: has ended
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_standin_cancel(struct vhost_scsi_worker *w)
+{
+	timer_delete_sync(&w->watch);
+	cancel_work_sync(&w->standin);
+}

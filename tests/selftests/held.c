@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proves: a backend that makes its submission sleep keeps no other LUN waiting, and no function. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "load.h"
+
+#define T 1
+#define POLL_US "vhost/" WWN_A "/tpgt_1/attrib/poll_us"
+
+enum { LUN_JAM, LUN_DISK, LUN_RAM, LUN_NARROW, LUN_THROTTLED };
+enum {
+	TAGS = 128,	/* of a loop device */
+	COMMANDS = TAGS + 32,
+	SOON_MS = 1000,
+	DEPTH = 32,
+};
+
+/* Each command takes 20 ms. */
+#define SLOW_MS 20
+#define SLOW_NSEC "20000000"
+
+int suite_setup(void)
+{
+	return lio_suite("jammed stuck 16; block disk 16; ramdisk ram 16\n"
+			 "narrow narrow 16 " SLOW_NSEC " 1\n"
+			 "narrow throttled 16 " SLOW_NSEC " 64\n"
+			 "tpg " WWN_A " 1\n"
+			 "lun " WWN_A " 1 0 stuck; lun " WWN_A " 1 1 disk\n"
+			 "lun " WWN_A " 1 2 ram; lun " WWN_A " 1 3 narrow\n"
+			 "lun " WWN_A " 1 4 throttled\n");
+}
+
+void suite_teardown(void)
+{
+	lio("unhang stuck");
+	lio_suite_end();
+}
+
+/**
+ * struct held - a started guest with one worker
+ * @dev: guest
+ * @r: its first request queue
+ * @other: its second
+ * @req: commands for LUN_JAM
+ * @hung: it hangs
+ */
+FIXTURE(held)
+{
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	struct vsg_ring *other;
+	struct vsg_req *req[COMMANDS];
+	bool hung;
+};
+
+static void start(struct held *self, const char *poll_us)
+{
+	struct vsg_opts opts = { .nr_io = 2, .ring_size = 256 };
+	unsigned int i;
+
+	/* A module without it has nothing to set. */
+	if (exists(LIO_ROOT "/" POLL_US))
+		ASSERT_EQ(0, lio_write(poll_us, POLL_US));
+	self->dev = guest(WWN_A, &opts);
+	self->r = vsg_io(self->dev, 0);
+	self->other = vsg_io(self->dev, 1);
+	for (i = LUN_JAM; i <= LUN_THROTTLED; i++)
+		ready(self->r, T, i);
+	for (i = 0; i < COMMANDS; i++)
+		self->req[i] = request(self->dev, BLOCK, BLOCK);
+}
+
+FIXTURE_SETUP(held)
+{
+	start(self, "0");
+}
+
+FIXTURE_TEARDOWN(held)
+{
+	if (self->hung)
+		lio("unhang stuck");
+	if (self->dev)
+		guest_end(self->dev);
+}
+
+/* Is the only worker asleep, and cannot be woken? */
+static bool worker_is_held(void)
+{
+	char path[64], stat[512], *state = NULL;
+	pid_t tid;
+
+	if (threads_named("vhost-", &tid, 1) != 1)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	if (!read_file(path, stat, sizeof(stat)))
+		state = strrchr(stat, ')');
+	return state && state[2] == 'D';
+}
+
+/* One in eight is a write; nothing else is written there. */
+static bool is_write(unsigned int i)
+{
+	return i % 8 == 7;
+}
+
+/* Gives the disk more than it has tags for, until the worker sleeps in a submission. */
+static void jam(struct held *self)
+{
+	int64_t end;
+	unsigned int i;
+
+	/* A test before this may have made the LUN slow, and that is over after a second. */
+	usleep(1200000);
+	for (i = 0; i < 2; i++) {
+		vsg_cmd_tur(self->req[0], T, LUN_JAM);
+		exec_good(self->r, self->req[0]);
+	}
+	end = vsg_now_ms() + WAIT_MS;
+	ASSERT_EQ(0, lio("hang stuck"));
+	self->hung = true;
+	for (i = 0; i < COMMANDS; i++) {
+		struct vsg_req *req = self->req[i];
+
+		vsg_pattern(req->data_out, BLOCK, 0, i + 1);
+		/* Apart, so that they are not merged. */
+		vsg_cmd_rw(req, T, LUN_JAM, is_write(i), 2 * i, 1, BLOCK);
+		req->hdr->tag = 0x1000 + i;
+		ASSERT_EQ(0, vsg_submit(self->r, req));
+	}
+	vsg_ring_kick(self->r);
+	while (!worker_is_held() && vsg_now_ms() < end)
+		usleep(1000);
+	ASSERT_TRUE(worker_is_held());
+}
+
+static void check_hung(struct held *self)
+{
+	unsigned int i, done = 0;
+
+	while (vsg_ring_poll(self->r))
+		;
+	for (i = 0; i < COMMANDS; i++)
+		done += self->req[i]->tok.done;
+	EXPECT_EQ(0, done);
+}
+
+/* All that hung end, and right: those that were ended by functions are not waited for. */
+static void unjam(struct held *self)
+{
+	struct vsg_req *req = request(self->dev, 0, BLOCK);
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("unhang stuck"));
+	self->hung = false;
+	for (i = 0; i < COMMANDS; i++) {
+		WHERE("command %u", i);
+		ASSERT_EQ(0, vsg_token_wait(&self->req[i]->tok, WAIT_MS));
+	}
+	for (i = 0; i < COMMANDS; i++) {
+		WHERE("command %u", i);
+		if (!vsg_good(self->req[i])) {
+			EXPECT_TRUE(self->req[i]->resp->response ==
+				    VIRTIO_SCSI_S_RESET ||
+				    self->req[i]->resp->response ==
+				    VIRTIO_SCSI_S_ABORTED);
+			continue;
+		}
+		if (!is_write(i))
+			continue;
+		vsg_cmd_rw(req, T, LUN_JAM, false, 2 * i, 1, BLOCK);
+		exec_good(self->r, req);
+		EXPECT_EQ(-1, vsg_pattern_check(req->data_in, BLOCK, 0, i + 1));
+	}
+}
+
+/* The longest of some commands, in ms. */
+static int64_t longest(struct held *self, struct vsg_ring *r, uint16_t lun)
+{
+	struct vsg_req *req = request(self->dev, BLOCK, BLOCK);
+	int64_t begin, most = 0, took;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		WHERE("command %u of LUN %u", i, lun);
+		vsg_cmd_rw(req, T, lun, i % 4 == 3, i, 1, BLOCK);
+		begin = vsg_now_ms();
+		ASSERT_EQ(0, vsg_submit(r, req));
+		vsg_ring_kick(r);
+		ASSERT_EQ(0, vsg_token_wait(&req->tok, SOON_MS * t_factor()));
+		EXPECT_TRUE(vsg_good(req));
+		took = vsg_now_ms() - begin;
+		if (took > most)
+			most = took;
+	}
+	return most;
+}
+
+/* In the same queue, and in another that has the same worker. */
+static void others_go_on(struct held *self)
+{
+	struct vsg_ring *ring[] = { self->r, self->other };
+	unsigned int i;
+	uint16_t lun;
+
+	for (i = 0; i < 2; i++)
+		for (lun = LUN_DISK; lun <= LUN_RAM; lun++)
+			printf("# queue %u, LUN %u: %lld ms at most\n", i, lun,
+			       (long long)longest(self, ring[i], lun));
+	check_hung(self);
+}
+
+TEST_F_TIMEOUT(held, other_luns, 60)
+{
+	jam(self);
+	others_go_on(self);
+	unjam(self);
+}
+
+/* It may happen again at any time. */
+TEST_F_TIMEOUT(held, again, 60)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		jam(self);
+		longest(self, self->other, LUN_DISK);
+		check_hung(self);
+		unjam(self);
+	}
+}
+
+TEST_F_TIMEOUT(held, functions, 60)
+{
+	struct vsg_ctl *reset = vsg_ctl_alloc(self->dev);
+	uint32_t events;
+
+	jam(self);
+	WHERE("of another LUN");
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T,
+			  LUN_DISK, 0, SOON_MS * t_factor()));
+	WHERE("of a command that is not there");
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_ABORT_TASK, T, LUN_JAM,
+			  0x999, SOON_MS * t_factor()));
+	WHERE("of the last command, which waits for the others");
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_ABORT_TASK, T, LUN_JAM,
+			  0x1000 + COMMANDS - 1, SOON_MS * t_factor()));
+	while (vsg_ring_poll(self->r))
+		;
+	EXPECT_TRUE(self->req[COMMANDS - 1]->tok.done);
+	EXPECT_EQ(VIRTIO_SCSI_S_ABORTED,
+		  self->req[COMMANDS - 1]->resp->response);
+	WHERE("about the first command, which the backend has");
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_QUERY_TASK, T, LUN_JAM,
+			  0x1000, SOON_MS * t_factor()));
+	WHERE("events that are subscribed to");
+	EXPECT_EQ(VIRTIO_SCSI_S_OK,
+		  vsg_an(self->dev, VIRTIO_SCSI_T_AN_QUERY, T, LUN_JAM, 2,
+			 &events, SOON_MS * t_factor()));
+
+	WHERE("a reset of what hangs waits for the commands that it ends");
+	ASSERT_EQ(0, vsg_tmf_submit(reset, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+				    T, LUN_JAM, 0));
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&reset->tok, 500));
+	ready(self->r, T, LUN_DISK);
+	longest(self, self->r, LUN_DISK);
+	unjam(self);
+	EXPECT_EQ(0, vsg_token_wait(&reset->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, reset->resp[0]);
+}
+
+/* An ORDERED command keeps its place behind all those that wait for the thread's. */
+TEST_F_TIMEOUT(held, ordered, 60)
+{
+	enum { FIRST, ORDERED, NR };
+	uint32_t lba = 2 * COMMANDS + 8;
+	struct vsg_req *req[NR];
+	unsigned int i;
+
+	jam(self);
+	for (i = 0; i < NR; i++) {
+		req[i] = request(self->dev, BLOCK, BLOCK);
+		vsg_pattern(req[i]->data_out, BLOCK, 0, 1000 + i);
+		vsg_cmd_rw(req[i], T, LUN_JAM, true, lba, 1, BLOCK);
+		if (i == ORDERED)
+			req[i]->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+		ASSERT_EQ(0, vsg_submit(self->r, req[i]));
+	}
+	vsg_ring_kick(self->r);
+	longest(self, self->other, LUN_DISK);
+	check_hung(self);
+	unjam(self);
+	for (i = 0; i < NR; i++) {
+		ASSERT_EQ(0, vsg_token_wait(&req[i]->tok, WAIT_MS));
+		EXPECT_TRUE(vsg_good(req[i]));
+	}
+	vsg_cmd_rw(req[FIRST], T, LUN_JAM, false, lba, 1, BLOCK);
+	exec_good(self->r, req[FIRST]);
+	EXPECT_EQ(-1, vsg_pattern_check(req[FIRST]->data_in, BLOCK, 0,
+					1000 + ORDERED));
+}
+
+/* The owner may still change what the queue uses. */
+TEST_F_TIMEOUT(held, ioctls, 60)
+{
+	struct vhost_vring_state state = { .index = VSG_IO, .num = 1 };
+	int64_t begin;
+
+	jam(self);
+	begin = vsg_now_ms();
+	/* What waits here is only killed. */
+	EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+			       &state));
+	EXPECT_EQ(0, vsg_set_mem_table(self->dev));
+	/* Of the queue that nothing hangs in. */
+	state.index = VSG_IO + 1;
+	EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_GET_VRING_BASE, &state));
+	EXPECT_LE(vsg_now_ms() - begin, SOON_MS * t_factor());
+	longest(self, self->r, LUN_DISK);
+	unjam(self);
+}
+
+/* Nobody waits for the backend, and nothing is left when it answers. */
+TEST_F_TIMEOUT(held, close, 60)
+{
+	int64_t begin;
+
+	jam(self);
+	longest(self, self->r, LUN_DISK);
+	begin = vsg_now_ms();
+	vsg_close(self->dev);
+	self->dev = NULL;
+	EXPECT_LE(vsg_now_ms() - begin, SOON_MS * t_factor());
+	ASSERT_EQ(0, lio("unhang stuck"));
+	self->hung = false;
+	EXPECT_TRUE(threads_settle(0, WAIT_MS));
+	start(self, "0");
+}
+
+/* A worker that would poll its queue is held all the same. */
+TEST_TIMEOUT(polling, 60)
+{
+	struct held self = {};
+
+	start(&self, "10000");
+	jam(&self);
+	others_go_on(&self);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(self.dev, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T,
+			  LUN_DISK, 0, SOON_MS * t_factor()));
+	unjam(&self);
+	guest_end(self.dev);
+	EXPECT_EQ(0, lio_write("0", POLL_US));
+}
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What half of some commands of another LUN take beside a load of 20 ms each, in ms. */
+static int64_t median_beside(struct held *self, uint16_t lun)
+{
+	struct load load = {
+		.r = self->r, .target = T, .lun = lun, .depth = DEPTH,
+	};
+	struct vsg_req *req = request(self->dev, 0, BLOCK);
+	int64_t took[15];
+	unsigned int i;
+
+	load_start(&load);
+	/* Until its first commands have come round. */
+	while (__atomic_load_n(&load.done, __ATOMIC_RELAXED) < 2 * DEPTH)
+		usleep(10000);
+	for (i = 0; i < ARRAY_SIZE(took); i++) {
+		vsg_cmd_rw(req, T, LUN_DISK, false, i, 1, BLOCK);
+		took[i] = vsg_now_ms();
+		ASSERT_EQ(0, vsg_exec(self->other, req, WAIT_MS));
+		took[i] = vsg_now_ms() - took[i];
+		EXPECT_TRUE(vsg_good(req));
+		usleep(5000);
+	}
+	load_end(&load);
+	qsort(took, ARRAY_SIZE(took), sizeof(took[0]), compare);
+	printf("# half take %lld ms, one %lld; %lu requests of the load\n",
+	       (long long)took[ARRAY_SIZE(took) / 2],
+	       (long long)took[ARRAY_SIZE(took) - 1], load.done);
+	return took[ARRAY_SIZE(took) / 2];
+}
+
+/* Each submission sleeps for a while. Without care a command waits for those of a batch. */
+TEST_F_TIMEOUT(held, few_tags, 60)
+{
+	EXPECT_LE(median_beside(self, LUN_NARROW), 2 * SLOW_MS * t_factor());
+}
+
+/* Throttled in the submission are writes of LIO that the disk takes too long for. */
+TEST_F_TIMEOUT(held, throttled_writes, 60)
+{
+	if (lio("throttle throttled 1"))
+		SKIP("no writeback throttling in this kernel");
+	EXPECT_LE(median_beside(self, LUN_THROTTLED), 2 * SLOW_MS * t_factor());
+}
