@@ -380,8 +380,6 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 		return vhost_scsi_check_reserve(se_cmd, false);
 	case VHOST_SCSI_CHECK_PR_IN:
 		return vhost_scsi_check_pr_in(se_cmd);
-	case VHOST_SCSI_CHECK_PR_OUT:
-		return vhost_scsi_check_pr_out(t);
 	case VHOST_SCSI_CHECK_EXTENDED_COPY:
 		return vhost_scsi_copy_check(t);
 	case VHOST_SCSI_CHECK_COPY_RESULTS:

@@ -8,60 +8,53 @@
 #include <linux/unaligned.h>
 #include <target/target_core_backend.h>
 
-#include "target.h"
-
-/* SPC-4, 6.15 and 6.16. */
-enum {
-	PROUT_REGISTER = 0,
-	PROUT_RESERVE = 1,
-	PROUT_RELEASE = 2,
-	PROUT_CLEAR = 3,
-	PROUT_PREEMPT = 4,
-	PROUT_PREEMPT_AND_ABORT = 5,
-	PROUT_REGISTER_AND_IGNORE = 6,
-	PROUT_REGISTER_AND_MOVE = 7,
-
-	PROUT_LIST_LEN = 24,
-	PROUT_SPEC_I_PT = 1 << 3,	/* byte 20 */
-	PROUT_ALL_TG_PT = 1 << 2,
-
-	PRIN_LIST_LEN = 8,
-};
+#include "pr.h"
 
 /**
- * struct out - a PERSISTENT RESERVE OUT
- * @action: service action
- * @scope: as in the CDB, in the upper half of the byte
- * @type: of a reservation
- * @key: reservation key
- * @action_key: service action reservation key
- * @all_ports: ALL_TG_PT
+ * vhost_scsi_pr_own - the registration of a command's nexus
+ * @se_cmd: the command
+ *
+ * Context: the lock of the device's registrations is held.
+ * Return: the registration, or NULL.
  */
-struct out {
-	u8 action;
-	u8 scope;
-	u8 type;
-	u64 key;
-	u64 action_key;
-	bool all_ports;
-};
-
-/* The nexus's; under its lock. */
-static const struct t10_pr_registration *
-own_registration(const struct se_cmd *se_cmd)
+struct t10_pr_registration *vhost_scsi_pr_own(const struct se_cmd *se_cmd)
 {
-	const struct t10_pr_registration *reg;
+	struct t10_reservation *pr = &se_cmd->se_dev->t10_pr;
+	struct t10_pr_registration *reg;
 
-	list_for_each_entry(reg, &se_cmd->se_dev->t10_pr.registration_list,
-			    pr_reg_list)
+	list_for_each_entry(reg, &pr->registration_list, pr_reg_list)
 		if (reg->pr_reg_nacl == se_cmd->se_sess->se_node_acl)
 			return reg;
 	return NULL;
 }
 
-static bool is_all_registrants(u8 type)
+/**
+ * vhost_scsi_pr_out_read - read a PERSISTENT RESERVE OUT
+ * @t: the command
+ * @out: set
+ *
+ * Return: what it is refused with, for its length; or TCM_NO_SENSE.
+ */
+sense_reason_t vhost_scsi_pr_out_read(const struct vhost_scsi_tcmd *t,
+				      struct vhost_scsi_pr_out *out)
 {
-	return type == 7 || type == 8;
+	const u8 *cdb = t->se_cmd.t_task_cdb;
+
+	out->len = vhost_scsi_check_list(t, out->list, sizeof(out->list));
+	if (out->len < PROUT_LIST_LEN)
+		return TCM_PARAMETER_LIST_LENGTH_ERROR;
+	out->action = cdb[1] & PR_ACTION_MASK;
+	out->scope = cdb[2] & 0xf0;
+	out->type = cdb[2] & 0xf;
+	out->key = get_unaligned_be64(&out->list[0]);
+	out->action_key = get_unaligned_be64(&out->list[8]);
+	out->flags = out->list[20];
+	if (out->action == PROUT_REGISTER_AND_MOVE)
+		return TCM_NO_SENSE;
+	if (out->flags & PROUT_SPEC_I_PT)
+		return TCM_INVALID_PARAMETER_LIST;
+	return t->se_cmd.data_length == PROUT_LIST_LEN ?
+	       TCM_NO_SENSE : TCM_PARAMETER_LIST_LENGTH_ERROR;
 }
 
 /* 2 and 4 are obsolete. */
@@ -71,29 +64,29 @@ static bool has_type(u8 type)
 }
 
 static sense_reason_t check_register(const struct t10_pr_registration *own,
-				     const struct out *out)
+				     const struct vhost_scsi_pr_out *out)
 {
 	if (out->action == PROUT_REGISTER &&
 	    out->key != (own ? own->pr_res_key : 0))
 		return TCM_RESERVATION_CONFLICT;
-	return own && own->pr_reg_all_tg_pt && !out->all_ports ?
+	return own && own->pr_reg_all_tg_pt && !(out->flags & PROUT_ALL_TG_PT) ?
 	       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
 static sense_reason_t check_reservation(const struct t10_pr_registration *own,
 					const struct t10_pr_registration *holder,
-					const struct out *out)
+					const struct vhost_scsi_pr_out *out)
 {
 	bool holds = holder && (holder == own ||
-				is_all_registrants(holder->pr_res_type));
+				vhost_scsi_is_all_registrants(holder));
 	bool same = holder && holder->pr_res_type == out->type &&
 		    holder->pr_res_scope == out->scope;
 
+	if (out->key != own->pr_res_key)
+		return TCM_RESERVATION_CONFLICT;
 	/* Who does not hold it releases nothing, and that is GOOD. */
 	if (out->action == PROUT_RELEASE && !holds)
 		return TCM_NO_SENSE;
-	if (out->key != own->pr_res_key)
-		return TCM_RESERVATION_CONFLICT;
 	if (out->action == PROUT_RESERVE && !has_type(out->type))
 		return TCM_INVALID_CDB_FIELD;
 	if (out->action == PROUT_RESERVE && out->scope)
@@ -102,11 +95,17 @@ static sense_reason_t check_reservation(const struct t10_pr_registration *own,
 					    TCM_NO_SENSE;
 }
 
-/* Under the device's locks. */
-static sense_reason_t check_out(const struct se_cmd *se_cmd,
-				const struct out *out)
+/**
+ * vhost_scsi_pr_out_check - may LIO carry out a PERSISTENT RESERVE OUT
+ * @se_cmd: the command
+ * @out: it
+ *
+ * Context: the device's locks are held.
+ */
+sense_reason_t vhost_scsi_pr_out_check(const struct se_cmd *se_cmd,
+				       const struct vhost_scsi_pr_out *out)
 {
-	const struct t10_pr_registration *own = own_registration(se_cmd);
+	const struct t10_pr_registration *own = vhost_scsi_pr_own(se_cmd);
 
 	if (out->action == PROUT_REGISTER ||
 	    out->action == PROUT_REGISTER_AND_IGNORE)
@@ -138,48 +137,6 @@ static sense_reason_t check_out(const struct se_cmd *se_cmd,
 }
 
 /**
- * vhost_scsi_check_pr_out - may LIO carry out a PERSISTENT RESERVE OUT
- * @t: the command
- */
-sense_reason_t vhost_scsi_check_pr_out(const struct vhost_scsi_tcmd *t)
-{
-	const struct se_cmd *se_cmd = &t->se_cmd;
-	struct se_device *dev = se_cmd->se_dev;
-	const u8 *cdb = se_cmd->t_task_cdb;
-	u8 list[PROUT_LIST_LEN];
-	sense_reason_t reason;
-	struct out out = {
-		.action = cdb[1] & 0x1f,
-		.scope = cdb[2] & 0xf0,
-		.type = cdb[2] & 0xf,
-	};
-
-	if (dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_PGR)
-		return TCM_NO_SENSE;
-	/* SPC-2 5.5.1 */
-	if (dev->dev_reservation_flags & DRF_SPC2_RESERVATIONS)
-		return TCM_RESERVATION_CONFLICT;
-	if (vhost_scsi_check_list(t, list, sizeof(list)) < sizeof(list))
-		return TCM_PARAMETER_LIST_LENGTH_ERROR;
-	out.key = get_unaligned_be64(&list[0]);
-	out.action_key = get_unaligned_be64(&list[8]);
-	out.all_ports = list[20] & PROUT_ALL_TG_PT;
-	if (out.action != PROUT_REGISTER_AND_MOVE) {
-		if (list[20] & PROUT_SPEC_I_PT)
-			return TCM_INVALID_PARAMETER_LIST;
-		if (se_cmd->data_length != sizeof(list))
-			return TCM_PARAMETER_LIST_LENGTH_ERROR;
-	}
-
-	spin_lock(&dev->dev_reservation_lock);
-	spin_lock(&dev->t10_pr.registration_lock);
-	reason = check_out(se_cmd, &out);
-	spin_unlock(&dev->t10_pr.registration_lock);
-	spin_unlock(&dev->dev_reservation_lock);
-	return reason;
-}
-
-/**
  * vhost_scsi_check_pr_in - may LIO carry out a PERSISTENT RESERVE IN
  * @se_cmd: the command
  */
@@ -205,7 +162,7 @@ static bool conflicts_with_registrations(const struct se_cmd *se_cmd)
 	bool conflict;
 
 	spin_lock(&pr->registration_lock);
-	own = own_registration(se_cmd);
+	own = vhost_scsi_pr_own(se_cmd);
 	/* Types above 4: of registrants. */
 	conflict = !list_empty(&pr->registration_list) &&
 		   !(own && (own->pr_res_holder || own->pr_res_type > 4));

@@ -365,7 +365,7 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	if (unlikely(pi))
 		cdb = vhost_scsi_pi_cdb(t, room);
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL);
+	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL_ACCOUNT);
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason && unlikely(pi))

@@ -268,7 +268,7 @@ struct vhost_scsi_fence *vhost_scsi_fence_new(struct vhost_scsi_tcmd *t,
 		nr += is_meant(reg, key, all);
 	spin_unlock(&pr->registration_lock);
 
-	fence = kzalloc(struct_size(fence, victims, nr), GFP_KERNEL);
+	fence = kzalloc(struct_size(fence, victims, nr), GFP_KERNEL_ACCOUNT);
 	if (!fence)
 		return NULL;
 	spin_lock(&pr->registration_lock);

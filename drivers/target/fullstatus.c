@@ -146,7 +146,7 @@ sense_reason_t vhost_scsi_read_full_status(struct vhost_scsi_tcmd *t)
 	if (dev->dev_reservation_flags & DRF_SPC2_RESERVATIONS)
 		return TCM_RESERVATION_CONFLICT;
 
-	buf = kvzalloc(max(size, 1U), GFP_KERNEL);
+	buf = kvzalloc(max(size, 1U), GFP_KERNEL_ACCOUNT);
 	if (!buf)
 		return TCM_OUT_OF_RESOURCES;
 	spin_lock(&dev->dev_reservation_lock);

@@ -35,50 +35,7 @@
 #include <scsi/scsi_common.h>
 #include <target/target_core_backend.h>
 
-#include "target.h"
-
-/* SPC-4, 6.15 and 6.16. */
-enum {
-	ACTION_MASK = 0x1f,		/* byte 1 of both CDBs */
-
-	PRIN_REPORT_CAPABILITIES = 2,
-	PRIN_READ_FULL_STATUS = 3,
-	PRIN_CAP_SIP_C = 1 << 3,	/* byte 2 */
-
-	PROUT_REGISTER = 0,
-	PROUT_RESERVE = 1,
-	PROUT_RELEASE = 2,
-	PROUT_CLEAR = 3,
-	PROUT_PREEMPT = 4,
-	PROUT_PREEMPT_AND_ABORT = 5,
-	PROUT_REGISTER_AND_IGNORE = 6,
-	PROUT_REGISTER_AND_MOVE = 7,
-	PROUT_SPEC_I_PT = 1 << 3,	/* byte 20 */
-	PROUT_LIST_LEN = 24,
-	PROUT_TID_MIN = 24,
-};
-
-/**
- * struct out - a PERSISTENT RESERVE OUT
- * @action: service action
- * @key: reservation key
- * @action_key: service action reservation key
- * @list: the parameter list's begin
- * @len: of @list
- * @registered: so was the nexus before
- * @own_key: with this key
- * @generation: before
- */
-struct out {
-	u8 action;
-	u64 key;
-	u64 action_key;
-	u8 list[PROUT_LIST_LEN + VHOST_SCSI_TRANSPORT_ID_LEN];
-	size_t len;
-	bool registered;
-	u64 own_key;
-	u32 generation;
-};
+#include "pr.h"
 
 static void lock(struct se_device *dev)
 	__acquires(&dev->dev_reservation_lock)
@@ -96,37 +53,9 @@ static void unlock(struct se_device *dev)
 	spin_unlock(&dev->dev_reservation_lock);
 }
 
-/* The nexus's registration, or NULL; under the device's locks. */
-static struct t10_pr_registration *own_reg(const struct se_cmd *se_cmd)
-{
-	struct t10_reservation *pr = &se_cmd->se_dev->t10_pr;
-	struct t10_pr_registration *reg;
-
-	list_for_each_entry(reg, &pr->registration_list, pr_reg_list)
-		if (reg->pr_reg_nacl == se_cmd->se_sess->se_node_acl)
-			return reg;
-	return NULL;
-}
-
-/* Return: false: there is less than a parameter list; LIO says so. */
-static bool read_list(const struct vhost_scsi_tcmd *t, struct out *out)
-{
-	/* This reads the bounce buffer, which the guest cannot change. */
-	out->len = t->bounce ? sg_copy_to_buffer(t->bounce, t->bounce_nents,
-						 out->list,
-						 sizeof(out->list)) : 0;
-	out->len = min_t(size_t, out->len, t->se_cmd.data_length);
-	if (out->len < PROUT_LIST_LEN)
-		return false;
-	out->action = t->se_cmd.t_task_cdb[1] & ACTION_MASK;
-	out->key = get_unaligned_be64(&out->list[0]);
-	out->action_key = get_unaligned_be64(&out->list[8]);
-	return true;
-}
-
 /* Is the nexus that the parameter list names registered; under the locks. */
 static bool destination_is_registered(const struct se_cmd *se_cmd,
-				      const struct out *out)
+				      const struct vhost_scsi_pr_out *out)
 {
 	struct t10_reservation *pr = &se_cmd->se_dev->t10_pr;
 	u16 rtpi = get_unaligned_be16(&out->list[18]);
@@ -159,12 +88,10 @@ static void take_over(struct se_device *dev, struct t10_pr_registration *holder,
 
 static sense_reason_t check_preempt(struct se_device *dev,
 				    struct t10_pr_registration *reg,
-				    const struct out *out)
+				    const struct vhost_scsi_pr_out *out)
 {
 	struct t10_pr_registration *holder = dev->dev_pr_res_holder;
 
-	if (out->key != out->own_key)
-		return TCM_RESERVATION_CONFLICT;
 	if (holder && vhost_scsi_is_all_registrants(holder)) {
 		if (holder != reg &&
 		    (!out->action_key || (out->action_key != out->own_key &&
@@ -179,31 +106,24 @@ static sense_reason_t check_preempt(struct se_device *dev,
 }
 
 /* What LIO must not get is answered; under the device's locks. */
-static sense_reason_t check(const struct se_cmd *se_cmd, struct out *out)
+static sense_reason_t check(const struct se_cmd *se_cmd, struct vhost_scsi_pr_out *out)
 {
 	struct se_device *dev = se_cmd->se_dev;
-	struct t10_pr_registration *reg = own_reg(se_cmd);
+	struct t10_pr_registration *reg = vhost_scsi_pr_own(se_cmd);
+	sense_reason_t reason;
 
 	out->registered = reg;
 	out->own_key = reg ? reg->pr_res_key : 0;
 	out->generation = dev->t10_pr.pr_generation;
 
+	reason = vhost_scsi_pr_out_check(se_cmd, out);
+	if (reason)
+		return reason;
 	switch (out->action) {
-	case PROUT_REGISTER:
-		return out->list[20] & PROUT_SPEC_I_PT ?
-		       TCM_INVALID_PARAMETER_LIST : 0;
-	case PROUT_RESERVE:
-	case PROUT_RELEASE:
-	case PROUT_CLEAR:
-		return reg && out->key == out->own_key ?
-		       0 : TCM_RESERVATION_CONFLICT;
 	case PROUT_PREEMPT:
 	case PROUT_PREEMPT_AND_ABORT:
-		return reg ? check_preempt(dev, reg, out) :
-			     TCM_RESERVATION_CONFLICT;
+		return check_preempt(dev, reg, out);
 	case PROUT_REGISTER_AND_MOVE:
-		if (!reg || out->key != out->own_key)
-			return TCM_RESERVATION_CONFLICT;
 		if (out->len < PROUT_LIST_LEN + PROUT_TID_MIN)
 			return TCM_PARAMETER_LIST_LENGTH_ERROR;
 		return destination_is_registered(se_cmd, out) ?
@@ -213,14 +133,14 @@ static sense_reason_t check(const struct se_cmd *se_cmd, struct out *out)
 	}
 }
 
-static bool is_register(const struct out *out)
+static bool is_register(const struct vhost_scsi_pr_out *out)
 {
 	return out->action == PROUT_REGISTER ||
 	       out->action == PROUT_REGISTER_AND_IGNORE;
 }
 
 /* The key goes, unless LIO finds something wrong with it. */
-static bool unregisters(const struct out *out)
+static bool unregisters(const struct vhost_scsi_pr_out *out)
 {
 	return is_register(out) && !out->action_key && out->registered;
 }
@@ -229,7 +149,7 @@ static bool unregisters(const struct out *out)
  * LIO answers a REGISTER with an error, but that was the APTPL file's: the
  * registration is as the guest wanted it. Return: what LIO answers.
  */
-static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct out *out)
+static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr_out *out)
 {
 	struct se_cmd *se_cmd = &t->se_cmd;
 	struct se_device *dev = se_cmd->se_dev;
@@ -238,7 +158,7 @@ static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct out *out)
 	u64 now = 0;
 
 	lock(dev);
-	reg = own_reg(se_cmd);
+	reg = vhost_scsi_pr_own(se_cmd);
 	if (reg && reg->pr_res_key != out->own_key) {
 		dev->t10_pr.pr_generation = out->generation;
 		if (out->registered)
@@ -252,13 +172,13 @@ static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct out *out)
 
 	/* As the guest would do it. The file may be written this time. */
 	sg_copy_from_buffer(t->bounce, t->bounce_nents, keys, sizeof(keys));
-	se_cmd->t_task_cdb[1] &= ~ACTION_MASK;
+	se_cmd->t_task_cdb[1] &= ~PR_ACTION_MASK;
 	se_cmd->t_task_cdb[1] |= PROUT_REGISTER;
 	t->undone = true;
 	return t->execute(se_cmd);
 }
 
-static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct out *out)
+static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct vhost_scsi_pr_out *out)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
 	sense_reason_t reason;
@@ -275,7 +195,7 @@ static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct out *out)
 
 	if (unregisters(out)) {
 		lock(dev);
-		if (own_reg(&t->se_cmd))
+		if (vhost_scsi_pr_own(&t->se_cmd))
 			dev->t10_pr.pr_generation--;
 		unlock(dev);
 	} else if (reason == TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE) {
@@ -300,14 +220,15 @@ static sense_reason_t execute_out(struct se_cmd *se_cmd)
 	struct se_device *dev = se_cmd->se_dev;
 	struct vhost_scsi_tcmd *t;
 	sense_reason_t reason;
-	struct out out;
+	struct vhost_scsi_pr_out out;
 
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
 	/* SPC-2, 5.5.1: conflicts whoever asks; LIO does it with a line. */
 	if (dev->dev_reservation_flags & DRF_SPC2_RESERVATIONS)
 		return TCM_RESERVATION_CONFLICT;
-	if (!read_list(t, &out))
-		return t->execute(se_cmd);
+	reason = vhost_scsi_pr_out_read(t, &out);
+	if (reason)
+		return reason;
 
 	lock(dev);
 	reason = check(se_cmd, &out);
@@ -321,7 +242,7 @@ static sense_reason_t execute_out(struct se_cmd *se_cmd)
 						is_all_registrants(dev));
 		if (!t->fence)
 			return TCM_OUT_OF_RESOURCES;
-		se_cmd->t_task_cdb[1] &= ~ACTION_MASK;
+		se_cmd->t_task_cdb[1] &= ~PR_ACTION_MASK;
 		se_cmd->t_task_cdb[1] |= PROUT_PREEMPT;
 	}
 	return carry_out(t, &out);
@@ -346,7 +267,7 @@ void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t)
 {
 	struct se_cmd *se_cmd = &t->se_cmd;
 	const u8 *cdb = se_cmd->t_task_cdb;
-	u8 action = cdb[1] & ACTION_MASK;
+	u8 action = cdb[1] & PR_ACTION_MASK;
 
 	if (se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_PGR)
 		return;

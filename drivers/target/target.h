@@ -389,13 +389,13 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
 	VHOST_SCSI_CHECK_INQUIRY,
 	VHOST_SCSI_CHECK_REQUEST_SENSE,
+	VHOST_SCSI_CHECK_PR_OUT,
 	/* Of the parameters, too, when LIO would carry it out. */
 	VHOST_SCSI_CHECK_LATE,
 	VHOST_SCSI_CHECK_UNMAP = VHOST_SCSI_CHECK_LATE,
 	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
 	VHOST_SCSI_CHECK_MODE_SENSE,
 	VHOST_SCSI_CHECK_PR_IN,
-	VHOST_SCSI_CHECK_PR_OUT,
 	VHOST_SCSI_CHECK_RESERVE,
 	VHOST_SCSI_CHECK_RELEASE,
 	VHOST_SCSI_CHECK_EXTENDED_COPY,
@@ -422,7 +422,6 @@ u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size)
 
 /* check_pr.c */
 
-sense_reason_t vhost_scsi_check_pr_out(const struct vhost_scsi_tcmd *t);
 sense_reason_t vhost_scsi_check_pr_in(const struct se_cmd *se_cmd);
 sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
 					bool reserve);

@@ -17,14 +17,14 @@ static struct vhost_scsi_worker *new_worker(struct vhost_scsi_dev *dev)
 	int ret;
 
 	ret = xa_alloc(&dev->workers, &id, NULL, XA_LIMIT(0, dev->nvqs - 1),
-		       GFP_KERNEL);
+		       GFP_KERNEL_ACCOUNT);
 	if (ret)
 		return ERR_PTR(ret == -EBUSY ? -ENOSPC : ret);
 	w = vhost_scsi_worker_new(dev, id);
 	if (IS_ERR(w))
 		xa_erase(&dev->workers, id);
 	else
-		xa_store(&dev->workers, id, w, GFP_KERNEL);
+		xa_store(&dev->workers, id, w, GFP_KERNEL_ACCOUNT);
 	return w;
 }
 
