@@ -44,7 +44,7 @@ static sense_reason_t complete_verify(struct se_cmd *se_cmd, bool success,
  * vhost_scsi_verify_begin - have what LIO reads compared
  * @t: a VERIFY that LIO has not parsed yet; not of a passed-through device
  *
- * The command has the CDB of a READ then, and for LIO data-in.
+ * The command has the CDB of a READ then, and its data is data-in for LIO.
  *
  * Return: is there anything to compare? If not, the command is as it was.
  */
@@ -54,11 +54,13 @@ bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t)
 	u8 *cdb = se_cmd->t_task_cdb;
 
 	if ((cdb[1] & VRPROTECT_BYTCHK) != BYTCHK_ALL ||
-	    se_cmd->data_direction != DMA_TO_DEVICE)
+	    se_cmd->data_direction == DMA_FROM_DEVICE)
 		return false;
 	cdb[0] = cdb[0] == VERIFY ? READ_10 : READ_16;
 	cdb[1] &= DPO;
-	se_cmd->data_direction = DMA_FROM_DEVICE;
+	/* Without data it is for no blocks, or has too little. */
+	if (se_cmd->data_direction == DMA_TO_DEVICE)
+		se_cmd->data_direction = DMA_FROM_DEVICE;
 	se_cmd->transport_complete_callback = complete_verify;
 	return true;
 }
