@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +56,7 @@ static const char usage[] =
 	"  -x NAME,... features not to use: event_idx, indirect, version_1\n"
 	"  -w          a worker for each queue\n"
 	"  -H          guest memory in huge pages; else in small ones that lie apart\n"
+	"  -M PAGES    RLIMIT_MEMLOCK, without CAP_IPC_LOCK; else no limit\n"
 	"  -B MICROS   that a worker polls before it sleeps\n"
 	"  -L          measure latency, too, which costs something\n"
 	"  -F BYTES    fairness: what the first queue does while all others have\n"
@@ -78,6 +81,7 @@ static struct {
 	unsigned long entries;
 	unsigned long poll_us;
 	unsigned long flood;
+	unsigned long pages;
 	bool sequential;
 	bool workers;
 	bool huge;
@@ -98,6 +102,7 @@ static struct {
 	.span = 32,
 	.luns = 1,
 	.target = 1,
+	.pages = ULONG_MAX,
 	.perf_ctl = -1,
 };
 
@@ -667,6 +672,7 @@ static bool parse_number(int c)
 		{ 'z', &opt.entries },
 		{ 'B', &opt.poll_us },
 		{ 'F', &opt.flood },
+		{ 'M', &opt.pages },
 		{}
 	};
 	unsigned int i;
@@ -709,7 +715,7 @@ static void parse(int argc, char **argv)
 	unsigned int chain;
 	int c;
 
-	while ((c = getopt(argc, argv, "q:d:b:n:u:r:sS:l:t:z:x:wHB:LF:oP:h")) >= 0) {
+	while ((c = getopt(argc, argv, "q:d:b:n:u:r:sS:l:t:z:x:wHB:LF:M:oP:h")) >= 0) {
 		if (c == 'l')
 			parse_luns(optarg);
 		else if (c == 'x')
@@ -732,6 +738,21 @@ static void parse(int argc, char **argv)
 		opt.entries *= 2;
 }
 
+static void limit_pages(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct rlimit limit = { opt.pages * PAGE, opt.pages * PAGE };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data))
+		die("no capabilities");
+	data[0].effective &= ~(1U << CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &head, data) || setrlimit(RLIMIT_MEMLOCK, &limit))
+		die("no limit of pages");
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit files = { 65536, 65536 };
@@ -740,6 +761,8 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	/* Each ring has three. */
 	setrlimit(RLIMIT_NOFILE, &files);
+	if (opt.pages != ULONG_MAX)
+		limit_pages();
 	for (i = optind; i < (unsigned int)argc; i++)
 		dev_start(argv[i]);
 	if (opt.hold) {

@@ -20,6 +20,8 @@ ours-pinned  ours  tpg:pin_memory=1
 ours-polling ours  tpg:poll_us=2000
 ours-tuned   ours  tpg:pin_memory=1 tpg:poll_us=2000
 ours-workers ours  bench:-w
+ours-8m      ours  bench:-M2048
+ours-0m      ours  bench:-M0
 stock-huge   stock bench:-H
 ours-huge    ours  bench:-H
 floor        floor
