@@ -143,3 +143,53 @@ void flood_end(struct flood *flood)
 	__atomic_store_n(&flood->stop, true, __ATOMIC_RELAXED);
 	pthread_join(flood->thread, NULL);
 }
+
+static void send_dirty(struct migration *m)
+{
+	size_t i, at;
+	unsigned int n;
+	uint64_t dirty;
+
+	for (i = 0; i < m->pages / 64; i++) {
+		dirty = __atomic_exchange_n(&m->bitmap[i], 0, __ATOMIC_SEQ_CST);
+		for (n = 0; n < 64; n++) {
+			if (!(dirty & 1ULL << n))
+				continue;
+			at = (i * 64 + n) * VSG_LOG_PAGE;
+			memcpy(m->copy + at, m->mem + at, VSG_LOG_PAGE);
+			m->sent++;
+		}
+	}
+	m->passes++;
+}
+
+static void *migrate(void *arg)
+{
+	struct migration *m = arg;
+
+	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED))
+		send_dirty(m);
+	return NULL;
+}
+
+void migration_start(struct migration *m)
+{
+	memcpy(m->copy, m->mem, m->pages * VSG_LOG_PAGE);
+	EXPECT_EQ(0, pthread_create(&m->thread, NULL, migrate, m));
+}
+
+void migration_end(struct migration *m)
+{
+	__atomic_store_n(&m->stop, true, __ATOMIC_RELAXED);
+	pthread_join(m->thread, NULL);
+	send_dirty(m);
+}
+
+bool migration_has(const struct migration *m, const void *buf, size_t len)
+{
+	size_t off = (const uint8_t *)buf - m->mem;
+	size_t from = (off + VSG_LOG_PAGE - 1) / VSG_LOG_PAGE * VSG_LOG_PAGE;
+	size_t to = (off + len) / VSG_LOG_PAGE * VSG_LOG_PAGE;
+
+	return !memcmp(m->mem + from, m->copy + from, to - from);
+}

@@ -69,4 +69,35 @@ struct flood {
 void flood_start(struct flood *flood, struct vsg_ring *r, uint8_t target);
 void flood_end(struct flood *flood);
 
+/**
+ * struct migration - a hypervisor that sends a guest's memory while the guest runs
+ * @mem: of the guest
+ * @copy: what it becomes on the other host
+ * @bitmap: the dirty log, which is read and cleared
+ * @pages: of all three, a multiple of 64
+ * @stop: end
+ * @passes: over the log
+ * @sent: pages that were sent again
+ * @thread: of the hypervisor
+ */
+struct migration {
+	const uint8_t *mem;
+	uint8_t *copy;
+	uint64_t *bitmap;
+	size_t pages;
+	bool stop;
+	unsigned long passes;
+	unsigned long sent;
+	pthread_t thread;
+};
+
+/* The log is on, and no request is under way. */
+void migration_start(struct migration *m);
+
+/* The device is stopped. */
+void migration_end(struct migration *m);
+
+/* Are the whole pages of this buffer, which only the device writes, the same there? */
+bool migration_has(const struct migration *m, const void *buf, size_t len);
+
 #endif /* LOAD_H */

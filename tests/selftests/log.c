@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: the dirty log has every page that the device writes in guest memory, and no other. */
+/* Also a part of log_limited.c and log_of_file.c, with other memory of the owner. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,18 @@ enum { LUN_RAM, LUN_HANG };
 
 #define FRAME (3 * PAGE)
 
+/* The owner may not have anything pinned: its rings and its bitmap are not. */
+#ifndef LIMITED
+#define LIMITED 0
+#endif
+/* The bitmap is a shared mapping of a file on ext4, which cannot be kept pinned. */
+#ifndef OF_FILE
+#define OF_FILE 0
+#endif
+
 int suite_setup(void)
 {
-	return lio_suite("ramdisk ram 16; hangable hang 16\n"
+	return lio_suite("ramdisk ram 16; hangable hang 16; filesystem below 64 4096\n"
 			 "tpg " WWN_A " 1; lun " WWN_A " 1 0 ram\n"
 			 "lun " WWN_A " 1 1 hang\n");
 }
@@ -63,6 +73,14 @@ static void frame_map(struct log *self)
 
 	ASSERT_TRUE(p != MAP_FAILED);
 	ASSERT_EQ(0, mprotect(p + PAGE, FRAME, PROT_READ | PROT_WRITE));
+	if (OF_FILE) {
+		int fd = file_new();
+
+		ASSERT_EQ(0, ftruncate(fd, FRAME));
+		ASSERT_EQ(p + PAGE, mmap(p + PAGE, FRAME, PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_FIXED, fd, 0));
+		close(fd);
+	}
 	self->frame = p + PAGE;
 	self->bitmap = self->frame;
 }
@@ -71,6 +89,8 @@ FIXTURE_SETUP(log)
 {
 	struct vsg_opts opts = { .ring_size = RING_SIZE, .mem_size = MEM };
 
+	if (LIMITED)
+		memlock_limit(0);
 	frame_map(self);
 	self->copy = malloc(MEM);
 	ASSERT_TRUE(self->copy);
@@ -613,6 +633,8 @@ TEST(flags)
 	uint8_t *bitmap = calloc(1, (32 << 20) / PAGE / 8);
 	int64_t end = vsg_now_ms() + WAIT_MS;
 
+	if (LIMITED)
+		memlock_limit(0);
 	ready(vsg_io(dev, 0), T, LUN_RAM);
 	ASSERT_EQ(0, vsg_log_start(dev, bitmap));
 	usleep(50000);
@@ -703,6 +725,46 @@ TEST_F(log, bad_bitmaps)
 	EXPECT_EQ(-EFAULT, vsg_set_features(self->dev, self->dev->features |
 					    VSG_F(VHOST_F_LOG_ALL)));
 	exec_good(self->r, req);
+}
+
+/* ---- as a hypervisor migrates a guest ----------------------------------- */
+
+/* The log is read and cleared while the device writes it. */
+TEST_F_TIMEOUT(log, migration, 60)
+{
+	enum { REQS = 16, LEN = 5 * PAGE + 512 };
+	struct migration m = { .mem = self->dev->mem.region[0].hva, .copy = self->copy,
+			       .bitmap = (uint64_t *)self->bitmap, .pages = PAGES };
+	struct vsg_req *req[REQS];
+	unsigned int i, n;
+	int64_t end;
+
+	fill_disk(self, LUN_RAM);
+	for (i = 0; i < REQS; i++) {
+		req[i] = vsg_req_alloc(self->dev, 0, LEN, i * 516 % PAGE & ~3);
+		ASSERT_TRUE(req[i]);
+	}
+	ASSERT_EQ(0, vsg_log_start(self->dev, self->bitmap));
+	migration_start(&m);
+	for (n = 0, end = vsg_now_ms() + 2000; vsg_now_ms() < end; n++) {
+		for (i = 0; i < REQS; i++) {
+			vsg_cmd_rw(req[i], T, LUN_RAM, false,
+				   (n * 31 + i * 7) % (READS * READ_LEN / BLOCK - LEN / BLOCK),
+				   LEN / BLOCK, BLOCK);
+			ASSERT_EQ(0, vsg_submit(self->r, req[i]));
+		}
+		vsg_ring_kick(self->r);
+		for (i = 0; i < REQS; i++) {
+			ASSERT_EQ(0, vsg_token_wait(&req[i]->tok, WAIT_MS));
+			EXPECT_TRUE(vsg_good(req[i]));
+		}
+	}
+	ASSERT_EQ(0, vsg_stop(self->dev));
+	migration_end(&m);
+	printf("# %u rounds, %lu passes, %lu pages\n", n, m.passes, m.sent);
+	for (i = 0; i < REQS; i++)
+		EXPECT_TRUE(migration_has(&m, req[i]->data_in, req[i]->in_len));
+	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
 }
 
 /* On, off and elsewhere under load: no request is lost or wrong. */

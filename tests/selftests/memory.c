@@ -273,16 +273,6 @@ TEST_F(of_file, pin_memory)
 	start(self);
 }
 
-/* Likewise a dirty log. */
-TEST_F(of_file, log_in_a_file)
-{
-	uint8_t *bitmap = self->dev->mem.region[0].hva;
-
-	start(self);
-	EXPECT_EQ(-EOPNOTSUPP, vsg_log_start(self->dev, bitmap));
-	data_is_right(self);
-}
-
 /* A response in memory that is gone goes nowhere: the owner has other things there. */
 TEST_F(of_file, region_is_gone)
 {

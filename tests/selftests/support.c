@@ -2,11 +2,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -325,6 +328,26 @@ void region_to_file(struct vsg_region *region, int fd)
 		  mmap(region->hva, region->size, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_FIXED, fd, 0));
 	ASSERT_EQ(0, madvise(region->hva, region->size, MADV_DONTFORK));
+}
+
+void memlock_limit(unsigned long bytes)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct rlimit limit = { bytes, RLIM_INFINITY };
+	struct __user_cap_data_struct data[2];
+
+	ASSERT_EQ(0, syscall(SYS_capget, &head, data));
+	data[0].effective &= ~(1U << CAP_IPC_LOCK);
+	ASSERT_EQ(0, syscall(SYS_capset, &head, data));
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+}
+
+long pinned_pages(void)
+{
+	return stat_value("/proc/self/status", "VmPin") * 1024 /
+	       sysconf(_SC_PAGESIZE);
 }
 
 long long pins_acquired(void)

@@ -174,6 +174,12 @@ int file_new(void);
 /* A region of guest memory, with what is in it, becomes a shared mapping of a file. */
 void region_to_file(struct vsg_region *region, int fd);
 
+/* RLIMIT_MEMLOCK of this process, which has no CAP_IPC_LOCK from now on. */
+void memlock_limit(unsigned long bytes);
+
+/* Pages that count as pinned by this process. */
+long pinned_pages(void);
+
 /* Pages of guests that are pinned now; and how often one was since the start. */
 long long pins(void);
 long long pins_acquired(void);

@@ -12,6 +12,9 @@
 
 #define MEM_MODEL_REGIONS	8
 
+/* In the place of account.c: pages that the owner may keep pinned, and that it has. */
+extern unsigned long owner_may, owner_has;
+
 struct mem_model {
 	unsigned int nr;
 	struct vhost_memory_region regions[MEM_MODEL_REGIONS];

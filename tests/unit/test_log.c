@@ -73,7 +73,7 @@ static void fixture_init(struct fixture *f, u64 pages, size_t off)
 	f->area = area_new(area_size(f));
 	EXPECT(f->area);
 	f->bitmap = f->area + off;
-	f->vq->log = vhost_scsi_log_create((uintptr_t)f->bitmap, f->mem, NULL);
+	f->vq->log = vhost_scsi_log_create((uintptr_t)f->bitmap, f->mem, NULL, NULL);
 	EXPECT(!IS_ERR(f->vq->log));
 }
 
@@ -110,7 +110,8 @@ static unsigned int count(const struct fixture *f)
 	return n;
 }
 
-TEST(log, pages)
+/* Ranges of which the log marks the right pages. */
+static void pages_are_right(void)
 {
 	static const struct {
 		u64 gpa;
@@ -146,7 +147,37 @@ TEST(log, pages)
 		}
 }
 
+TEST(log, pages)
+{
+	pages_are_right();
+}
+
+/* The owner may keep no page pinned. */
+TEST(log, pages_by_user_access)
+{
+	owner_may = 0;
+	pages_are_right();
+	owner_may = ULONG_MAX;
+}
+
 #ifndef __KERNEL__
+/* A bitmap that is not there any more. */
+TEST(log, user_access_fails)
+{
+	struct fixture f;
+
+	owner_may = 0;
+	fixture_init(&f, 2 * 8 * PAGE_SIZE, 0);
+	EXPECT(vhost_scsi_log_by_worker(f.vq->log));
+	user_gap(f.area);
+	vhost_scsi_log_write(&f.vq->log, 0, 3 * 4096);
+	EXPECT_EQ(0, unit_kernel.signals);
+	vhost_scsi_log_write(&f.vq->log, 8 * PAGE_SIZE * 4096, 4096);
+	EXPECT(logged(&f, 8 * PAGE_SIZE));
+	fixture_free(&f);
+	owner_may = ULONG_MAX;
+}
+
 /* Bit numbers from 2^31 on: guest memory from 8 TiB on. */
 TEST(log, high_pages)
 {
@@ -170,7 +201,7 @@ TEST(log, too_large)
 	struct vhost_scsi_mem *mem = mem_up_to((1ULL << 33) + 1);
 
 	EXPECT_EQ(-EFAULT, PTR_ERR(vhost_scsi_log_create(0x500000, mem,
-							 NULL)));
+							 NULL, NULL)));
 	vhost_scsi_mem_free(mem);
 }
 
@@ -211,7 +242,7 @@ TEST(log, signals_its_eventfd)
 	fixture_init(&f, 10, 0);
 	vhost_scsi_log_free(f.vq->log);
 	f.vq->log = vhost_scsi_log_create((uintptr_t)f.bitmap, f.mem,
-					  (struct eventfd_ctx *)&f);
+					  NULL, (struct eventfd_ctx *)&f);
 	vhost_scsi_log_write(&f.vq->log, 0, 0);
 	EXPECT_EQ(0, unit_kernel.signals);
 	vhost_scsi_log_write(&f.vq->log, 0, 3 * 4096);
@@ -228,11 +259,11 @@ TEST(log, refused)
 #ifndef __KERNEL__
 	unit_kernel.fail_alloc = 1;
 	EXPECT_EQ(-ENOMEM, PTR_ERR(vhost_scsi_log_create((uintptr_t)user, mem,
-							 NULL)));
+							 NULL, NULL)));
 #endif
 	user_gap(user);
 	EXPECT_EQ(-EFAULT, PTR_ERR(vhost_scsi_log_create((uintptr_t)user, mem,
-							 NULL)));
+							 NULL, NULL)));
 	vhost_scsi_mem_free(mem);
 	user_free(user, PAGE_SIZE);
 }

@@ -5,6 +5,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include "mem_model.h"
 #include "unit.h"
 #include "vhost/memory/internal.h"
 
@@ -487,8 +488,10 @@ TEST(mem, pinned_map_is_shared)
 	u8 __user *user = user_new(3 * PAGE_SIZE);
 	u8 buf[4];
 
-	EXPECT_EQ(0, vhost_scsi_map_create(&map, (uintptr_t)user + 4000, 5000));
+	EXPECT_EQ(0, vhost_scsi_map_create(&map, NULL, (uintptr_t)user + 4000,
+					   5000));
 	EXPECT_EQ(3, map.nr);
+	EXPECT_EQ(3, owner_has);
 	EXPECT_EQ(4000, offset_in_page(map.addr));
 	user_write(user + 4094, "abcd", 4);
 	EXPECT(!memcmp(map.addr + 94, "abcd", 4));
@@ -499,7 +502,7 @@ TEST(mem, pinned_map_is_shared)
 	EXPECT(!map.addr && !map.vaddr && !map.pages && !map.nr);
 	vhost_scsi_map_destroy(&map);
 
-	EXPECT_EQ(0, vhost_scsi_map_create(&map, (uintptr_t)user, 4096));
+	EXPECT_EQ(0, vhost_scsi_map_create(&map, NULL, (uintptr_t)user, 4096));
 	EXPECT_EQ(1, map.nr);
 	vhost_scsi_map_destroy(&map);
 	user_free(user, 3 * PAGE_SIZE);
@@ -511,14 +514,36 @@ TEST(mem, pinned_map_refused)
 	u8 __user *user = user_new(2 * PAGE_SIZE);
 
 	user_gap(user + PAGE_SIZE);
-	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, (uintptr_t)user + 8,
+	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, NULL, (uintptr_t)user + 8,
 						 4096));
-	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, (uintptr_t)user +
+	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, NULL, (uintptr_t)user +
 						 PAGE_SIZE, 1));
-	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, TASK_SIZE_MAX - 8, 16));
-	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, ~0ULL - 8, 16));
+	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, NULL, TASK_SIZE_MAX - 8, 16));
+	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, NULL, ~0ULL - 8, 16));
 	EXPECT(!map.addr && !map.vaddr && !map.pages && !map.nr);
+	EXPECT_EQ(0, owner_has);
 	user_free(user, 2 * PAGE_SIZE);
+}
+
+/* More pages than the owner may keep pinned. */
+TEST(mem, pinned_map_over_limit)
+{
+	struct vhost_scsi_map map = {};
+	u8 __user *user = user_new(3 * PAGE_SIZE);
+
+	owner_may = 2;
+	EXPECT_EQ(-EOPNOTSUPP, vhost_scsi_map_create(&map, NULL,
+						     (uintptr_t)user + 4000,
+						     5000));
+	EXPECT_EQ(0, owner_has);
+	EXPECT(!map.addr && !map.vaddr && !map.pages && !map.nr);
+	EXPECT_EQ(0, vhost_scsi_map_create(&map, NULL, (uintptr_t)user + 4000,
+					   4192));
+	EXPECT_EQ(2, owner_has);
+	vhost_scsi_map_destroy(&map);
+	EXPECT_EQ(0, owner_has);
+	owner_may = ULONG_MAX;
+	user_free(user, 3 * PAGE_SIZE);
 }
 
 #ifndef __KERNEL__
@@ -528,19 +553,20 @@ TEST(mem, pinned_map_counts)
 	struct vhost_scsi_map map = {};
 	u8 *user = user_new(2 * PAGE_SIZE);
 
-	EXPECT_EQ(0, vhost_scsi_map_create(&map, (uintptr_t)user + 4000, 200));
+	EXPECT_EQ(0, vhost_scsi_map_create(&map, NULL, (uintptr_t)user + 4000, 200));
 	EXPECT_EQ(2, unit_kernel.pinned);
 	vhost_scsi_map_destroy(&map);
 	EXPECT_EQ(0, unit_kernel.pinned);
 
 	unit_kernel.fail_alloc = 1;
-	EXPECT_EQ(-ENOMEM, vhost_scsi_map_create(&map, (uintptr_t)user, 1));
+	EXPECT_EQ(-ENOMEM, vhost_scsi_map_create(&map, NULL, (uintptr_t)user, 1));
 	unit_kernel.fail_alloc = 2;
-	EXPECT_EQ(-ENOMEM, vhost_scsi_map_create(&map, (uintptr_t)user, 1));
+	EXPECT_EQ(-ENOMEM, vhost_scsi_map_create(&map, NULL, (uintptr_t)user, 1));
 	user_gap(user + PAGE_SIZE);
-	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, (uintptr_t)user + 8,
+	EXPECT_EQ(-EFAULT, vhost_scsi_map_create(&map, NULL, (uintptr_t)user + 8,
 						 4096));
 	EXPECT_EQ(0, unit_kernel.pinned);
+	EXPECT_EQ(0, owner_has);
 	user_free(user, 2 * PAGE_SIZE);
 }
 #endif

@@ -9,6 +9,19 @@
 
 #include "memory.h"
 
+/* account.c */
+
+enum vhost_scsi_kind {
+	VHOST_SCSI_REMEMBERED,	/* pins.c */
+	VHOST_SCSI_MAPPED,	/* rings and the dirty log */
+	VHOST_SCSI_WHOLE,	/* mem_pin.c */
+};
+
+bool vhost_scsi_charge(struct vhost_scsi_watch *watch, unsigned long nr,
+		       enum vhost_scsi_kind kind);
+void vhost_scsi_uncharge(struct vhost_scsi_watch *watch, unsigned long nr);
+void vhost_scsi_uncharge_mm(struct mm_struct *mm, unsigned long nr);
+
 /* mem.c */
 
 void vhost_scsi_mem_free(struct vhost_scsi_mem *mem);

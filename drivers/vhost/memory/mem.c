@@ -397,7 +397,8 @@ static bool is_user(u64 uaddr, size_t len)
 
 /**
  * vhost_scsi_map_create - pin memory of the owner and map it into the kernel
- * @map: filled
+ * @map: zeroed; filled
+ * @watch: of the owner's address space
  * @uaddr: the owner's address
  * @len: bytes, not 0
  *
@@ -406,20 +407,24 @@ static bool is_user(u64 uaddr, size_t len)
  * first write would replace it, and the mapping would keep the old page.
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0. -EFAULT, -ENOMEM. -EOPNOTSUPP: the pages cannot be kept pinned.
+ * Return: 0. -EFAULT, -ENOMEM. -EOPNOTSUPP: the pages cannot be kept pinned, or the
+ * owner may keep no more.
  */
-int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len)
+int vhost_scsi_map_create(struct vhost_scsi_map *map,
+			  struct vhost_scsi_watch *watch, u64 uaddr, size_t len)
 {
 	unsigned int nr = DIV_ROUND_UP(offset_in_page(uaddr) + len, PAGE_SIZE);
-	int ret;
+	int ret = -ENOMEM;
 
 	if (!is_user(uaddr, len))
 		return -EFAULT;
-
+	if (!vhost_scsi_charge(watch, nr, VHOST_SCSI_MAPPED))
+		return -EOPNOTSUPP;
+	map->watch = watch;
 	map->pages = kvmalloc_array(nr, sizeof(*map->pages),
 				    GFP_KERNEL_ACCOUNT);
 	if (!map->pages)
-		return -ENOMEM;
+		goto err;
 
 	for (map->nr = 0; map->nr < nr; map->nr += ret) {
 		ret = vhost_scsi_pin_long((uaddr & PAGE_MASK) +
@@ -438,6 +443,7 @@ int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len)
 	return 0;
 
 err:
+	vhost_scsi_uncharge(watch, nr - map->nr);
 	vhost_scsi_map_destroy(map);
 	return ret;
 }
@@ -482,8 +488,10 @@ void vhost_scsi_map_destroy(struct vhost_scsi_map *map)
 		kvfree(map->addr);
 	if (map->vaddr)
 		vunmap(map->vaddr);
-	if (map->nr)
+	if (map->nr) {
 		unpin_user_pages_dirty_lock(map->pages, map->nr, true);
+		vhost_scsi_uncharge(map->watch, map->nr);
+	}
 	kvfree(map->pages);
 	memset(map, 0, sizeof(*map));
 }

@@ -3,9 +3,9 @@
  * All of guest memory pinned while the device is bound, for the target's attribute
  * pin_memory. A command then finds its pages in a table.
  *
- * The pages count as locked memory of the owner (RLIMIT_MEMLOCK). A region that is
- * the same in a new table and in the old one is pinned and counted once. A request
- * under way holds a reference to the table that it began with.
+ * The pages count as the owner's, see account.c. A region that is the same in a new
+ * table and in the old one is pinned and counted once. A request under way holds a
+ * reference to the table that it began with.
  *
  * The owner may still put another page at an address. The watch marks the pages for
  * which this may have happened. A command that meets a mark pins for itself, as
@@ -28,7 +28,7 @@
  * struct vhost_scsi_pinned - the pages of a region
  * @users: number of tables that have the region
  * @watch: of the owner's address space
- * @mm: the owner's, whose locked memory the pages count as
+ * @mm: the owner's, whose pinned memory the pages count as; with a reference
  * @base: the owner's address
  * @size: bytes
  * @table: the pages, for @watch
@@ -79,7 +79,7 @@ static void unpin_range(struct vhost_scsi_pinned *p, unsigned long nr)
 static void pinned_free(struct vhost_scsi_pinned *p, unsigned long nr)
 {
 	unpin_range(p, nr);
-	account_locked_vm(p->mm, p->table.nr, false);
+	vhost_scsi_uncharge_mm(p->mm, p->table.nr);
 	mmdrop(p->mm);
 	vfree(p->table.pages);
 	kfree(p);
@@ -105,13 +105,12 @@ pinned_create(const struct vhost_scsi_region *r, struct vhost_scsi_watch *watch)
 	t->nr = DIV_ROUND_UP(offset_in_page(r->base) + r->size, PAGE_SIZE);
 
 	/* The owner chooses the size: check it before anything is allocated. */
-	ret = t->nr > totalram_pages() ? -ENOMEM :
-	      account_locked_vm(current->mm, t->nr, true);
-	if (ret) {
+	if (t->nr > totalram_pages() ||
+	    !vhost_scsi_charge(watch, t->nr, VHOST_SCSI_WHOLE)) {
 		kfree(p);
-		return ERR_PTR(ret);
+		return ERR_PTR(-ENOMEM);
 	}
-	p->mm = current->mm;
+	p->mm = watch->mm;
 	mmgrab(p->mm);
 
 	t->pages = __vmalloc(array_size(t->nr, sizeof(*t->pages)),

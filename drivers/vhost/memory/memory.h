@@ -7,6 +7,7 @@
  *   mem_pin.c	pins all guest memory while the device is bound
  *   pins.c	keeps single pages pinned for the next command
  *   watch.c	is the MMU notifier, which says which of these may have been replaced
+ *   account.c	counts what stays pinned as the owner's, within its limit
  *   log.c	writes the dirty log
  *
  * This wing does not know what a queue, a device or a SCSI command is.
@@ -264,6 +265,7 @@ static inline bool vhost_scsi_pages_crowded(struct page *const *pages,
  * struct vhost_scsi_map - memory of the owner, mapped into the kernel or copied
  * @addr: the kernel's address of the mapping or of the copy
  * @vaddr: mapping of @pages
+ * @watch: counts @pages
  * @pages: pinned for long
  * @nr: number of @pages
  * @user: the owner's address of what @addr is a copy of; NULL: @addr is a mapping
@@ -271,12 +273,15 @@ static inline bool vhost_scsi_pages_crowded(struct page *const *pages,
 struct vhost_scsi_map {
 	void *addr;
 	void *vaddr;
+	struct vhost_scsi_watch *watch;
 	struct page **pages;
 	unsigned int nr;
 	void __user *user;
 };
 
-int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len);
+int vhost_scsi_map_create(struct vhost_scsi_map *map,
+			  struct vhost_scsi_watch *watch, u64 uaddr,
+			  size_t len);
 int vhost_scsi_map_copy(struct vhost_scsi_map *map, u64 uaddr, size_t len,
 			bool write);
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
@@ -309,6 +314,9 @@ static inline bool vhost_scsi_page_of_file(struct page *page)
 
 /**
  * struct vhost_scsi_watch - invalidations of the owner's address space
+ * @mm: the owner's, whose pinned memory the pages count as
+ * @limit: pages that the owner may have pinned
+ * @kept: pages that the device keeps pinned, without those of pin_memory
  * @mn: registered while @watched
  * @watched: @mn is registered
  * @in_progress: number of invalidations under way
@@ -320,6 +328,9 @@ static inline bool vhost_scsi_page_of_file(struct page *page)
  * @pins: tables of remembered pages, struct vhost_scsi_pins
  */
 struct vhost_scsi_watch {
+	struct mm_struct *mm;
+	unsigned long limit;
+	atomic_long_t kept;
 	struct mmu_notifier mn;
 	bool watched;
 	atomic_t in_progress;
@@ -331,9 +342,8 @@ struct vhost_scsi_watch {
 };
 
 void vhost_scsi_watch_init(struct vhost_scsi_watch *watch);
-int vhost_scsi_watch_register(struct vhost_scsi_watch *watch);
-void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch,
-				 struct mm_struct *owner);
+void vhost_scsi_watch_register(struct vhost_scsi_watch *watch);
+void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch);
 bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
 			    unsigned int *seq);
 bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr);
@@ -362,6 +372,10 @@ static inline struct page *vhost_scsi_page(struct page *const *entry)
 {
 	return (struct page *)((unsigned long)READ_ONCE(*entry) & ~1UL);
 }
+
+/* account.c */
+
+void vhost_scsi_account_limit(struct vhost_scsi_watch *watch);
 
 /* mem_pin.c */
 
@@ -461,7 +475,9 @@ struct vhost_scsi_log;
 
 struct vhost_scsi_log *vhost_scsi_log_create(u64 base,
 					     const struct vhost_scsi_mem *mem,
+					     struct vhost_scsi_watch *watch,
 					     struct eventfd_ctx *ctx);
+bool vhost_scsi_log_by_worker(const struct vhost_scsi_log *log);
 void vhost_scsi_log_free(struct vhost_scsi_log *log);
 void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len);
 
@@ -471,7 +487,7 @@ void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len);
  * @gpa: guest physical address
  * @len: bytes
  *
- * Context: any.
+ * Context: any; if vhost_scsi_log_by_worker(), see vhost_scsi_log_mark().
  */
 static inline void vhost_scsi_log_write(struct vhost_scsi_log __rcu **slot,
 					u64 gpa, u64 len)

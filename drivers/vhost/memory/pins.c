@@ -60,6 +60,7 @@ static void pin_drop(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 	    cmpxchg(&pin->addr, addr, VHOST_SCSI_PIN_GONE) != addr)
 		return;
 	atomic_dec(&pins->kept);
+	vhost_scsi_uncharge(pins->watch, 1);
 	vhost_scsi_pin_put(pin, NULL);
 }
 
@@ -198,9 +199,9 @@ static __always_inline bool pin_use(struct vhost_scsi_pin *pin,
 /*
  * Replaces the page of a place by that of @addr, with one user.
  *
- * Return: 0; -EBUSY: the old page is in use, or an invalidation is under way; another
- * negative errno: the page cannot be pinned for long, because its file system does
- * not allow it, for example.
+ * Return: 0; -EBUSY: the old page is in use, or an invalidation is under way; -ENOMEM:
+ * the owner may keep no more; another negative errno: the page cannot be pinned for
+ * long, because its file system does not allow it, for example.
  */
 static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 		   unsigned long addr)
@@ -217,9 +218,13 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 
 	if (!vhost_scsi_watch_begin(pins->watch, &seq))
 		return -EBUSY;
+	if (!vhost_scsi_charge(pins->watch, 1, VHOST_SCSI_REMEMBERED))
+		return -ENOMEM;
 	ret = vhost_scsi_pin_long(addr & PAGE_MASK, 1, &page);
-	if (ret != 1)
+	if (ret != 1) {
+		vhost_scsi_uncharge(pins->watch, 1);
 		return ret;
+	}
 	set_dirty(page);
 
 	atomic_inc(&pins->kept);

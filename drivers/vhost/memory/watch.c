@@ -56,7 +56,15 @@ static void invalidate_end(struct mmu_notifier *mn,
 	atomic_dec_return(&watch->in_progress);
 }
 
+/* The owner's address space ends, and the file may be open elsewhere for long. */
+static void release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	vhost_scsi_pins_drop(container_of(mn, struct vhost_scsi_watch, mn), 0,
+			     ULONG_MAX);
+}
+
 static const struct mmu_notifier_ops watch_ops = {
+	.release = release,
 	.invalidate_range_start = invalidate_start,
 	.invalidate_range_end = invalidate_end,
 };
@@ -75,33 +83,30 @@ void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
 
 /**
  * vhost_scsi_watch_register - begin to watch the owner's address space
- * @watch: if this succeeds, the caller owes vhost_scsi_watch_unregister()
+ * @watch: the caller, who keeps the mm, owes vhost_scsi_watch_unregister()
+ *
+ * If this fails, no page can be remembered, which only costs more.
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0 or a negative errno. After an error no page can be remembered.
  */
-int vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
+void vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
 {
-	int ret;
-
+	watch->mm = current->mm;
 	watch->mn.ops = &watch_ops;
-	ret = mmu_notifier_register(&watch->mn, current->mm);
-	watch->watched = !ret;
-	return ret;
+	watch->watched = !mmu_notifier_register(&watch->mn, watch->mm);
+	vhost_scsi_account_limit(watch);
 }
 
 /**
  * vhost_scsi_watch_unregister - undo vhost_scsi_watch_register()
- * @watch: registered or not
- * @owner: the owner's mm
+ * @watch: registered; nothing is counted any more
  *
  * Context: may sleep.
  */
-void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch,
-				 struct mm_struct *owner)
+void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch)
 {
 	if (watch->watched)
-		mmu_notifier_unregister(&watch->mn, owner);
+		mmu_notifier_unregister(&watch->mn, watch->mm);
 	watch->watched = false;
 }
 

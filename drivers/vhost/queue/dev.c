@@ -26,6 +26,14 @@
  * Life.
  */
 
+static void answer_by_worker(struct vhost_scsi_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nvqs; i++)
+		vhost_scsi_vq_set_by_worker(&dev->vqs[i]);
+}
+
 static void use_log(struct vhost_scsi_dev *dev, struct vhost_scsi_log *log)
 {
 	struct vhost_scsi_log *old = dev->log;
@@ -33,13 +41,18 @@ static void use_log(struct vhost_scsi_dev *dev, struct vhost_scsi_log *log)
 
 	if (log == old)
 		return;
+	dev->log = log;
+	/* A completion that answers by itself must not find a log that it cannot write. */
+	if (vhost_scsi_log_by_worker(log)) {
+		answer_by_worker(dev);
+		synchronize_rcu();
+	}
 	for (i = 0; i < dev->nvqs; i++)
 		rcu_assign_pointer(dev->vqs[i].log, log);
-	dev->log = log;
-	if (old) {
-		synchronize_rcu();
-		vhost_scsi_log_free(old);
-	}
+	/* One that found no log has written to guest memory, and the owner looks later. */
+	synchronize_rcu();
+	answer_by_worker(dev);
+	vhost_scsi_log_free(old);
 }
 
 /* Undoes everything that an owner set up. Nothing is under way any more. */
@@ -68,7 +81,7 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 	dev->rings_set = false;
 	dev->fork_owner = DEFAULT_FORK_OWNER;
 	if (dev->mm) {
-		vhost_scsi_watch_unregister(&dev->watch, dev->mm);
+		vhost_scsi_watch_unregister(&dev->watch);
 		mmdrop(dev->mm);
 	}
 	dev->mm = NULL;
@@ -245,13 +258,16 @@ static bool is_owner(const struct vhost_scsi_dev *dev)
  * vhost_scsi_dev_check_owner - may the caller use the device
  * @dev: with dev->mutex held
  *
+ * If it is the owner, its limit of pinned memory counts from now on.
+ *
  * Return: 0; -EPERM: it is not the owner; -EBUSY: a VHOST_RESET_OWNER was
  * interrupted, so workers may have ended.
  */
-int vhost_scsi_dev_check_owner(const struct vhost_scsi_dev *dev)
+int vhost_scsi_dev_check_owner(struct vhost_scsi_dev *dev)
 {
 	if (!is_owner(dev))
 		return -EPERM;
+	vhost_scsi_account_limit(&dev->watch);
 	return dev->resetting ? -EBUSY : 0;
 }
 
@@ -271,7 +287,6 @@ static int set_owner(struct vhost_scsi_dev *dev)
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
-	/* If this fails, each command pins its own pages, which only costs more. */
 	vhost_scsi_watch_register(&dev->watch);
 	return 0;
 }
@@ -319,7 +334,7 @@ static struct vhost_scsi_log *make_log(struct vhost_scsi_dev *dev, u64 features,
 {
 	if (!(features & BIT_ULL(VHOST_F_LOG_ALL)) || !base)
 		return NULL;
-	return vhost_scsi_log_create(base, mem, dev->log_ctx);
+	return vhost_scsi_log_create(base, mem, &dev->watch, dev->log_ctx);
 }
 
 static int set_features(struct vhost_scsi_dev *dev, u64 features)

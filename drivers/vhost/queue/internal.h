@@ -87,7 +87,7 @@ int vhost_scsi_copy_wish(struct vhost_scsi_vq *vq);
  * @off: offset in the device area
  * @len: bytes
  *
- * Context: any.
+ * Context: as vhost_scsi_log_write().
  */
 static inline void vhost_scsi_vq_log_used(struct vhost_scsi_vq *vq, size_t off,
 					  size_t len)
@@ -106,6 +106,7 @@ static inline bool vhost_scsi_vq_is_live(struct vhost_scsi_vq *vq)
 void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 			u32 index);
 void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq);
+void vhost_scsi_vq_set_by_worker(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq);

@@ -275,8 +275,8 @@ struct vhost_scsi_vq_ops {
  * @unsignalled: used chains of which the guest was not told; under @used_lock
  * @signal_delayed: tells the guest of them if @pass sleeps in a submission
  * @signal_work: tells the guest of them after the work items before it
- * @by_worker: the ring is a copy, and only the worker can write it, see copy.c; written
- *	       under @mutex, and read under RCU
+ * @by_worker: only the worker can answer chains: the ring is a copy, see copy.c, or the
+ *	       dirty log is not pinned; written under dev->mutex, and read under RCU
  * @deferred: chains that the worker has to answer
  * @let_go: ends the chains of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running
@@ -344,7 +344,7 @@ unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_handled(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq,
 			      unsigned long count);
-int vhost_scsi_vq_pending_copy(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_pending_slow(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq);
 bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
@@ -368,7 +368,7 @@ struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
  */
 static inline int vhost_scsi_vq_pending(struct vhost_scsi_vq *vq)
 {
-	return unlikely(vq->by_worker) ? vhost_scsi_vq_pending_copy(vq) :
+	return unlikely(vq->by_worker) ? vhost_scsi_vq_pending_slow(vq) :
 					 vhost_scsi_ring_pending(&vq->ring);
 }
 
@@ -464,7 +464,7 @@ int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev);
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp);
-int vhost_scsi_dev_check_owner(const struct vhost_scsi_dev *dev);
+int vhost_scsi_dev_check_owner(struct vhost_scsi_dev *dev);
 int vhost_scsi_dev_start(struct vhost_scsi_dev *dev, bool pin_memory,
 			 u32 poll_us);
 int vhost_scsi_dev_stop(struct vhost_scsi_dev *dev);

@@ -222,8 +222,8 @@ static int map_ring(const struct vhost_scsi_vq *vq,
 
 	memset(maps, 0, VHOST_SCSI_MAPS * sizeof(*maps));
 	for (i = 0; i < VHOST_SCSI_MAPS && !ret; i++)
-		ret = vhost_scsi_map_create(&maps[i], parts[i].addr,
-					    parts[i].len);
+		ret = vhost_scsi_map_create(&maps[i], &vq->dev->watch,
+					    parts[i].addr, parts[i].len);
 	if (ret == -EOPNOTSUPP) {
 		unmap(maps);
 		for (i = 0, ret = 0; i < VHOST_SCSI_MAPS && !ret; i++)
@@ -248,6 +248,20 @@ static void point_ring(struct vhost_scsi_vq *vq)
 static bool is_copy(const struct vhost_scsi_vq *vq)
 {
 	return vhost_scsi_is_copy(vq->maps);
+}
+
+/**
+ * vhost_scsi_vq_set_by_worker - find out whether only the worker can answer chains
+ * @vq: the queue, with its maps and dev->log as they will be
+ *
+ * Context: dev->mutex is held. A completion that did not see it set may be under way
+ * until a grace period of RCU has passed.
+ */
+void vhost_scsi_vq_set_by_worker(struct vhost_scsi_vq *vq)
+{
+	bool by_worker = is_copy(vq) || vhost_scsi_log_by_worker(vq->dev->log);
+
+	WRITE_ONCE(vq->by_worker, by_worker);
 }
 
 /**
@@ -322,7 +336,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	/* What was waited for before the stop is not waited for any more. */
 	handle_up_to(vq, vq->handled + BIT(16), vq->base);
 	point_ring(vq);
-	vq->by_worker = is_copy(vq);
+	vhost_scsi_vq_set_by_worker(vq);
 	vhost_scsi_ring_start(&vq->ring);
 	vq->broken = false;
 	if (is_copy(vq) && vhost_scsi_copy_notify(vq))
@@ -354,7 +368,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 		       const struct vhost_vring_addr *addr)
 {
 	struct vhost_scsi_map maps[VHOST_SCSI_MAPS], old[VHOST_SCSI_MAPS];
-	bool by_worker = vq->by_worker;
+	bool was_copy = is_copy(vq);
 	unsigned long flags;
 	int ret;
 
@@ -362,7 +376,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	if (ret)
 		return ret == -EFAULT ? -EINVAL : ret;
 
-	if (vhost_scsi_is_copy(maps) && !by_worker) {
+	if (vhost_scsi_is_copy(maps) && !vq->by_worker) {
 		WRITE_ONCE(vq->by_worker, true);
 		/* A completion that did not see it has written the old ring after this. */
 		synchronize_rcu();
@@ -372,12 +386,12 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	memcpy(vq->maps, maps, sizeof(maps));
 	vq->addr = *addr;
 	point_ring(vq);
-	WRITE_ONCE(vq->by_worker, is_copy(vq));
+	vhost_scsi_vq_set_by_worker(vq);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	unmap(old);
 	/* Chains that were used before, and not signalled yet, are signalled by nobody else. */
-	if (vq->by_worker != by_worker)
+	if (is_copy(vq) != was_copy)
 		vhost_scsi_call_signal(&vq->call);
 	return 0;
 }
@@ -535,12 +549,14 @@ bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq, unsigned long count)
 	return ret;
 }
 
-/* The part of vhost_scsi_vq_pending() for a ring that is a copy. */
-int vhost_scsi_vq_pending_copy(struct vhost_scsi_vq *vq)
+/* The part of vhost_scsi_vq_pending() for a ring that may be a copy. */
+int vhost_scsi_vq_pending_slow(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	int ret;
 
+	if (!is_copy(vq))
+		return vhost_scsi_ring_pending(ring);
 	if (ring->avail_idx == ring->last_avail && vhost_scsi_copy_avail_idx(vq))
 		return -EFAULT;
 	ret = vhost_scsi_ring_pending(ring);
@@ -665,6 +681,39 @@ static size_t used_offset(const struct vhost_scsi_ring *ring, u16 idx)
 	       sizeof(struct vring_used_elem) * (idx & (ring->num - 1));
 }
 
+static void log_used_chain(struct vhost_scsi_vq *vq, u16 idx)
+{
+	vhost_scsi_vq_log_used(vq, used_offset(&vq->ring, idx),
+			       sizeof(struct vring_used_elem));
+	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
+			       sizeof(vq->ring.used->idx));
+}
+
+/* Returns the index of the entry of the chain. @log: with used_lock held */
+static __always_inline u16 complete_mapped(struct vhost_scsi_vq *vq,
+					   struct vhost_scsi_slot *slot,
+					   u16 head, u32 len, bool log)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	enum vhost_scsi_signal signal;
+	unsigned long flags;
+	u16 idx;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	idx = ring->used_idx;
+	vhost_scsi_ring_add_used(ring, head, len);
+	vhost_scsi_ring_update_used_idx(ring);
+	if (log)
+		log_used_chain(vq, idx);
+	signal = vhost_scsi_signal_decide(vq);
+	if (slot)
+		free_slot(vq, slot);
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+
+	vhost_scsi_signal(vq, signal);
+	return idx;
+}
+
 /**
  * vhost_scsi_vq_complete - add a chain to a used ring that is mapped, and signal the guest
  * @vq: the queue
@@ -673,34 +722,16 @@ static size_t used_offset(const struct vhost_scsi_ring *ring, u16 idx)
  * @len: bytes written to it
  *
  * Context: any, in the same RCU read-side section in which @vq->by_worker was read as
- * false; or the worker, with @vq->mutex held.
+ * false.
  */
 void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
-	struct vhost_scsi_ring *ring = &vq->ring;
-	unsigned long flags;
-	enum vhost_scsi_signal signal;
-	size_t off;
-
-	spin_lock_irqsave(&vq->used_lock, flags);
-	off = used_offset(ring, ring->used_idx);
-	vhost_scsi_ring_add_used(ring, head, len);
-	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
-	vhost_scsi_ring_update_used_idx(ring);
-	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
-			       sizeof(ring->used->idx));
-	signal = vhost_scsi_signal_decide(vq);
-	if (slot)
-		free_slot(vq, slot);
-	spin_unlock_irqrestore(&vq->used_lock, flags);
-
-	vhost_scsi_signal(vq, signal);
+	complete_mapped(vq, slot, head, len, true);
 }
 
-static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
-					struct vhost_scsi_slot *slot, u16 head,
-					u32 len)
+static void add_used_copy(struct vhost_scsi_vq *vq,
+			  struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	u16 idx = ring->used_idx;
@@ -714,10 +745,7 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 		ring->used_idx = idx;
 		vq_break(vq);
 	} else {
-		vhost_scsi_vq_log_used(vq, used_offset(ring, idx),
-				       sizeof(struct vring_used_elem));
-		vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
-				       sizeof(ring->used->idx));
+		log_used_chain(vq, idx);
 		if (vhost_scsi_copy_wish(vq) || vhost_scsi_ring_want_signal(ring))
 			vhost_scsi_call_signal(&vq->call);
 	}
@@ -727,6 +755,16 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 		free_slot(vq, slot);
 		spin_unlock_irqrestore(&vq->used_lock, flags);
 	}
+}
+
+static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
+					struct vhost_scsi_slot *slot, u16 head,
+					u32 len)
+{
+	if (is_copy(vq))
+		add_used_copy(vq, slot, head, len);
+	else
+		log_used_chain(vq, complete_mapped(vq, slot, head, len, false));
 }
 
 /**
@@ -741,10 +779,15 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
-	if (unlikely(vq->by_worker))
-		add_used_by_worker(vq, slot, head, len);
-	else
+	bool by_worker;
+
+	rcu_read_lock();
+	by_worker = READ_ONCE(vq->by_worker);
+	if (likely(!by_worker))
 		vhost_scsi_vq_complete(vq, slot, head, len);
+	rcu_read_unlock();
+	if (unlikely(by_worker))
+		add_used_by_worker(vq, slot, head, len);
 }
 
 /**

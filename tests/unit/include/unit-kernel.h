@@ -12,6 +12,7 @@
 #define _UNIT_KERNEL_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -247,6 +248,20 @@ static inline void unpin_user_page(struct page *page)
 static inline size_t fault_in_safe_writeable(const char *from, size_t n)
 {
 	return unit_faults(from, n) ? n : 0;
+}
+
+#define pagefault_disable()	do { } while (0)
+#define pagefault_enable()	do { } while (0)
+#define FUTEX_OP_OR		2
+
+static inline int arch_futex_atomic_op_inuser(int op, int mask, int *old,
+					      void *word)
+{
+	(void)op;
+	if (unit_faults(word, 4))
+		return -EFAULT;
+	*old = __atomic_fetch_or((int *)word, mask, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 /* All pages are anonymous. */
