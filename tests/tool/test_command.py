@@ -140,14 +140,14 @@ class Command(Case):
 
     def test_pipe(self):
         """command: a reader that has enough is no error"""
-        done = subprocess.run(f"{TOOL}/vhost-scsi --root {self.place.name} metrics | head -n 1; echo ${{PIPESTATUS[0]}}",
-                              shell=True, executable="/bin/bash", capture_output=True, encoding="utf-8", check=True)
+        line = f"{TOOL}/vhost-scsi --root {self.place.name} metrics | head -n 1; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(line, shell=True, executable="/bin/bash", capture_output=True, encoding="utf-8", check=True)
         self.assertEqual((done.stderr, done.stdout.splitlines()[-1]), ("", "0"))
 
     def test_interrupt(self):
         """command: interrupted, it says nothing and leaves the switch as it was"""
-        running = subprocess.Popen([sys.executable, TOOL / "vhost-scsi", "--root", self.place.name, "latency", "-t", "60"],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+        running = subprocess.Popen([sys.executable, TOOL / "vhost-scsi", "--root", self.place.name, "latency", "-t",
+                                    "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
         switch = self.tree.root / DEBUG / "latency"
         for _ in range(3000):
             if switch.read_text().startswith("1"):
@@ -411,8 +411,8 @@ class Documents(unittest.TestCase):
             tree = Tree(place)
             tree.usual()
             tree.latency(3, [("2 1 0 total r", {2: 90})])
-            known = {line.split("{")[0].split(" ")[0] for line in metrics.exposition(metrics.families(Host(place)), True)
-                     if not line.startswith("#")}
+            lines = metrics.exposition(metrics.families(Host(place)), True)
+            known = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
         for name in ("dashboard.json", "alerts.yml"):
             text = (TOOL / "examples" / name).read_text()
             used = set(re.findall(r"\bvhost_scsi_\w+", text))

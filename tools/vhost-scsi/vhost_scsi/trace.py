@@ -45,10 +45,10 @@ def decode(line: str) -> Event | None:
     if not match:
         return None
     fields = {key: printable(value) for key, value in FIELD.findall(match["text"])}
-    raw = fields.get("cdb")
+    raw = re.search(r"\braw=((?:[0-9a-f]{2} ?)+)\)?$", fields.get("cmnd", ""))
     return Event(float(match["at"]), int(match["cpu"]), int(match["pid"]), printable(match["task"].strip()),
                  match["event"].removeprefix(SYSTEM + "_"), printable(match["text"]), fields,
-                 cdb.decode(raw) if raw and re.fullmatch("(?:[0-9a-f]{2})+", raw) else None)
+                 cdb.decode(raw[1]) if raw else None)
 
 
 def tracefs(host: Host) -> str:
@@ -160,6 +160,6 @@ def show_trace(host: Host, options: argparse.Namespace) -> int:
             elif options.json:
                 print(json.dumps(asdict(event)), flush=True)
             else:
-                print(f"{event.at:.6f} [{event.cpu}] {event.task:16} {event.event:10} {event.text}"
-                      f"{'  ' + event.cdb if event.cdb else ''}", flush=True)
+                text = re.sub(r"cmnd=\(.*", event.cdb, event.text) if event.cdb else event.text
+                print(f"{event.at:.6f} {event.task:16} {event.event:10} {text}", flush=True)
     return 0
