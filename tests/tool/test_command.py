@@ -141,7 +141,8 @@ class Command(Case):
     def test_pipe(self):
         """command: a reader that has enough is no error"""
         line = f"{TOOL}/vhost-scsi --root {self.place.name} metrics | head -n 1; echo ${{PIPESTATUS[0]}}"
-        done = subprocess.run(line, shell=True, executable="/bin/bash", capture_output=True, encoding="utf-8", check=True)
+        done = subprocess.run(line, shell=True, executable="/bin/bash", capture_output=True, encoding="utf-8",
+                              check=True)
         self.assertEqual((done.stderr, done.stdout.splitlines()[-1]), ("", "0"))
 
     def test_interrupt(self):
