@@ -183,7 +183,7 @@ def test_inflight(guest):
         guest("begin 0 1 3 8 ordered")
         behind = hex(guest("begin 0 1 3 8"))
         within(10, lambda: [one for one in run_json("inflight")
-                           if (one["tag"], one["stage"], one["holder"]) == (behind, "waiting", "order")])
+                            if (one["tag"], one["stage"], one["holder"]) == (behind, "waiting", "order")])
         same(rows("device")[None, None, None]["in_flight"], 3)
         guest("abort 0")
         within(10, lambda: {("backend", "function"), ("settle", "backend")} <= {
