@@ -4,8 +4,10 @@
 
 import json
 import lzma
+import os
 import tempfile
 import unittest
+from unittest import mock
 
 from tree import DEVICES, RELEASE, TARGET, WWN, Tree
 from vhost_scsi import check, config
@@ -212,6 +214,18 @@ class Check(Case):
             self.says("saved configuration", check.FAULT, "is damaged", "backup")
         self.tree.remove(saved)
         self.says("saved configuration", check.WARNING, "nothing is saved")
+
+    def test_not_for_this_user(self):
+        """check: a saved configuration that only root may read is not taken for none"""
+        real = os.open
+
+        def refuse(path, *more):
+            if str(path).endswith("saveconfig.json"):
+                raise PermissionError(13, "no")
+            return real(path, *more)
+        with mock.patch("os.open", refuse):
+            self.says("saved configuration", check.UNKNOWN, "is for root only", "as root")
+            self.assertEqual(self.found("saved configuration", check.WARNING), [])
 
     def test_closed(self):
         """check: a port that a process holds which has ended"""

@@ -237,10 +237,10 @@ def check_saved(host: Host) -> Iterator[Finding]:
     """Whether this configuration is there after the next boot."""
     running = {port.wwpn: {(group.tag, lun.number) for group in port.groups for lun in group.luns}
                for port in config.ports(host)}
-    if SAVED in host.denied or (host.text(SAVED) is None and SAVED in host.denied):
+    text = host.text(SAVED)
+    if SAVED in host.denied:
         yield Finding("saved configuration", UNKNOWN, f"{SAVED} is for root only", "run this as root")
         return
-    text = host.text(SAVED)
     if text is None:
         if running:
             yield Finding("saved configuration", WARNING, "nothing is saved: after a reboot there is no port",
