@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Copyright (C) 2026 vhost-lio developers
 """Proves: the command vhost-scsi says what guests did, to the command and the byte, who has what
-is stuck and at which stage, and who holds a port after its end; and it agrees with rtslib-fb."""
+is stuck and at which stage, and who holds a port after its end; and it agrees with rtslib-fb.
+Arguments are parts of names of tests: run those that have one of them.
+"""
 
 import contextlib
 import io
@@ -311,7 +313,8 @@ def main() -> int:
     lio(f"cleanup; ramdisk vsg_ram 64; hangable vsg_hang 64; tpg {WWN} 1 naa.5001405760000abc;"
         f" lun {WWN} 1 0 vsg_ram; lun {WWN} 1 3 vsg_hang")
     guest, failed = Player(), 0
-    tests = [value for name, value in globals().items() if name.startswith("test_")]
+    tests = [value for name, value in globals().items() if name.startswith("test_")
+             and (not sys.argv[1:] or any(word in name for word in sys.argv[1:]))]
     for number, test in enumerate(tests, 1):
         try:
             skip = test(guest)
