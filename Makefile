@@ -53,8 +53,9 @@ install: installer
 	@! ls '$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/dkms/vhost_scsi.ko'* 2>/dev/null || \
 		{ echo 'DKMS has put it there: remove the package vhost-lio-dkms, or make dkms-uninstall'; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) KERNELRELEASE=$(RELEASE) INSTALL_MOD_DIR=updates modules_install
-# Where the target core keeps reservations over a power loss; nothing else makes it.
-	install -d '$(INSTALL_MOD_PATH)/etc/target/pr'
+# Where the target core keeps reservations over a power loss: its own place, and Debian's
+# rtslib's. Nothing else makes it.
+	install -d '$(INSTALL_MOD_PATH)/etc/target/pr' '$(INSTALL_MOD_PATH)/etc/rtslib-fb-target/pr'
 	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
 
 uninstall: installer

@@ -14,6 +14,7 @@
 #include "direct.h"
 #include "opcodes.h"
 #include "port.h"
+#include "sched.h"
 #include "stats.h"
 #include "uapi.h"
 #include "vhost_task.h"

@@ -7,9 +7,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
-#include <linux/rculist.h>
 #include <linux/scatterlist.h>
-#include <linux/slab.h>
 #include <linux/unaligned.h>
 #include <linux/virtio_scsi.h>
 #include <scsi/scsi_common.h>
@@ -24,8 +22,15 @@ enum {
 	DESC_SENSE_LEN = 8,
 };
 
-static void answer(struct vhost_scsi_cmd *cmd, const void *data, u32 len,
-		   u32 alloc)
+/**
+ * vhost_scsi_answer - answer a command with data that LIO was not asked for
+ * @cmd: the command; ends in vhost_scsi_cmd_done()
+ * @data: may be NULL if @len is 0
+ * @len: bytes of it
+ * @alloc: the CDB's allocation length
+ */
+void vhost_scsi_answer(struct vhost_scsi_cmd *cmd, const void *data, u32 len,
+		       u32 alloc)
 {
 	cmd->response = VIRTIO_SCSI_S_OK;
 	cmd->status = SAM_STAT_GOOD;
@@ -51,71 +56,41 @@ static void inquiry(struct vhost_scsi_cmd *cmd)
 	if (cmd->cdb[2]) {
 		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
 	} else if (cmd->cdb[1] & 1) {
-		answer(cmd, pages, sizeof(pages), alloc);
+		vhost_scsi_answer(cmd, pages, sizeof(pages), alloc);
 	} else {
 		/* Vendor, product and revision: none. */
 		memset(&data[8], ' ', STANDARD_LEN - 8);
-		answer(cmd, data, sizeof(data), alloc);
+		vhost_scsi_answer(cmd, data, sizeof(data), alloc);
 	}
 }
 
-static void request_sense(struct vhost_scsi_cmd *cmd)
+/**
+ * vhost_scsi_answer_sense - answer a REQUEST SENSE
+ * @cmd: the command; ends in vhost_scsi_cmd_done()
+ * @key: sense key
+ * @asc: additional sense code
+ * @ascq: and its qualifier
+ */
+void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
 {
 	bool desc = cmd->cdb[1] & 1;
 	u8 data[FIXED_SENSE_LEN] = {};
 
-	scsi_build_sense_buffer(desc, data, ILLEGAL_REQUEST, 0x25, 0);
-	answer(cmd, data, desc ? DESC_SENSE_LEN : FIXED_SENSE_LEN,
-	       cmd->cdb[4]);
-}
-
-/* Lists up to @max LUNs of the nexus, and counts all. */
-static u32 list_luns(const struct se_node_acl *nacl, u8 *list, u32 max)
-{
-	const struct se_dev_entry *entry;
-	struct scsi_lun lun;
-	u32 n = 0;
-
-	rcu_read_lock();
-	hlist_for_each_entry_rcu(entry, &nacl->lun_entry_hlist, link) {
-		if (n < max) {
-			int_to_scsilun(entry->mapped_lun, &lun);
-			memcpy(list + n * sizeof(lun), &lun, sizeof(lun));
-		}
-		n++;
-	}
-	rcu_read_unlock();
-	return n;
-}
-
-static void report_luns(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
-{
-	const struct se_node_acl *nacl = tpg->sess->se_node_acl;
-	u32 n = list_luns(nacl, NULL, 0);
-	u8 *data;
-
-	/* LUN 0 where there is none at all, as LIO has it. */
-	data = kvzalloc(8 + 8 * max(n, 1U), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!data) {
-		cmd->response = VIRTIO_SCSI_S_BUSY;
-		vhost_scsi_cmd_done(cmd);
-		return;
-	}
-	/* Some may have come or gone meanwhile. */
-	n = max(min(n, list_luns(nacl, data + 8, n)), 1U);
-	put_unaligned_be32(8 * n, data);
-	answer(cmd, data, 8 + 8 * n, get_unaligned_be32(&cmd->cdb[6]));
-	kvfree(data);
+	scsi_build_sense_buffer(desc, data, key, asc, ascq);
+	vhost_scsi_answer(cmd, data, desc ? DESC_SENSE_LEN : FIXED_SENSE_LEN,
+			  cmd->cdb[4]);
 }
 
 /**
  * vhost_scsi_absent_answer - answer a command for a LUN that is not there
- * @tpg: with a nexus
+ * @ep: the endpoint
+ * @tpg: of it
  * @cmd: the command; ends in vhost_scsi_cmd_done()
  *
  * Context: may sleep.
  */
-void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
+void vhost_scsi_absent_answer(const struct vhost_scsi_endpoint *ep,
+			      const struct vhost_scsi_tpg *tpg,
 			      struct vhost_scsi_cmd *cmd)
 {
 	switch (cmd->cdb[0]) {
@@ -123,10 +98,10 @@ void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
 		inquiry(cmd);
 		break;
 	case REQUEST_SENSE:
-		request_sense(cmd);
+		vhost_scsi_answer_sense(cmd, ILLEGAL_REQUEST, 0x25, 0);
 		break;
 	case REPORT_LUNS:
-		report_luns(tpg, cmd);
+		vhost_scsi_report_luns(ep, tpg, cmd);
 		break;
 	default:
 		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x25, 0);

@@ -97,10 +97,15 @@ static void copy(struct scatterlist *dst, unsigned int dst_nents,
 
 /*
  * Returns the order of the pages of a bounce buffer, so that no page ends within a block.
- * Since Linux 6.15 a block can be larger than a page.
+ * Since Linux 6.15 a block can be larger than a page. Parameter data are no blocks, and
+ * LIO maps one page of each entry.
  */
-static unsigned int block_order(const struct se_device *dev)
+static unsigned int block_order(const struct se_cmd *se_cmd)
 {
+	const struct se_device *dev = se_cmd->se_dev;
+
+	if (!(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB))
+		return 0;
 	return get_order(max(dev->dev_attrib.block_size,
 			     dev->dev_attrib.hw_block_size));
 }
@@ -121,7 +126,7 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 	if (atomic_long_add_return(len, bounced(t)) > MAX_BYTES)
 		goto err;
 	/* At the owner's memory limit the command fails, and no process is killed. */
-	t->bounce_order = block_order(t->se_cmd.se_dev);
+	t->bounce_order = block_order(&t->se_cmd);
 	t->bounce = sgl_alloc_order(len, t->bounce_order, false,
 				    GFP_KERNEL_ACCOUNT | __GFP_ZERO |
 				    __GFP_NOWARN | __GFP_RETRY_MAYFAIL,

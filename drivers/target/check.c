@@ -13,6 +13,8 @@
 #include <linux/overflow.h>
 #include <linux/scatterlist.h>
 #include <linux/unaligned.h>
+#include <linux/virtio_scsi.h>
+#include <scsi/scsi_common.h>
 #include <target/target_core_backend.h>
 
 #include "target.h"
@@ -27,6 +29,8 @@ enum {
 	SAME_PBDATA_LBDATA = 0x06,
 	SAME_UNMAP = 0x08,
 	SAME_ANCHOR = 0x10,
+
+	VERIFY_BYTCHK = 0x06,
 };
 
 /* Service actions of PERSISTENT RESERVE IN and OUT end here (SPC-4). */
@@ -35,12 +39,11 @@ enum {
 	PR_OUT_LAST = 7,
 };
 
-static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
+static sense_reason_t check_range(struct vhost_scsi_tcmd *t, u64 lba, u64 blocks)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
-	u64 lba, end, blocks;
+	u64 end;
 
-	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
 	if (check_add_overflow(lba, blocks, &end))
 		return TCM_ADDRESS_OUT_OF_RANGE;
 	if (likely(end <= READ_ONCE(t->lun->blocks)))
@@ -50,6 +53,42 @@ static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (t->lun != &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->any_lun)
 		WRITE_ONCE(t->lun->blocks, blocks);
 	return end > blocks ? TCM_ADDRESS_OUT_OF_RANGE : TCM_NO_SENSE;
+}
+
+/*
+ * LIO counts the bytes of a command in 32 bits, and takes a multiple of 4 GiB for
+ * none. No buffer has so many. And a backend may take fewer than the guest has.
+ */
+static noinline sense_reason_t check_large(struct vhost_scsi_tcmd *t,
+					   const u8 *cdb, u64 bytes)
+{
+	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
+
+	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cdb))
+		return TCM_NO_SENSE;
+	if (bytes > cmd->data_len)
+		t->verdict = VIRTIO_SCSI_S_OVERRUN;
+	return TCM_INVALID_CDB_FIELD;
+}
+
+static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	sense_reason_t reason;
+	u64 lba, blocks, bytes;
+
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	reason = check_range(t, lba, blocks);
+	bytes = blocks * t->se_cmd.se_dev->dev_attrib.block_size;
+	if (unlikely(!reason && bytes > READ_ONCE(t->lun->max_bytes)))
+		reason = check_large(t, cdb, bytes);
+	return reason;
+}
+
+/* LIO would compare nothing with the data, and say that it is the same. */
+static sense_reason_t check_verify(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	return cdb[1] & VERIFY_BYTCHK ? TCM_INVALID_CDB_FIELD :
+					check_blocks(t, cdb);
 }
 
 /* The bits are there if MODE SENSE says DPOFUA. */
@@ -68,12 +107,7 @@ static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 
 	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
-	/*
-	 * No guest is told of protection information: INQUIRY says PROTECT 0
-	 * (SBC-4, 5.11: then the field is to be 0).
-	 */
-	if (unlikely(cdb[1] & RW_PROTECT ||
-		     (cdb[1] & RW_DPO_FUA && !has_fua(dev))))
+	if (unlikely(cdb[1] & RW_DPO_FUA && !has_fua(dev)))
 		return TCM_INVALID_CDB_FIELD;
 	return check_blocks(t, cdb);
 }
@@ -86,6 +120,10 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	u32 blocks;
 	u64 lba;
 
+	/* SPC-5 4.2.5.3. What is missing LIO takes for zeros. */
+	if (cdb[0] == VARIABLE_LENGTH_CMD &&
+	    scsi_command_size(cdb) != VHOST_SCSI_CDB_SIZE)
+		return TCM_INVALID_CDB_FIELD;
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
 	/* WSNZ of the Block Limits VPD page is 1. */
 	if (!blocks)
@@ -94,7 +132,7 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	if (blocks > attrib->max_write_same_len)
 		return TCM_INVALID_CDB_FIELD;
-	reason = check_blocks(t, cdb);
+	reason = check_range(t, lba, blocks);
 	if (reason)
 		return reason;
 	if (flags & (SAME_ANCHOR | SAME_NDOB))
@@ -102,21 +140,37 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (flags & SAME_UNMAP)
 		return attrib->emulate_tpws ? TCM_NO_SENSE :
 					      TCM_UNSUPPORTED_SCSI_OPCODE;
-	return flags & RW_PROTECT ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+	if (flags & RW_PROTECT)
+		return TCM_INVALID_CDB_FIELD;
+	/* No backend makes protection information for it. */
+	return attrib->pi_prot_type ? TCM_UNSUPPORTED_SCSI_OPCODE : TCM_NO_SENSE;
+}
+
+/* Does LIO keep protection information, and not the disk below? */
+static bool is_software_pi(const struct se_device *dev)
+{
+	return dev->dev_attrib.pi_prot_type && !dev->dev_attrib.hw_pi_prot_type;
 }
 
 static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
+	u32 blocks;
 	u64 lba;
 
-	if (!dev->dev_attrib.emulate_caw)
+	/*
+	 * Of a larger block LIO would write a part, and what is behind it in memory. And it
+	 * would not make the protection information of what it writes.
+	 */
+	if (!dev->dev_attrib.emulate_caw || is_software_pi(dev) ||
+	    dev->dev_attrib.block_size > PAGE_SIZE)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	/* MAXIMUM COMPARE AND WRITE LENGTH is 1. */
-	if (vhost_scsi_cdb_blocks(cdb, &lba) > 1 ||
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	if (blocks > 1 ||
 	    (cdb[1] & RW_DPO_FUA && !has_fua(dev)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_blocks(t, cdb);
+	return check_range(t, lba, blocks);
 }
 
 static sense_reason_t check_service_action_in(const u8 *cdb)
@@ -150,6 +204,8 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return check_rw(t, cdb);
 	case VHOST_SCSI_CHECK_BLOCKS:
 		return check_blocks(t, cdb);
+	case VHOST_SCSI_CHECK_VERIFY:
+		return check_verify(t, cdb);
 	case VHOST_SCSI_CHECK_WRITE_SAME:
 		return check_write_same(t, cdb);
 	case VHOST_SCSI_CHECK_COMPARE_AND_WRITE:
@@ -351,8 +407,12 @@ static sense_reason_t execute_checked(struct se_cmd *se_cmd)
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t)
 {
 	struct se_cmd *se_cmd = &t->se_cmd;
+	enum vhost_scsi_check check = vhost_scsi_cdb_check(se_cmd->t_task_cdb);
 
-	if (vhost_scsi_cdb_check(se_cmd->t_task_cdb) < VHOST_SCSI_CHECK_LATE ||
+	if (check == VHOST_SCSI_CHECK_REPORT_LUNS)
+		se_cmd->execute_cmd = vhost_scsi_execute_report_luns;
+	if (check < VHOST_SCSI_CHECK_LATE ||
+	    check == VHOST_SCSI_CHECK_REPORT_LUNS ||
 	    se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH)
 		return;
 	t->checked = se_cmd->execute_cmd;

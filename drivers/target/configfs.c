@@ -69,7 +69,10 @@ static struct se_session *nexus_create(struct vhost_scsi_tpg *tpg,
 {
 	struct se_session *sess;
 
-	/* If there is no ACL for the name, this makes a dynamic one. */
+	/*
+	 * If there is no ACL for the name, this makes a dynamic one. Who is bound
+	 * decides about protection information.
+	 */
 	sess = target_setup_session(&tpg->tpg, 0, 0, TARGET_PROT_NORMAL, name,
 				    NULL, NULL);
 	if (IS_ERR(sess)) {
@@ -318,11 +321,38 @@ static ssize_t vhost_scsi_tpg_attrib_poll_us_store(struct config_item *item,
 
 CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, poll_us);
 
+static ssize_t vhost_scsi_tpg_attrib_target_show(struct config_item *item,
+						 char *page)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+
+	return sysfs_emit(page, "%d\n", READ_ONCE(tpg->target_attr));
+}
+
+static ssize_t vhost_scsi_tpg_attrib_target_store(struct config_item *item,
+						  const char *page, size_t count)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(attrib_to_tpg(item));
+	s16 val;
+	int ret;
+
+	ret = kstrtos16(page, 0, &val);
+	if (ret)
+		return ret;
+	if (val < -1 || val >= VHOST_SCSI_MAX_TARGET)
+		return -EINVAL;
+	WRITE_ONCE(tpg->target_attr, val);
+	return count;
+}
+
+CONFIGFS_ATTR(vhost_scsi_tpg_attrib_, target);
+
 static struct configfs_attribute *tpg_attrib_attrs[] = {
 	&vhost_scsi_tpg_attrib_attr_fabric_prot_type,
 	&vhost_scsi_tpg_attrib_attr_bind_uid,
 	&vhost_scsi_tpg_attrib_attr_pin_memory,
 	&vhost_scsi_tpg_attrib_attr_poll_us,
+	&vhost_scsi_tpg_attrib_attr_target,
 	NULL,
 };
 
@@ -409,9 +439,11 @@ static struct se_portal_group *make_tpg(struct se_wwn *wwn, const char *name)
 		return ERR_PTR(-ENOMEM);
 	tpg->tport = tport;
 	tpg->tpgt = tpgt;
+	tpg->target_attr = -1;
 	tpg->bind_uid = INVALID_UID;
 	tpg->tpg.enabled = true;
 	mutex_init(&tpg->mutex);
+	vhost_scsi_capacity_init(tpg);
 	ret = vhost_scsi_tpg_init_luns(tpg);
 	if (ret)
 		goto err_free;
@@ -440,6 +472,7 @@ static void drop_tpg(struct se_portal_group *se_tpg)
 	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
 
 	vhost_scsi_tpg_hide(tpg);
+	vhost_scsi_capacity_stop(tpg);
 	mutex_lock(&tpg->mutex);
 	if (tpg->sess)
 		nexus_remove(tpg);
@@ -464,7 +497,9 @@ static void lun_changed(struct vhost_scsi_tpg *tpg, const struct se_lun *lun,
 	for (nr = 0; vhost_scsi_next_number(tpg, lun, &nr); nr++)
 		/* A guest cannot address higher numbers. */
 		if (nr <= VHOST_SCSI_MAX_LUN)
-			vhost_scsi_lun_changed(tpg->dev, tpg->tpgt, nr, added);
+			vhost_scsi_lun_event(tpg->dev, tpg->target, nr,
+					     added ? VHOST_SCSI_LUN_ADDED :
+						     VHOST_SCSI_LUN_REMOVED);
 }
 
 static int post_link(struct se_portal_group *se_tpg, struct se_lun *lun)
@@ -537,11 +572,6 @@ static u16 get_tag(struct se_portal_group *se_tpg)
 	return vhost_scsi_tpg(se_tpg)->tpgt;
 }
 
-static int get_prot_type(struct se_portal_group *se_tpg)
-{
-	return READ_ONCE(vhost_scsi_tpg(se_tpg)->prot_type);
-}
-
 static u32 get_index(struct se_portal_group *se_tpg)
 {
 	return 1;
@@ -604,7 +634,6 @@ const struct target_core_fabric_ops vhost_scsi_fabric_ops = {
 	.tpg_check_demo_mode_cache = check_yes,
 	.tpg_check_demo_mode_write_protect = check_no,
 	.tpg_check_prod_mode_write_protect = check_no,
-	.tpg_check_prot_fabric_only = get_prot_type,
 	.sess_get_index = get_sess_index,
 	.set_default_node_attributes = set_default_node_attributes,
 

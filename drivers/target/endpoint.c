@@ -68,18 +68,36 @@ static bool is_called(const struct vhost_scsi_tpg *tpg, const char *wwpn)
 	return !strcmp(tpg->tport->name, wwpn);
 }
 
-/* Finds the TPGs of the port, and takes a reference to the configfs item of each. */
-static void find_tpgs(struct vhost_scsi_endpoint *ep)
+/* The number by which a guest will know the TPG. */
+static u8 target_of(const struct vhost_scsi_tpg *tpg)
 {
-	struct vhost_scsi_tpg *tpg;
+	s16 attr = READ_ONCE(tpg->target_attr);
+
+	return attr < 0 ? tpg->tpgt : attr;
+}
+
+/*
+ * Finds the TPGs of the port, and takes a reference to the configfs item of each. Return:
+ * false: two of them are to have the same number.
+ */
+static bool find_tpgs(struct vhost_scsi_endpoint *ep)
+{
+	struct vhost_scsi_tpg *tpg, **slot;
+	bool clear = true;
 
 	mutex_lock(&tpgs_mutex);
-	list_for_each_entry(tpg, &tpgs, node)
+	list_for_each_entry(tpg, &tpgs, node) {
+		if (!is_called(tpg, ep->wwpn))
+			continue;
+		slot = &ep->tpgs[target_of(tpg)];
 		/* "naa.X" is the name of fc.naa.X and of naa.X. Take the first. */
-		if (is_called(tpg, ep->wwpn) && !ep->tpgs[tpg->tpgt] &&
-		    config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
-			ep->tpgs[tpg->tpgt] = tpg;
+		if (*slot)
+			clear &= (*slot)->tport != tpg->tport;
+		else if (config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item))
+			*slot = tpg;
+	}
 	mutex_unlock(&tpgs_mutex);
+	return clear;
 }
 
 /*
@@ -104,6 +122,65 @@ static bool may_bind(const struct vhost_scsi_endpoint *ep)
 	return true;
 }
 
+/* Does LIO keep registrations for a nexus that is not there yet? Under RCU. */
+static bool awaits_nexus(const struct vhost_scsi_tpg *tpg)
+{
+	const struct se_device *dev;
+	const struct se_lun *lun;
+
+	if (READ_ONCE(tpg->sess) || READ_ONCE(tpg->no_nexus))
+		return false;
+	hlist_for_each_entry_rcu(lun, &tpg->tpg.tpg_lun_hlist, link) {
+		dev = rcu_dereference(lun->lun_se_dev);
+		if (dev && !list_empty_careful(&dev->t10_pr.aptpl_reg_list))
+			return true;
+	}
+	return false;
+}
+
+static struct vhost_scsi_tpg *get_awaiting_tpg(void)
+{
+	struct vhost_scsi_tpg *tpg, *found = NULL;
+
+	mutex_lock(&tpgs_mutex);
+	rcu_read_lock();
+	list_for_each_entry(tpg, &tpgs, node) {
+		if (awaits_nexus(tpg) &&
+		    config_item_get_unless_zero(&tpg->tpg.tpg_group.cg_item)) {
+			found = tpg;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	mutex_unlock(&tpgs_mutex);
+	return found;
+}
+
+/*
+ * After a reboot LIO has the registrations of APTPL when each nexus is made that they
+ * are of, and a reservation counts from then on. So all of them are made before the
+ * first guest can send a command: another one may hold a reservation against it.
+ */
+static int make_awaited_nexuses(void)
+{
+	struct vhost_scsi_tpg *tpg;
+	int ret = 0;
+
+	while (!ret) {
+		tpg = get_awaiting_tpg();
+		if (!tpg)
+			break;
+		mutex_lock(&tpg->mutex);
+		ret = PTR_ERR_OR_ZERO(vhost_scsi_tpg_nexus(tpg));
+		mutex_unlock(&tpg->mutex);
+		/* It was written NULL meanwhile. */
+		if (ret == -ENODEV)
+			ret = 0;
+		vhost_scsi_tpg_put(tpg);
+	}
+	return ret;
+}
+
 static void forget_tpgs(struct vhost_scsi_endpoint *ep)
 {
 	unsigned int i;
@@ -113,7 +190,8 @@ static void forget_tpgs(struct vhost_scsi_endpoint *ep)
 			config_item_put(&ep->tpgs[i]->tpg.tpg_group.cg_item);
 }
 
-static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
+static int claim_tpg(struct vhost_scsi_tpg *tpg, u8 target,
+		     struct vhost_scsi_dev *dev, bool has_pi)
 {
 	struct se_session *sess;
 
@@ -125,7 +203,16 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	sess = vhost_scsi_tpg_nexus(tpg);
 	if (IS_ERR(sess))
 		return PTR_ERR(sess);
+	/*
+	 * What LIO tells of protection information, and takes of it, depends on these.
+	 * It has no command of the nexus now. All other work is left to it, such as
+	 * to make what a guest or a backstore lacks.
+	 */
+	sess->sup_prot_ops = has_pi ? TARGET_PROT_DIN_PASS | TARGET_PROT_DOUT_PASS :
+				      TARGET_PROT_NORMAL;
+	sess->sess_prot_type = READ_ONCE(tpg->prot_type);
 	tpg->dev = dev;
+	tpg->target = target;
 	tpg->owner = dev;
 	tpg->binding = atomic64_inc_return(&bindings);
 	return 0;
@@ -136,7 +223,8 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
  * held: target_depend_item() takes locks of configfs, and configfs holds these locks
  * when it calls the module.
  */
-static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
+static int bind_tpg(struct vhost_scsi_tpg *tpg, u8 target,
+		    struct vhost_scsi_dev *dev, bool has_pi)
 {
 	struct config_item *item = &tpg->tpg.tpg_group.cg_item;
 	int ret;
@@ -149,10 +237,12 @@ static int bind_tpg(struct vhost_scsi_tpg *tpg, struct vhost_scsi_dev *dev)
 	vhost_scsi_tpg_number(tpg);
 
 	mutex_lock(&tpg->mutex);
-	ret = claim_tpg(tpg, dev);
+	ret = claim_tpg(tpg, target, dev, has_pi);
 	mutex_unlock(&tpg->mutex);
 	if (ret)
 		target_undepend_item(item);
+	else
+		vhost_scsi_capacity_start(tpg);
 	return ret;
 }
 
@@ -185,15 +275,18 @@ static bool is_fatal(int err)
 /**
  * vhost_scsi_endpoint_get - bind a device to all free TPGs of a port
  * @wwpn: the port
- * @dev: gets vhost_scsi_lun_changed() until the endpoint is put
+ * @dev: gets vhost_scsi_lun_event() until the endpoint is put
+ * @has_pi: the guest sends and takes protection information
  *
  * Context: may sleep.
  * Return: the endpoint, or an ERR_PTR. -EACCES: bind_uid of one of the TPGs is
- * another user. -ENODEV: there is no such port, or none of its TPGs has a nexus.
- * -EBUSY: other devices are bound to all TPGs. -ENOMEM.
+ * another user. -EINVAL: two TPGs have the same target number. -ENODEV: there is no
+ * such port, or none of its TPGs has a nexus. -EBUSY: other devices are bound to all
+ * TPGs. -ENOMEM.
  */
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
-						    struct vhost_scsi_dev *dev)
+						    struct vhost_scsi_dev *dev,
+						    bool has_pi)
 {
 	struct vhost_scsi_endpoint *ep;
 	int ret = 0, err = -ENODEV;
@@ -205,11 +298,15 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		return ERR_PTR(-ENOMEM);
 	strscpy(ep->wwpn, wwpn, sizeof(ep->wwpn));
 
-	find_tpgs(ep);
-	if (!may_bind(ep)) {
+	ret = find_tpgs(ep) ? 0 : -EINVAL;
+	if (!ret && !may_bind(ep))
+		ret = -EACCES;
+	if (!ret)
+		ret = make_awaited_nexuses();
+	if (ret) {
 		forget_tpgs(ep);
 		kfree(ep);
-		return ERR_PTR(-EACCES);
+		return ERR_PTR(ret);
 	}
 	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++) {
 		if (!ep->tpgs[i])
@@ -217,7 +314,7 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		if (is_fatal(ret))
 			config_item_put(&ep->tpgs[i]->tpg.tpg_group.cg_item);
 		else
-			ret = bind_tpg(ep->tpgs[i], dev);
+			ret = bind_tpg(ep->tpgs[i], i, dev, has_pi);
 		if (!ret) {
 			bound = true;
 			continue;
@@ -308,6 +405,18 @@ static bool release_reservations(struct vhost_scsi_tpg *tpg)
 	return any;
 }
 
+/**
+ * vhost_scsi_nexus_reset - I_T NEXUS RESET: its loss, as SAM-5, 7.5 and 6.3.4 have it
+ * @tpg: bound, and no command of the nexus is under way that began before
+ *
+ * Context: may sleep.
+ */
+void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg)
+{
+	release_reservations(tpg);
+	core_allocate_nexus_loss_ua(tpg->sess->se_node_acl);
+}
+
 static struct vhost_scsi_tpg *tpg_owned_by(const struct vhost_scsi_dev *dev)
 {
 	struct vhost_scsi_tpg *tpg, *found = NULL;
@@ -359,9 +468,25 @@ const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep)
 	return ep->wwpn;
 }
 
-bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 target)
+/**
+ * vhost_scsi_endpoint_has - is there such a target
+ * @ep: the endpoint
+ * @target: its number; where the well known LUN of the device is meant, set to any
+ * @lun: the LUN
+ */
+bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 *target,
+			     u16 lun)
 {
-	return ep->tpgs[target];
+	unsigned int i;
+
+	if (likely(ep->tpgs[*target]))
+		return true;
+	for (i = 0; lun == VHOST_SCSI_WLUN_DEVICE && i < ARRAY_SIZE(ep->tpgs); i++)
+		if (ep->tpgs[i]) {
+			*target = i;
+			return true;
+		}
+	return false;
 }
 
 /**

@@ -18,6 +18,7 @@
 #include <target/target_core_task_attr.h>
 
 #include "target.h"
+#include "trace.h"
 
 /* Data of a command that ends in the interrupt of its backend. */
 #define INTERRUPT_BYTES	SZ_256K
@@ -122,6 +123,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	if (t->pr_capabilities)
 		vhost_scsi_reservation_amend(t);
 	if (t->bounce) {
+		if (!cmd->status)
+			vhost_scsi_pi_amend(t);
 		if (!t->verdict)
 			vhost_scsi_bounce_copy_back(t, cmd);
 		vhost_scsi_bounce_put(t);
@@ -130,6 +133,7 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 		sg_free_table(&t->split);
 	if (t->fence) {
 		if (!t->verdict && cmd->status == SAM_STAT_GOOD) {
+			vhost_scsi_at(cmd, VHOST_SCSI_AT_FENCE);
 			vhost_scsi_fence_start(t);
 			return;
 		}
@@ -185,6 +189,7 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
+		vhost_scsi_cmd_bounced(cmd);
 		se_cmd->t_data_sg = t->bounce;
 		se_cmd->t_data_nents = t->bounce_nents;
 	} else if (is_passthrough(se_cmd)) {
@@ -273,18 +278,22 @@ static void guard_caw(struct vhost_scsi_tcmd *t)
  * write-protected it logs a line, unbounded. It lets the guest write to a
  * backstore that is, and by a device's own commands that have no data-out.
  */
-static bool precheck(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
+static bool precheck(struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
+		     struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_access access = vhost_scsi_find_lun(tpg, cmd->lun);
 
-	if (!access.found)
-		vhost_scsi_absent_answer(tpg, cmd);
+	if (cmd->lun > VHOST_SCSI_MAX_LUN)
+		vhost_scsi_wlun_answer(ep, tpg, cmd);
+	else if (!access.found)
+		vhost_scsi_absent_answer(ep, tpg, cmd);
 	else if ((access.acl_ro && cmd->dir == DMA_TO_DEVICE) ||
 		 (access.ro &&
 		  !vhost_scsi_cdb_is_harmless(cmd->cdb, access.by_device)))
 		vhost_scsi_cmd_refuse(cmd, DATA_PROTECT, 0x27, 0);
 	else
-		return true;
+		return !access.lun || !READ_ONCE(access.lun->resized) ||
+		       !vhost_scsi_capacity_report(tpg, access.lun, cmd);
 	return false;
 }
 
@@ -293,18 +302,6 @@ static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
 		       const struct se_cmd *se_cmd)
 {
 	return se_cmd->se_lun == tpg->tpg.tpg_virt_lun0;
-}
-
-/**
- * vhost_scsi_target_has_lun - does the guest have this LUN
- * @ep: the endpoint
- * @target: a target of the endpoint
- * @lun: the LUN
- */
-bool vhost_scsi_target_has_lun(struct vhost_scsi_endpoint *ep, u8 target,
-			       u16 lun)
-{
-	return vhost_scsi_find_lun(ep->tpgs[target], lun).found;
 }
 
 /* Returns the struct of the LUN that LIO found. */
@@ -360,17 +357,32 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
+	u8 room[VHOST_SCSI_CDB_SIZE];
 	sense_reason_t reason;
+	u8 *cdb = cmd->cdb;
+	bool pi;
 
 	if (!find_lun(tpg, t, lun))
 		return false;
+	pi = vhost_scsi_pi_matters(t);
+	if (unlikely(pi))
+		cdb = vhost_scsi_pi_cdb(t, room);
 	/* Fails only for a longer CDB than a se_cmd holds. */
-	reason = target_cmd_init_cdb(se_cmd, cmd->cdb, GFP_KERNEL);
+	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL);
+	/* LIO answers before it flushes, and goes on with a command that is gone. */
+	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
+		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
+	if (!reason && unlikely(pi))
+		reason = vhost_scsi_pi_check(t);
 	if (!reason)
-		reason = vhost_scsi_check_cdb(t, cmd->cdb);
+		reason = vhost_scsi_check_cdb(t, cdb);
 	if (!reason) {
+		/* LIO is not to make protection information. */
+		se_cmd->prot_pto = true;
+		if (unlikely(pi))
+			vhost_scsi_pi_attach(t);
 		reason = target_cmd_parse_cdb(se_cmd);
 		if (!reason)
 			return true;
@@ -406,6 +418,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->undone = false;
 	t->fence = NULL;
 	t->verdict = VIRTIO_SCSI_S_OK;
+	t->aborted_as = VIRTIO_SCSI_S_RESET;
 	t->lun = NULL;
 
 	/* LIO would read beyond the end of cmd->cdb. */
@@ -414,7 +427,10 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		return false;
 	}
 	lun = known_lun(tpg, cmd->lun);
-	if (!lun && !precheck(tpg, cmd))
+	if (!lun && !precheck(ep, tpg, cmd))
+		return false;
+	if (lun && unlikely(READ_ONCE(lun->resized)) &&
+	    vhost_scsi_capacity_report(tpg, lun, cmd))
 		return false;
 
 	se_cmd->tag = cmd->tag;
@@ -448,8 +464,25 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		guard_caw(t);
 	else if (vhost_scsi_cdb_reserves(cmd->cdb))
 		vhost_scsi_reservation_prepare(t);
+	else if (unlikely(se_cmd->prot_op != TARGET_PROT_NORMAL))
+		vhost_scsi_pi_prepare(t);
 	vhost_scsi_check_later(t);
 	return true;
+}
+
+/* The reasons are those of vhost_scsi_lun_defers(). */
+static void note_deferral(struct vhost_scsi_tcmd *t)
+{
+	enum vhost_scsi_reason reason = VHOST_SCSI_IN_ORDER;
+
+	vhost_scsi_cmd_deferred(vhost_scsi_cmd(t));
+	if (!trace_vhost_scsi_defer_enabled())
+		return;
+	if (!vhost_scsi_cdb_is_plain(t->se_cmd.t_task_cdb))
+		reason = VHOST_SCSI_CDB_NOT_PLAIN;
+	else if (READ_ONCE(t->lun->submitter) != VHOST_SCSI_SUBMIT_INLINE)
+		reason = VHOST_SCSI_BACKEND_SLEEPS;
+	trace_vhost_scsi_defer(vhost_scsi_cmd(t), reason);
 }
 
 /**
@@ -467,10 +500,41 @@ void vhost_scsi_target_submit(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
-	if (vhost_scsi_lun_defers(t->lun, t))
+	if (vhost_scsi_lun_defers(t->lun, t)) {
+		note_deferral(t);
 		vhost_scsi_lun_queue(t->lun, t);
-	else
-		target_submit(&t->se_cmd);
+		return;
+	}
+	vhost_scsi_at(cmd, VHOST_SCSI_AT_BACKEND);
+	trace_vhost_scsi_submit(cmd);
+	target_submit(&t->se_cmd);
+}
+
+/**
+ * vhost_scsi_target_holder - what a command waits for
+ * @cmd: a command under way, which may end during the call; its memory does not
+ *
+ * Context: any.
+ * Return: one word, see Documentation/ABI.
+ */
+const char *vhost_scsi_target_holder(const struct vhost_scsi_cmd *cmd)
+{
+	const struct vhost_scsi_tcmd *t = (const void *)cmd->target_priv;
+	/* LUNs are freed with their port groups, which stay as long as @cmd. */
+	const struct vhost_scsi_lun *lun = READ_ONCE(t->lun);
+
+	switch (READ_ONCE(cmd->stage)) {
+	case VHOST_SCSI_AT_LUN:
+		return lun && READ_ONCE(lun->held) ? "order" : "slot";
+	case VHOST_SCSI_AT_TURN:
+		return "turn";
+	case VHOST_SCSI_AT_BACKEND:
+		return "backend";
+	case VHOST_SCSI_AT_FENCE:
+		return "function";
+	default:
+		return "worker";
+	}
 }
 
 /**
@@ -488,6 +552,8 @@ void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd)
 		return;
 	}
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	vhost_scsi_stamp(&vhost_scsi_cmd(t)->completed);
+	trace_vhost_scsi_complete(vhost_scsi_cmd(t), se_cmd->scsi_status);
 	finish(vhost_scsi_cmd(t));
 }
 
@@ -506,19 +572,21 @@ int vhost_scsi_fabric_queue_status(struct se_cmd *se_cmd)
 
 /**
  * vhost_scsi_fabric_aborted_task - LIO ends an aborted command without a status
- * @se_cmd: the command, which still has a reference to its LUN
+ * @se_cmd: a command, or a task management function
  */
 void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd)
 {
 	struct vhost_scsi_tcmd *t;
+	unsigned long flags;
 
 	if (se_cmd->se_cmd_flags & SCF_SCSI_TMR_CDB)
 		return;
 	target_end_task_attr(se_cmd);
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	/* Linux makes ABORTED an I/O error: only for who asked for it. */
-	t->verdict = t->lun && vhost_scsi_lun_aborts(t->lun, se_cmd->tag) ?
-		     VIRTIO_SCSI_S_ABORTED : VIRTIO_SCSI_S_RESET;
+	/* LIO may have seen the mark before whoever set it gave up the lock. */
+	spin_lock_irqsave(&se_cmd->t_state_lock, flags);
+	t->verdict = t->aborted_as;
+	spin_unlock_irqrestore(&se_cmd->t_state_lock, flags);
 }
 
 int vhost_scsi_fabric_setup(void)

@@ -15,8 +15,9 @@
  *     aborted, as LIO does it, and end when the backend is done with them;
  *   - those that wait in lun.c's lists are ended;
  *   - those on their way into LIO meet its check of the reservation;
- *   - it is answered when all that began before have been answered, whatever
- *     became of them: a COMPARE AND WRITE is carried out.
+ *   - it is answered when all that began before have ended, whatever became of them:
+ *     a COMPARE AND WRITE is carried out. One that has ended, and whose guest is not
+ *     told yet because its worker is slow or stuck, is not waited for.
  *
  * Reservation commands are not waited for: they do not reach the medium, and two
  * nexuses that preempt each other would wait for each other.
@@ -129,7 +130,8 @@ static bool reaches(const struct vhost_scsi_cmd *cmd,
 {
 	const struct vhost_scsi_fence *fence = priv;
 
-	if (vhost_scsi_cdb_reserves(cmd->cdb))
+	if (READ_ONCE(cmd->stage) == VHOST_SCSI_AT_ANSWER ||
+	    vhost_scsi_cdb_reserves(cmd->cdb))
 		return false;
 	return READ_ONCE(t->se_cmd.se_dev) == fence->dev ||
 	       cmd->cdb[0] == EXTENDED_COPY;

@@ -171,3 +171,19 @@ void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg)
 	xa_for_each(&tpg->luns, nr, lun)
 		vhost_scsi_tpg_map_lun(tpg, lun, nr);
 }
+
+/**
+ * vhost_scsi_target_has_lun - does the guest have this LUN
+ * @ep: the endpoint
+ * @target: a target of the endpoint
+ * @lun: the LUN
+ *
+ * Context: any.
+ */
+bool vhost_scsi_target_has_lun(const struct vhost_scsi_endpoint *ep, u8 target,
+			       u16 lun)
+{
+	/* A well known one has no command for long, but is there. */
+	return lun > VHOST_SCSI_MAX_LUN ||
+	       vhost_scsi_find_lun(ep->tpgs[target], lun).found;
+}

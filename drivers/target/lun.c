@@ -20,6 +20,7 @@
 #include <target/target_core_backend.h>
 
 #include "target.h"
+#include "trace.h"
 
 /* Commands that a work item of submit_here_wq submits before completions get a turn... */
 #define WEIGHT_HERE	32
@@ -48,6 +49,9 @@ static const struct backend backends[] = {
 	{ "pscsi", VHOST_SCSI_SUBMIT_INLINE, PAGE_SIZE },
 };
 
+/* Of a longer command LIO's fileio logs a line, and fails it. */
+#define FILE_BYTES	SZ_8M
+
 /*
  * All other backstores. Their submission may sleep. LIO knows the block size of a block
  * device only. It does not know what a passed-through device or the disk below a file
@@ -66,6 +70,12 @@ static const struct backend *backend_of(const struct se_device *dev)
 		if (!strcmp(dev->transport->name, backends[i].name))
 			return &backends[i];
 	return &other_backend;
+}
+
+static u32 max_bytes_of(const struct se_device *dev)
+{
+	return strcmp(dev->transport->name, "fileio") ? VHOST_SCSI_MAX_DATA :
+							FILE_BYTES;
 }
 
 /* Guest pages are scattered, so no buffer of them suits blocks larger than a page. */
@@ -226,6 +236,10 @@ static void lun_work(struct work_struct *work)
 		spin_unlock_irq(&lun->lock);
 
 		handed_on = t->takes_turn;
+		vhost_scsi_at(vhost_scsi_cmd(t), handed_on ? VHOST_SCSI_AT_TURN :
+							     VHOST_SCSI_AT_BACKEND);
+		if (!handed_on)
+			trace_vhost_scsi_submit(vhost_scsi_cmd(t));
 		if (handed_on)
 			vhost_scsi_turn_queue(t);
 		else
@@ -255,6 +269,7 @@ void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 {
 	unsigned long flags;
 
+	vhost_scsi_at(vhost_scsi_cmd(t), VHOST_SCSI_AT_LUN);
 	spin_lock_irqsave(&lun->lock, flags);
 	if (is_ordering(t)) {
 		/* No command passes another while an order has to be kept. */
@@ -310,89 +325,16 @@ void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 	spin_unlock_irq(&lun->lock);
 }
 
-static bool match_any(const struct vhost_scsi_tcmd *t, const void *priv)
-{
-	return true;
-}
-
-static bool match_tag(const struct vhost_scsi_tcmd *t, const void *priv)
-{
-	return t->se_cmd.tag == *(const u64 *)priv;
-}
-
-/**
- * vhost_scsi_lun_cancel - end commands that were not submitted yet
- * @lun: the LUN
- * @any: end all commands; otherwise those with @tag
- * @tag: see @any
- * @response: the response to the guest
- *
- * Context: may sleep.
- */
-void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
-			   u8 response)
-{
-	struct vhost_scsi_tcmd *t, *next;
-	LIST_HEAD(cancelled);
-
-	vhost_scsi_lun_pick(lun, &cancelled, any ? match_any : match_tag, &tag);
-	list_for_each_entry_safe(t, next, &cancelled, node) {
-		t->verdict = response;
-		transport_generic_request_failure(&t->se_cmd,
-						  TCM_CHECK_CONDITION_ABORT_CMD);
-	}
-}
-
-/**
- * vhost_scsi_lun_abort_begin - a command is ended for its guest wants it
- * @lun: the LUN
- * @abort: valid until vhost_scsi_lun_abort_end()
- */
-void vhost_scsi_lun_abort_begin(struct vhost_scsi_lun *lun,
-				struct vhost_scsi_abort *abort)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&lun->lock, flags);
-	list_add_tail(&abort->node, &lun->aborts);
-	spin_unlock_irqrestore(&lun->lock, flags);
-}
-
-/* Context: any. */
-void vhost_scsi_lun_abort_end(struct vhost_scsi_lun *lun,
-			      struct vhost_scsi_abort *abort)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&lun->lock, flags);
-	list_del(&abort->node);
-	spin_unlock_irqrestore(&lun->lock, flags);
-}
-
-/* Does its guest want that command ended? Context: any. */
-bool vhost_scsi_lun_aborts(struct vhost_scsi_lun *lun, u64 tag)
-{
-	const struct vhost_scsi_abort *abort;
-	unsigned long flags;
-	bool found = false;
-
-	spin_lock_irqsave(&lun->lock, flags);
-	list_for_each_entry(abort, &lun->aborts, node)
-		found |= abort->tag == tag;
-	spin_unlock_irqrestore(&lun->lock, flags);
-	return found;
-}
-
 static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 {
 	unsigned int i;
 
 	lun->tpg = tpg;
 	lun->cut_mask = U32_MAX;
+	lun->max_bytes = VHOST_SCSI_MAX_DATA;
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
 	INIT_LIST_HEAD(&lun->large);
-	INIT_LIST_HEAD(&lun->aborts);
 	for (i = 0; i < ARRAY_SIZE(lun->works); i++) {
 		INIT_WORK(&lun->works[i].work, lun_work);
 		lun->works[i].lun = lun;
@@ -463,9 +405,12 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 {
 	u64 nr = se_lun->unpacked_lun;
 	struct vhost_scsi_lun *lun = xa_load(&tpg->luns, nr);
-	const struct se_device *dev;
+	struct se_device *dev;
 	int ret;
 
+	/* No guest can address it. */
+	if (nr > VHOST_SCSI_MAX_LUN)
+		return 0;
 	if (!lun) {
 		lun = kzalloc(sizeof(*lun), GFP_KERNEL);
 		if (!lun)
@@ -482,8 +427,10 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	}
 	/* The backstore stays linked until this returns. */
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
+	vhost_scsi_capacity_note(lun, dev);
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
+	WRITE_ONCE(lun->max_bytes, max_bytes_of(dev));
 	WRITE_ONCE(lun->blocks, 0);
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);

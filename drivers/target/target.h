@@ -26,6 +26,7 @@
 /* LUN numbers below this are looked up in an array. */
 #define VHOST_SCSI_LOW_LUNS	256
 
+struct se_device;
 struct vhost_scsi_lun;
 struct vhost_scsi_tcmd;
 
@@ -40,16 +41,6 @@ enum vhost_scsi_submitter {
 	VHOST_SCSI_SUBMIT_HERE,
 	/* The submission only starts the I/O, or LIO completes directly: by the worker. */
 	VHOST_SCSI_SUBMIT_INLINE,
-};
-
-/**
- * struct vhost_scsi_abort - an ABORT TASK under way
- * @node: in lun->aborts
- * @tag: of the command
- */
-struct vhost_scsi_abort {
-	struct list_head node;
-	u64 tag;
 };
 
 /**
@@ -83,7 +74,10 @@ struct vhost_scsi_lun_work {
  * @submitter: where plain commands are submitted
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
+ * @max_bytes: that LIO can be asked to read or write at a time
  * @blocks: that the medium was seen to have; only a hint, 0: none
+ * @last_block: of the medium, as the nexus was told; under tpg->mutex
+ * @resized: the nexus is owed a unit attention, see capacity.c
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty if @held
@@ -91,7 +85,6 @@ struct vhost_scsi_lun_work {
  * @submitting: commands that a work submits now
  * @ordered: an ORDERED command is among them
  * @held: ORDERED or HEAD OF QUEUE commands wait, so that all queue up
- * @aborts: struct vhost_scsi_abort of the nexus's ABORT TASKs under way
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
@@ -100,7 +93,10 @@ struct vhost_scsi_lun {
 	struct se_dev_entry __rcu *entry;
 	enum vhost_scsi_submitter submitter;
 	u32 cut_mask;
+	u32 max_bytes;
 	u64 blocks;
+	u64 last_block;
+	bool resized;
 	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
 	struct list_head large;
@@ -108,7 +104,6 @@ struct vhost_scsi_lun {
 	unsigned int submitting;
 	bool ordered;
 	unsigned int held;
-	struct list_head aborts;
 	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
 };
 
@@ -133,6 +128,8 @@ struct vhost_scsi_tport {
  * @tpg: LIO's
  * @tport: its port
  * @tpgt: 0 to VHOST_SCSI_MAX_TARGET - 1
+ * @target_attr: attribute, read once, when a device is bound; -1: @tpgt
+ * @target: by which number the guest that is bound knows it
  * @node: in the list of all TPGs
  * @bind_uid: the user who may bind a device; invalid: everybody. It is read once, when
  *	      a device is bound, without a lock
@@ -143,6 +140,7 @@ struct vhost_scsi_tport {
  *		    These run behind the work item that submits, in the same thread,
  *		    without a switch of threads for each. If that work item sleeps,
  *		    they run in another thread
+ * @capacity_work: looks whether LUNs have been resized, while a device is bound
  * @mutex: protects the fields below
  * @sess: the nexus; NULL: none yet
  * @sess_is_default: nobody set it by hand
@@ -152,7 +150,7 @@ struct vhost_scsi_tport {
  * @binding: no other had the same number
  * @ports: LUNs linked
  * @changed: when that was last, of all such changes
- * @prot_type: fabric_prot_type
+ * @prot_type: fabric_prot_type; read once, when a device is bound
  * @bounced: bytes of bounce buffers in use
  * @luns: struct vhost_scsi_lun by LUN number
  * @low_luns: those with low numbers once more, for a fast look-up
@@ -162,12 +160,15 @@ struct vhost_scsi_tpg {
 	struct se_portal_group tpg;
 	struct vhost_scsi_tport *tport;
 	u16 tpgt;
+	s16 target_attr;
+	u8 target;
 	struct list_head node;
 	kuid_t bind_uid;
 	bool pin_memory;
 	u32 poll_us;
 	struct workqueue_struct *submit_wq;
 	struct workqueue_struct *submit_here_wq;
+	struct delayed_work capacity_work;
 	struct mutex mutex;	/* protects the fields below */
 	struct se_session *sess;
 	bool sess_is_default;
@@ -207,14 +208,18 @@ struct vhost_scsi_endpoint {
  * @bounce_nents: number of its entries
  * @bounce_order: of each
  * @split: the guest's pages, one to an entry; empty: not needed
- * @execute: of a COMPARE AND WRITE or one that takes its turn, LIO's
+ * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
+ *	     protection information is checked, LIO's
  * @checked: what carries it out when it was checked, see check.c
  * @completed: of a COMPARE AND WRITE, LIO's
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
+ * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @undone: LIO's GOOD is of what undid the command
- * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
+ *		under se_cmd.t_state_lock
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
  * @sense_used: @sense is to be zeroed before the next command, as LIO expects it
  * @sense: LIO writes it
@@ -232,10 +237,12 @@ struct vhost_scsi_tcmd {
 	sense_reason_t (*completed)(struct se_cmd *se_cmd, bool success,
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
-	bool takes_turn;
 	struct work_struct finish;
+	u8 pi_checks;
+	bool takes_turn;
 	bool pr_capabilities;
 	bool undone;
+	u8 aborted_as;
 	u8 verdict;
 	bool sense_used;
 	u8 sense[TRANSPORT_SENSE_BUFFER];
@@ -269,6 +276,7 @@ void vhost_scsi_tpg_publish(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_tpg_hide(struct vhost_scsi_tpg *tpg);
 struct vhost_scsi_tpg *vhost_scsi_tpg_get(const struct se_portal_group *se_tpg);
 void vhost_scsi_tpg_put(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg);
 
 /* fabric.c */
 
@@ -310,8 +318,51 @@ void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
 
 /* absent.c */
 
-void vhost_scsi_absent_answer(struct vhost_scsi_tpg *tpg,
+void vhost_scsi_answer(struct vhost_scsi_cmd *cmd, const void *data, u32 len,
+		       u32 alloc);
+void vhost_scsi_absent_answer(const struct vhost_scsi_endpoint *ep,
+			      const struct vhost_scsi_tpg *tpg,
 			      struct vhost_scsi_cmd *cmd);
+void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc,
+			     u8 ascq);
+
+/* wlun.c */
+
+void vhost_scsi_report_luns(const struct vhost_scsi_endpoint *ep,
+			    const struct vhost_scsi_tpg *tpg,
+			    struct vhost_scsi_cmd *cmd);
+sense_reason_t vhost_scsi_execute_report_luns(struct se_cmd *se_cmd);
+void vhost_scsi_wlun_answer(const struct vhost_scsi_endpoint *ep,
+			    const struct vhost_scsi_tpg *tpg,
+			    struct vhost_scsi_cmd *cmd);
+
+/* capacity.c */
+
+void vhost_scsi_capacity_init(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_capacity_start(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_capacity_stop(struct vhost_scsi_tpg *tpg);
+void vhost_scsi_capacity_note(struct vhost_scsi_lun *lun,
+			      struct se_device *dev);
+bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
+				struct vhost_scsi_lun *lun,
+				struct vhost_scsi_cmd *cmd);
+
+/* pi.c */
+
+/* Has pi.c anything to do for the command? The others are most. */
+static inline bool vhost_scsi_pi_matters(struct vhost_scsi_tcmd *t)
+{
+	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
+
+	return cmd->pi_len || cmd->cdb[1] >> 5 ||
+	       t->se_cmd.se_dev->dev_attrib.pi_prot_type;
+}
+
+sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t);
+u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room);
+void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
 /* cdb.c */
 
@@ -321,6 +372,7 @@ enum vhost_scsi_check {
 	/* Of the CDB, before LIO parses it. */
 	VHOST_SCSI_CHECK_RW,
 	VHOST_SCSI_CHECK_BLOCKS,
+	VHOST_SCSI_CHECK_VERIFY,
 	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_COMPARE_AND_WRITE,
 	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
@@ -339,6 +391,8 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_COPY_RESULTS,
 	VHOST_SCSI_CHECK_TARGET_PORT_GROUPS,
 	VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS,
+	/* LIO's answer is not used. */
+	VHOST_SCSI_CHECK_REPORT_LUNS,
 };
 
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);
@@ -378,6 +432,14 @@ static inline bool vhost_scsi_cdb_reserves(const u8 *cdb)
 	       (cdb[0] & 0xbe) == 0x16;
 }
 
+/* SBC-4 5.25: in byte 1 of a CDB that flushes. */
+#define VHOST_SCSI_SYNC_IMMED	0x02
+
+static inline bool vhost_scsi_cdb_flushes(const u8 *cdb)
+{
+	return cdb[0] == SYNCHRONIZE_CACHE || cdb[0] == SYNCHRONIZE_CACHE_16;
+}
+
 /* lun.c */
 
 int vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
@@ -405,18 +467,11 @@ bool vhost_scsi_lun_defers(struct vhost_scsi_lun *lun,
 			   struct vhost_scsi_tcmd *t);
 void vhost_scsi_lun_queue(struct vhost_scsi_lun *lun,
 			  struct vhost_scsi_tcmd *t);
-void vhost_scsi_lun_abort_begin(struct vhost_scsi_lun *lun,
-				struct vhost_scsi_abort *abort);
-void vhost_scsi_lun_abort_end(struct vhost_scsi_lun *lun,
-			      struct vhost_scsi_abort *abort);
-bool vhost_scsi_lun_aborts(struct vhost_scsi_lun *lun, u64 tag);
 void vhost_scsi_lun_submitted(struct vhost_scsi_lun *lun, u8 attr);
 void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 			 bool (*match)(const struct vhost_scsi_tcmd *t,
 				       const void *priv),
 			 const void *priv);
-void vhost_scsi_lun_cancel(struct vhost_scsi_lun *lun, bool any, u64 tag,
-			   u8 response);
 
 /* bounce.c */
 

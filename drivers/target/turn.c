@@ -22,6 +22,7 @@
 #include <target/target_core_backend.h>
 
 #include "target.h"
+#include "trace.h"
 
 /* Commands of a device before those of others have the thread. */
 #define WEIGHT	32
@@ -101,6 +102,8 @@ static void run(struct vhost_scsi_tcmd *t)
 	struct vhost_scsi_lun *lun = t->lun;
 	sense_reason_t reason;
 
+	vhost_scsi_at(vhost_scsi_cmd(t), VHOST_SCSI_AT_BACKEND);
+	trace_vhost_scsi_submit(vhost_scsi_cmd(t));
 	se_cmd->t_state = TRANSPORT_NEW_CMD;
 	se_cmd->transport_state |= CMD_T_ACTIVE;
 	reason = transport_generic_new_cmd(se_cmd);

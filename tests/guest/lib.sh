@@ -66,7 +66,6 @@ within() {
 # VHOST_SCSI_MODULE: a file, or "stock" for the distribution's, to compare.
 module_load() {
 	local file=${VHOST_SCSI_MODULE:-$tree/vhost_scsi.ko}
-	mkdir -p /etc/target/pr
 	modprobe target_core_mod
 	if [[ $file == stock ]]; then
 		modprobe vhost_scsi

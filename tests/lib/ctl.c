@@ -49,8 +49,8 @@ static int ctl_submit(struct vsg_ctl *ctl, uint32_t req_len, uint32_t resp_len)
 	return 0;
 }
 
-int vsg_tmf_submit(struct vsg_ctl *ctl, uint32_t subtype, uint8_t target,
-		   uint16_t lun, uint64_t tag)
+int vsg_tmf_submit_to(struct vsg_ctl *ctl, uint32_t subtype, const uint8_t lun[8],
+		      uint64_t tag)
 {
 	const struct vsg_ring *r = &ctl->dev->ring[VSG_CTL];
 	struct virtio_scsi_ctrl_tmf_req *tmf = ctl->tmf;
@@ -58,10 +58,19 @@ int vsg_tmf_submit(struct vsg_ctl *ctl, uint32_t subtype, uint8_t target,
 	memset(tmf, 0, sizeof(*tmf));
 	tmf->type = vsg_v32(r, VIRTIO_SCSI_T_TMF);
 	tmf->subtype = vsg_v32(r, subtype);
-	vsg_lun(tmf->lun, target, lun);
+	memcpy(tmf->lun, lun, 8);
 	tmf->tag = tag;
 	return ctl_submit(ctl, sizeof(*tmf),
 			  sizeof(struct virtio_scsi_ctrl_tmf_resp));
+}
+
+int vsg_tmf_submit(struct vsg_ctl *ctl, uint32_t subtype, uint8_t target,
+		   uint16_t lun, uint64_t tag)
+{
+	uint8_t bytes[8];
+
+	vsg_lun(bytes, target, lun);
+	return vsg_tmf_submit_to(ctl, subtype, bytes, tag);
 }
 
 int vsg_tmf(struct vsg_dev *dev, uint32_t subtype, uint8_t target, uint16_t lun,

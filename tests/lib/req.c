@@ -22,6 +22,11 @@ static uint8_t *stream_alloc(struct vsg_dev *dev, size_t head_len, size_t data,
 	return p ? p + lead : NULL;
 }
 
+static bool has_pi(const struct vsg_dev *dev)
+{
+	return dev->features & VSG_F(VIRTIO_SCSI_F_T10_PI);
+}
+
 struct vsg_req *vsg_req_alloc(struct vsg_dev *dev, size_t out_max,
 			      size_t in_max, size_t off)
 {
@@ -34,7 +39,9 @@ struct vsg_req *vsg_req_alloc(struct vsg_dev *dev, size_t out_max,
 	req->in_max = in_max;
 	req->data_out = stream_alloc(dev, VSG_REQ_LEN, out_max, off);
 	req->data_in = stream_alloc(dev, VSG_RESP_LEN, in_max, off);
-	if (!req->data_out || !req->data_in) {
+	if (has_pi(dev))
+		req->hdr_pi = vsg_mem_alloc(&dev->mem, sizeof(*req->hdr_pi), 1);
+	if (!req->data_out || !req->data_in || (has_pi(dev) && !req->hdr_pi)) {
 		free(req);
 		return NULL;
 	}
@@ -99,7 +106,14 @@ void vsg_req_cmd(struct vsg_req *req, uint8_t target, uint16_t lun,
 	req->out_len = out_len;
 	req->in_len = in_len;
 	req->nseg = 0;
-	vsg_req_seg(req, vsg_gpa(mem, hdr), VSG_REQ_LEN, 0);
+	if (req->hdr_pi) {
+		memset(req->hdr_pi, 0, sizeof(*req->hdr_pi));
+		memcpy(req->hdr_pi, hdr, offsetof(struct virtio_scsi_cmd_req, cdb));
+		memcpy(req->hdr_pi->cdb, hdr->cdb, sizeof(hdr->cdb));
+		vsg_req_seg(req, vsg_gpa(mem, req->hdr_pi), sizeof(*req->hdr_pi), 0);
+	} else {
+		vsg_req_seg(req, vsg_gpa(mem, hdr), VSG_REQ_LEN, 0);
+	}
 	if (out_len)
 		vsg_req_seg(req, vsg_gpa(mem, req->data_out), out_len, 0);
 	vsg_req_seg(req, vsg_gpa(mem, req->resp), VSG_RESP_LEN,

@@ -595,6 +595,8 @@ static inline bool vsg_log_test(const void *bitmap, uint64_t gpa)
  * @tok: follows it through the ring
  * @dev: its device
  * @hdr: request header; the data-out buffer follows it without a gap
+ * @hdr_pi: with VIRTIO_SCSI_F_T10_PI, what the chain has for @hdr, of which it is
+ *	a copy; its sizes are zero.  Else NULL
  * @resp: response; the data-in buffer follows it without a gap
  * @data_out: data-out buffer, @out_max bytes
  * @data_in: data-in buffer, @in_max bytes
@@ -613,6 +615,7 @@ struct vsg_req {
 	struct vsg_token tok;
 	struct vsg_dev *dev;
 	struct virtio_scsi_cmd_req *hdr;
+	struct virtio_scsi_cmd_req_pi *hdr_pi;
 	struct virtio_scsi_cmd_resp *resp;
 	uint8_t *data_out;
 	uint8_t *data_in;
@@ -692,7 +695,8 @@ void vsg_req_cmd(struct vsg_req *req, uint8_t target, uint16_t lun,
  * @in: lengths for the stream response + data-in
  * @nin: how many
  *
- * Keeps req->ndirect only as "all indirect" (0) or "all direct".
+ * Keeps req->ndirect only as "all indirect" (0) or "all direct".  Not with
+ * VIRTIO_SCSI_F_T10_PI.
  */
 int vsg_req_cut(struct vsg_req *req, const uint32_t *out, unsigned int nout,
 		const uint32_t *in, unsigned int nin);
@@ -923,6 +927,10 @@ void vsg_ctl_free(struct vsg_ctl *ctl);
  */
 int vsg_tmf_submit(struct vsg_ctl *ctl, uint32_t subtype, uint8_t target,
 		   uint16_t lun, uint64_t tag);
+
+/* The same with the eight bytes of the LUN field. */
+int vsg_tmf_submit_to(struct vsg_ctl *ctl, uint32_t subtype, const uint8_t lun[8],
+		      uint64_t tag);
 
 /**
  * vsg_tmf() - send a task management function and wait

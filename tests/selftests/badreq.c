@@ -324,7 +324,8 @@ TEST_F(bad, lun_field)
 		{ "target 255, which is not there", { 1, 255, 0x40, 0 } },
 		{ "address method 2", { 1, 1, 0x80, 0 } },
 		{ "address method 3", { 1, 1, 0xc1, 0 } },
-		{ "REPORT LUNS well known LUN", { 0xc1, 1, 0, 0 } },
+		{ "another well known LUN", { 0xc1, 2, 0, 0 } },
+		{ "the well known LUN, and more", { 0xc1, 1, 0, 1 } },
 	};
 	size_t i;
 

@@ -378,3 +378,45 @@ TEST_F_TIMEOUT(cut, pscsi, 120)
 {
 	walk(self, "pscsi");
 }
+
+/*
+ * Blocks that are larger than a page, which kernels have since 6.15. Parameters are not
+ * in blocks, and LIO maps one page of each piece of them: 64 KiB in pieces of 16 KiB it
+ * would read beyond what it mapped.
+ */
+TEST(larger_than_a_page)
+{
+	enum { LARGE = 16384, LIST = 65536 };
+	/* SET TARGET PORT GROUPS: the first group, to the state that it has. */
+	static const uint8_t set[12] = { 0xa4, 0x0a, [7] = 1 };
+	static const uint8_t caw[16] = { 0x89, [13] = 1 }, capacity[10] = { 0x25 };
+	struct vsg_result res;
+	struct vsg_req *req;
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+
+	if (lio("block larger 16 0 16384"))
+		SKIP("null_blk has no such blocks");
+	ASSERT_EQ(0, lio("tpg " WWN_B " 1; lun " WWN_B " 1 0 larger"));
+	dev = guest(WWN_B, NULL);
+	r = vsg_io(dev, 0);
+	req = request(dev, LIST, 4096);
+	ready(r, T, 0);
+	vsg_req_cmd(req, T, 0, capacity, 10, 0, 8);
+	exec_good(r, req);
+	if (vsg_get_be(&req->data_in[4], 4) != LARGE) {
+		guest_end(dev);
+		SKIP("this kernel has no such blocks");
+	}
+	memset(req->data_out, 0, LIST);
+	vsg_req_cmd(req, T, 0, set, sizeof(set), LIST, 0);
+	exec_good(r, req);
+	WHERE("COMPARE AND WRITE");
+	vsg_req_cmd(req, T, 0, caw, sizeof(caw), 2 * LARGE, 0);
+	res = exec(r, req);
+	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+	EXPECT_EQ(5, res.key);
+	EXPECT_EQ(0x2000, res.asc);
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+}

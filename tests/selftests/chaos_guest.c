@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "chaos.h"
+#include "see.h"
 
 #define MEM_SIZE (4 << 20)
 #define RING_SIZE 64
@@ -840,6 +841,7 @@ void guest_run(unsigned int nr, unsigned int life)
 	for (i = 0; i < QUEUES; i++)
 		pthread_join(g.queue[i].thread, NULL);
 	read_all(&g);
+	MUST(&g, see_sums(g.dev));
 	MUST(&g, vsg_stop(g.dev));
 	MUST(&g, vsg_errors(g.dev));
 	vsg_close(g.dev);

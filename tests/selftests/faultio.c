@@ -508,7 +508,7 @@ static void tmf_walk(struct io *self, const struct nth *nth, unsigned int max)
 		VIRTIO_SCSI_T_TMF_ABORT_TASK,
 		VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
 	};
-	unsigned int i, n, met;
+	unsigned int i, n, met, all = 0;
 
 	ready(self->r, T, LUN_SLOW);
 	for (i = 0; i < ARRAY_SIZE(functions); i++) {
@@ -520,10 +520,12 @@ static void tmf_walk(struct io *self, const struct nth *nth, unsigned int max)
 			met += fired;
 			tmf_once(self, functions[i], NULL, 0, &none);
 		}
-		EXPECT_LE(1, met);
+		all += met;
 		printf("# function %u: %u chances for a fault\n", functions[i],
 		       met);
 	}
+	/* Not each: a work item ends a task without an allocation. */
+	EXPECT_LE(1, all);
 }
 
 TEST_F_TIMEOUT(io, worker_faults_in_functions, 120)

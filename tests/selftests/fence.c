@@ -4,6 +4,7 @@
  * reaches the medium any more, and all of them have been answered.
  */
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
  * Writes to LUN_SLOW and to LUN_SLEEPY take SLOW_MS; the second one's are submitted by a
  * few threads, which sleep meanwhile, so that others wait for them.
  */
-enum { LUN_SLOW, LUN_SLEEPY };
+enum { LUN_SLOW, LUN_SLEEPY, LUN_HANG };
 
 #define SLOW_MS 500
 
@@ -27,10 +28,11 @@ enum { LUN_SLOW, LUN_SLEEPY };
 int suite_setup(void)
 {
 	return lio_suite("delayed slow 16 0 500; tardy sleepy 16 0 500\n"
+			 "hangable hang 16; filesystem below 64 4096\n"
 			 "tpg " WWN_A " 1; lun " WWN_A " 1 0 slow\n"
-			 "lun " WWN_A " 1 1 sleepy\n"
+			 "lun " WWN_A " 1 1 sleepy; lun " WWN_A " 1 2 hang\n"
 			 "tpg " WWN_B " 1; lun " WWN_B " 1 0 slow\n"
-			 "lun " WWN_B " 1 1 sleepy\n");
+			 "lun " WWN_B " 1 1 sleepy; lun " WWN_B " 1 2 hang\n");
 }
 
 void suite_teardown(void)
@@ -278,6 +280,75 @@ TEST_F_TIMEOUT(fence, each_other, 180)
 						   0, 0, keys[i]));
 		}
 	}
+}
+
+static void on_processors(pid_t tid, int nr)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	while (nr--)
+		CPU_SET(nr, &set);
+	EXPECT_EQ(0, sched_setaffinity(tid, sizeof(set), &set));
+}
+
+/*
+ * The worker of the one that is fenced has no processor. It is to write an answer into
+ * memory that only it can write: its guest waits for it, and the other one does not.
+ */
+TEST_F_TIMEOUT(fence, worker_is_stuck, 60)
+{
+	struct side *a = &self->a, *b = &self->b;
+	struct vsg_opts opts = { .mem_size = 4 << 20 };
+	struct vsg_req *late;
+	pid_t worker[2], other;
+	struct hog hog;
+	int fd;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("one processor");
+	guest_end(a->dev);
+	a->dev = NULL;
+	ASSERT_EQ(1, threads_named("vhost-", &other, 1));
+	on_processors(other, 1);
+	fd = file_new();
+	ASSERT_EQ(0, vsg_open(&a->dev, &opts));
+	region_to_file(&a->dev->mem.region[0], fd);
+	ASSERT_EQ(0, vsg_start(a->dev, WWN_A));
+	ASSERT_EQ(2, threads_named("vhost-", worker, 2));
+	if (worker[0] == other)
+		worker[0] = worker[1];
+	/* The command completes on the processor that submits it. */
+	on_processors(worker[0], 1);
+	a->r = vsg_io(a->dev, 0);
+	a->req = request(a->dev, 4096, 4096);
+	ready(a->r, T, LUN_HANG);
+	ready(b->r, T, LUN_HANG);
+	ASSERT_EQ(VSG_GOOD, pr_out(a, LUN_HANG, VSG_PROUT_REGISTER_AND_IGNORE, 0,
+				   0, KEY_A));
+	ASSERT_EQ(VSG_GOOD, pr_out(b, LUN_HANG, VSG_PROUT_REGISTER_AND_IGNORE, 0,
+				   0, KEY_B));
+	ASSERT_EQ(VSG_GOOD, pr_out(b, LUN_HANG, VSG_PROUT_RESERVE,
+				   VSG_PR_WRITE_EXCLUSIVE_REG, KEY_B, 0));
+
+	late = request(a->dev, 4096, 0);
+	ASSERT_EQ(0, lio("hang hang"));
+	vsg_cmd_rw(late, T, LUN_HANG, true, 0, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(a->r, late));
+	vsg_ring_kick(a->r);
+	reach_backend();
+	hog_start(&hog, worker[0]);
+	on_processors(0, 1);
+	EXPECT_EQ(0, lio("unhang hang"));
+	WHERE("it has no processor");
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_HANG, VSG_PROUT_PREEMPT_AND_ABORT,
+				   VSG_PR_WRITE_EXCLUSIVE_REG, KEY_B, KEY_A));
+	EXPECT_FALSE(late->tok.done);
+	hog_end(&hog);
+	on_processors(0, 2);
+	WHERE("it has one");
+	ASSERT_EQ(0, vsg_token_wait(&late->tok, WAIT_MS));
+	close(fd);
 }
 
 /* Where LIO has a work item of its own submit: it would wait for itself. */

@@ -81,7 +81,8 @@ int for_each(const char *dir, const char *prefix,
 
 int load_module(const char *name, const char *param)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], *argv[16] = { "modprobe", "-q", (char *)name };
+	unsigned int n = 3;
 	int status;
 	pid_t pid;
 
@@ -91,7 +92,10 @@ int load_module(const char *name, const char *param)
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {
-		execlp("modprobe", "modprobe", "-q", name, param, (char *)NULL);
+		snprintf(path, sizeof(path), "%s", param ? param : "");
+		for (argv[n] = strtok(path, " "); argv[n] && n < 14;)
+			argv[++n] = strtok(NULL, " ");
+		execvp("modprobe", argv);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)

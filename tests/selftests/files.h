@@ -22,7 +22,10 @@ int make_dir(const char *path);
 int for_each(const char *dir, const char *prefix,
 	     int (*fn)(const char *dir, const char *name));
 
-/* Loads a module unless it is there; for modules that may be built in. */
+/*
+ * Loads a module unless it is there; for modules that may be built in. Between its
+ * parameters there are blanks.
+ */
 int load_module(const char *name, const char *param);
 
 #endif /* FILES_H */

@@ -5,6 +5,7 @@
 
 #include "fuzz.h"
 
+#define FROM_QUERY	(-2)	/* a response */
 #define DATA_MAX	(64UL << 20)	/* Documentation/errors.rst */
 #define SLICES		64	/* of the memory, one for each chain */
 #define SLICE		8192UL
@@ -71,7 +72,8 @@ struct piece {
  * @piece: first of its pieces
  * @nr_out: pieces to be read
  * @nr_in: pieces to be written, behind the others
- * @response: what the answer must say, or -1: what the target says
+ * @response: what the answer must say, or -1: what the target says; or FROM_QUERY:
+ *	     likewise, and it may have found something
  * @data_in: bytes of data-in that go with it
  * @used: used.len without data-in
  * @limit: no more than so many of its first bytes are written

@@ -174,16 +174,22 @@ static unsigned int header(const struct batch *b, const struct chain *c,
 	return done;
 }
 
+/* The REPORT LUNS well known LUN of the device; its first bytes are those of a target's. */
+static const uint8_t well_known[8] = { 0xc1, 0x01 };
+
 static bool good_lun(const uint8_t *lun)
 {
-	return lun[0] == 1 && (!lun[2] || (lun[2] & 0xc0) == 0x40) && !lun[4] &&
+	if (!memcmp(lun, well_known, sizeof(well_known)))
+		return true;
+	return lun[0] == 1 && (!lun[2] || (lun[2] & 0xc0) == 0x40 ||
+			       !memcmp(lun + 2, well_known, 2)) && !lun[4] &&
 	       !lun[5] && !lun[6] && !lun[7];
 }
 
 static bool good_target(const uint8_t *lun)
 {
 	return good_lun(lun) &&
-	       (lun[1] == FUZZ_TARGET || lun[1] == CALM_TARGET);
+	       (lun[0] == well_known[0] || lun[1] == FUZZ_TARGET || lun[1] == CALM_TARGET);
 }
 
 static bool all_memory(const struct batch *b, const struct chain *c)
@@ -271,10 +277,10 @@ static int control_refusal(const struct batch *b, const struct chain *c,
 		return VIRTIO_SCSI_S_FAILURE;
 	if (!good_target(req + 8))
 		return VIRTIO_SCSI_S_BAD_TARGET;
-	if (function != VIRTIO_SCSI_T_TMF_ABORT_TASK &&
-	    function != VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET)
+	if (function > VIRTIO_SCSI_T_TMF_QUERY_TASK_SET ||
+	    function == VIRTIO_SCSI_T_TMF_CLEAR_ACA)
 		return VIRTIO_SCSI_S_FUNCTION_REJECTED;
-	return -1;
+	return function >= VIRTIO_SCSI_T_TMF_QUERY_TASK ? FROM_QUERY : -1;
 }
 
 static void expect(const struct batch *b, struct chain *c)
@@ -416,6 +422,8 @@ static const char *answer_control(struct batch *b, const struct chain *c)
 	if (c->response >= 0)
 		return code == c->response || c->in_len < 5 ? NULL :
 		       "another response";
+	if (c->response == FROM_QUERY && code == VIRTIO_SCSI_S_FUNCTION_SUCCEEDED)
+		return NULL;
 	return code == VIRTIO_SCSI_S_FUNCTION_COMPLETE ||
 	       code == VIRTIO_SCSI_S_INCORRECT_LUN ||
 	       code == VIRTIO_SCSI_S_BUSY ? NULL : "response of a function";

@@ -11,6 +11,7 @@
 #define T 1
 #define TRACE "/sys/kernel/tracing"
 #define COPY "vhost_scsi_bounce_copy_back"
+#define PROBE TRACE "/events/kprobes/vhost_copy"
 
 enum { CUT = 256, LARGE = 48 << 20, SMALL = 64 << 10 };
 
@@ -23,8 +24,9 @@ int suite_setup(void)
 
 void suite_teardown(void)
 {
-	write_file(TRACE "/current_tracer", "nop");
-	write_file(TRACE "/set_ftrace_filter", "");
+	write_file(PROBE "/enable", "0");
+	write_file(TRACE "/kprobe_events", "-:vhost_copy");
+	write_file(TRACE "/options/record-cmd", "1");
 	lio_suite_end();
 }
 
@@ -70,9 +72,18 @@ TEST_TIMEOUT(large_read, 60)
 	struct vsg_req *req;
 	struct vsg_dev *dev;
 
+	/* Without it a probe traps, with interrupts off. */
 	if (write_file(TRACE "/set_ftrace_filter", COPY))
 		SKIP("no tracer of functions, or another module");
-	ASSERT_EQ(0, write_file(TRACE "/current_tracer", "function"));
+	write_file(TRACE "/set_ftrace_filter", "");
+	/*
+	 * The tracer of functions, and events that record names, have the scheduler
+	 * patched, and an emulated processor may run into a patch after it was done
+	 * ("Oops: int3"). This patches the function alone.
+	 */
+	ASSERT_EQ(0, write_file(TRACE "/options/record-cmd", "0"));
+	ASSERT_EQ(0, write_file(TRACE "/kprobe_events", "p:vhost_copy " COPY));
+	ASSERT_EQ(0, write_file(PROBE "/enable", "1"));
 	dev = guest(WWN_A, &opts);
 	ready(vsg_io(dev, 0), T, 0);
 	req = request(dev, 0, LARGE);

@@ -421,7 +421,8 @@ TEST_F(owner, features_while_bound)
 
 TEST_F(owner, features)
 {
-	const uint64_t must = VSG_FEATURES_MODERN | VSG_F(VIRTIO_F_ANY_LAYOUT);
+	const uint64_t must = VSG_FEATURES_MODERN | VSG_F(VIRTIO_F_ANY_LAYOUT) |
+			      VSG_F(VIRTIO_SCSI_F_T10_PI);
 	struct vsg_dev *dev = self->dev;
 	unsigned int bit;
 

@@ -86,7 +86,7 @@ static void make_features(struct call *call, struct chance *c,
 			  const struct calls_env *env)
 {
 	const uint64_t offered = VSG_FEATURES_MODERN | VSG_FEATURES_LEGACY |
-				 VSG_F(VHOST_F_LOG_ALL);
+				 VSG_F(VIRTIO_SCSI_F_T10_PI) | VSG_F(VHOST_F_LOG_ALL);
 	uint64_t features = chance_bits(c) & offered;
 
 	if (chance_one_in(c, 4))

@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 #define T 1
@@ -87,6 +91,25 @@ static int call_run(void *arg)
 	_exit(1);
 }
 
+/*
+ * Does @pid sleep in an ioctl? "running" stands for the number of the system call of a
+ * process that has a processor or waits for one.
+ */
+static bool in_ioctl(pid_t pid)
+{
+	int64_t end = vsg_now_ms() + WAIT_MS;
+	char path[40], text[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	do {
+		if (!read_file(path, text, sizeof(text)) &&
+		    strtol(text, NULL, 10) == SYS_ioctl)
+			return true;
+		usleep(1000);
+	} while (vsg_now_ms() < end);
+	return false;
+}
+
 static pid_t call_start(struct vsg_dev *dev, unsigned long cmd, void *arg)
 {
 	static struct call calls[2];
@@ -101,9 +124,10 @@ static pid_t call_start(struct vsg_dev *dev, unsigned long cmd, void *arg)
 	pid = clone(call_run, call->stack + STACK,
 		    CLONE_VM | CLONE_FILES | SIGCHLD, call);
 	ASSERT_NE(-1, pid);
-	usleep(200000);
 	WHERE("it waits");
+	EXPECT_TRUE(in_ioctl(pid));
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	WHERE("%s", "");
 	return pid;
 }
 

@@ -40,6 +40,8 @@
  * broken NAME MIB		  iblock on a disk that answers with errors only
  * scsi NAME [TYPE]		pscsi on a disk of scsi_debug, or another type of
  *				  device (SPC: 1 tape, 5 CD-ROM)
+ * protected NAME TYPE		iblock on a disk of scsi_debug that keeps protection
+ *				  information of TYPE; scsi_debug is loaded anew
  * inject OPTS [NTH]		what scsi_debug does wrong (its parameters opts and
  *				  every_nth)
  * pose TYPE			what scsi_debug's devices say they are

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: what hangs for one guest keeps no other guest waiting. */
 
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 #define T 1
@@ -107,4 +114,82 @@ TEST_F_TIMEOUT(jam, file_beside_hung_files, 60)
 		ASSERT_EQ(0, vsg_token_wait(&self->req[i]->tok, WAIT_MS));
 		EXPECT_TRUE(vsg_good(self->req[i]));
 	}
+}
+
+/*
+ * Threads of a process end when it lets them, and who has stopped it lets them not. More
+ * of them than a workqueue waits for at a time: 1024 on new kernels.
+ */
+#define MAX_IO_VQS "/sys/module/vhost_scsi/parameters/max_io_vqs"
+enum { OWNERS = 6, WORKERS = 1026, ENOUGH = 1100 };
+
+/* The owner: makes all the workers that it may, and leaves the file to its parent. */
+static void owner(int fd, int ready)
+{
+	struct vhost_worker_state state;
+	unsigned int n;
+	char ok = !prctl(PR_SET_PDEATHSIG, SIGKILL) && !ioctl(fd, VHOST_SET_OWNER);
+
+	for (n = 1; n < WORKERS; n++)
+		ok &= !ioctl(fd, VHOST_NEW_WORKER, &state);
+	close(fd);
+	if (write(ready, &ok, 1) == 1)
+		pause();
+	_exit(0);
+}
+
+/* Has one made, and stops it when its device has ended, and its threads are about to. */
+static pid_t stopped_owner(void)
+{
+	int fd, ready[2];
+	pid_t pid;
+	char ok;
+
+	ASSERT_EQ(0, write_file(MAX_IO_VQS, "1024"));
+	fd = open("/dev/vhost-scsi", O_RDWR | O_CLOEXEC);
+	ASSERT_EQ(0, write_file(MAX_IO_VQS, "128"));
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pipe(ready));
+	pid = fork();
+	if (!pid)
+		owner(fd, ready[1]);
+	ASSERT_LE(1, pid);
+	ASSERT_EQ(1, read(ready[0], &ok, 1));
+	EXPECT_TRUE(ok);
+	close(ready[0]);
+	close(ready[1]);
+	close(fd);
+	ASSERT_EQ(0, kill(pid, SIGSTOP));
+	return pid;
+}
+
+TEST_TIMEOUT(threads_of_stopped_owners, 180)
+{
+	struct vsg_dev *other;
+	unsigned int i, n = 0;
+	pid_t pid[OWNERS];
+	int own;
+
+	if (!have_vhost_tasks())
+		SKIP("no workers that are tasks on this kernel");
+	other = guest(WWN_B, NULL);
+	ready(vsg_io(other, 0), T, 0);
+	own = thread_count("vhost-");
+	do {
+		pid[n++] = stopped_owner();
+		/* They are waited for when nobody can have one of them any more. */
+		usleep(300000 * t_factor());
+	} while (n < OWNERS && thread_count("vhost-") - own < ENOUGH);
+	printf("# %u owners, %d threads left\n", n, thread_count("vhost-") - own);
+
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(other, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T, 0, 0, WAIT_MS));
+	guest_end(other);
+	WHERE("the port is free");
+	other = guest(WWN_B, NULL);
+	for (i = 0; i < n; i++) {
+		EXPECT_EQ(0, kill(pid[i], SIGKILL));
+		EXPECT_EQ(pid[i], waitpid(pid[i], NULL, 0));
+	}
+	guest_end(other);
 }

@@ -468,6 +468,33 @@ static int pi_suite(void)
 	return ret ? ret : lio("lun " WWN_A " 1 8 pi; lun " WWN_A " 1 9 pir");
 }
 
+/* Whatever writes it, it is of what is on the medium. */
+static void every_write(struct guests *self, unsigned int lun)
+{
+	static const uint8_t write6[6] = { 0x0a, [4] = 8 };
+	static const uint8_t caw[16] = { 0x89, [9] = 3, [13] = 1 };
+	struct vsg_ring *r = vsg_io(self->all, 0);
+	unsigned int i;
+
+	WHERE("LUN %u, WRITE (6)", lun);
+	vsg_pattern(self->req->data_out, 8 * BLOCK, 0, 2);
+	vsg_req_cmd(self->req, T, lun, write6, 6, 8 * BLOCK, 0);
+	exec_good(r, self->req);
+	check_pattern(r, self->req, T, lun, 0, 8, 2);
+	WHERE("LUN %u, COMPARE AND WRITE", lun);
+	vsg_pattern(self->req->data_out, BLOCK, 3 * BLOCK, 2);
+	vsg_pattern(self->req->data_out + BLOCK, BLOCK, 3 * BLOCK, 3);
+	vsg_req_cmd(self->req, T, lun, caw, 16, 2 * BLOCK, 0);
+	EXPECT_EQ(0x2000, exec(r, self->req).asc);
+	check_pattern(r, self->req, T, lun, 0, 8, 2);
+	write_pattern(r, self->req, T, lun, 0, 8, 1);
+	for (i = 0; i < 2; i++) {
+		WHERE("LUN %u, a %s of no blocks", lun, i ? "write" : "read");
+		vsg_cmd_rw(self->req, T, lun, i, 4, 0, BLOCK);
+		exec_good(r, self->req);
+	}
+}
+
 /* Made and looked at by the host: the guest knows of none. */
 TEST_F(guests, protection_information)
 {
@@ -483,6 +510,7 @@ TEST_F(guests, protection_information)
 		ready(r, T, lun);
 		write_pattern(r, self->req, T, lun, 0, 64, 1);
 		check_pattern(r, self->req, T, lun, 0, 64, 1);
+		every_write(self, lun);
 	}
 	WHERE("a byte of the medium has changed");
 	fd = open("/tmp/vsg-files/pi", O_WRONLY);

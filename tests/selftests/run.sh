@@ -10,10 +10,10 @@
 
 cd "$(dirname "$0")" || exit 1
 
-all=(ioctl layout data badreq badring tmf event drain lifecycle killed interrupt owner hostile_owner verdict
-	worker luns blocks neighbour memory absent protect silent pins pin_memory poll reservation fence
+all=(ioctl layout data badreq badring notify tmf event resize drain lifecycle killed interrupt owner hostile_owner verdict
+	worker luns wlun blocks neighbour memory absent protect pi silent pins pin_memory poll reservation fence
 	pr log backend backend_error access fault faultio fuzz_ioctl
-	fuzz_ring toctou chaos configfs.sh unload.sh)
+	fuzz_ring toctou chaos counters configfs.sh unload.sh)
 (($#)) || set -- "${all[@]}"
 
 # A program limits its own tests; this is for the programs.

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <linux/dm-ioctl.h>
 #include <unistd.h>
 
@@ -616,6 +617,50 @@ static int scsi_create(const char *name, const char *type)
 	return backstore("pscsi", name, control, newest);
 }
 
+/* With it a disk keeps protection information; not all disks of all suites do. */
+static bool scsi_is_protected(void)
+{
+	char dif[16] = "";
+
+	read_file("/sys/module/scsi_debug/parameters/dif", dif, sizeof(dif));
+	return atoi(dif);
+}
+
+/* It holds no disk of ours any more; who looks at a new disk may still do so. */
+static int scsi_unload(void)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < 1000; i++, usleep(10000)) {
+		if (!syscall(SYS_delete_module, "scsi_debug", O_NONBLOCK))
+			return 0;
+		ret = -errno;
+		if (ret == -ENOENT)
+			return 0;
+	}
+	return ret;
+}
+
+static int cmd_protected(char **arg)
+{
+	char param[128], address[NAME_MAX + 1];
+	char *disk[2];
+	int ret;
+
+	disk[0] = arg[0];
+	disk[1] = newest;
+	ret = scsi_unload();
+	if (ret)
+		return ret;
+	snprintf(param, sizeof(param),
+		 "add_host=1 dev_size_mb=16 delay=0 dix=1 dif=%s", arg[1]);
+	ret = load_module("scsi_debug", param);
+	if (!ret)
+		ret = scsi_find(-1, true, address, sizeof(address));
+	return ret ? ret : cmd_disk(disk);
+}
+
 static int cmd_scsi(char **arg)
 {
 	return scsi_create(arg[0], arg[1] ? arg[1] : "0");
@@ -758,7 +803,7 @@ int store_cleanup(void)
 	scsi_hosts = 0;
 	for_each(LIO_ROOT "/core/pscsi_" LIO_HBA, "", scsi_count);
 	ret = for_each(LIO_ROOT "/core", "", hba_remove);
-	err = scsi_remove();
+	err = scsi_is_protected() ? scsi_unload() : scsi_remove();
 	ret = ret ? ret : err;
 	err = dm_release(true);
 	ret = ret ? ret : err;
@@ -786,6 +831,7 @@ const struct lio_command store_commands[] = {
 	{ "tardy", 4, cmd_tardy },
 	{ "broken", 2, cmd_broken },
 	{ "scsi", 1, cmd_scsi },
+	{ "protected", 2, cmd_protected },
 	{ "inject", 1, cmd_inject },
 	{ "pose", 1, cmd_pose },
 	{ "fail", 2, cmd_fail },

@@ -3,12 +3,16 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "files.h"
+#include "see.h"
 #include "support.h"
 
 int lio_suite(const char *script)
@@ -41,8 +45,10 @@ void guest_end(struct vsg_dev *dev)
 
 	if (!dev)
 		return;
-	if (*dev->wwpn)
+	if (*dev->wwpn) {
+		EXPECT_EQ(0, see_sums(dev));
 		EXPECT_EQ(0, vsg_stop(dev));
+	}
 	for (i = 0; i < dev->nr_rings; i++) {
 		WHERE("ring %u at the end", i);
 		EXPECT_EQ(0, dev->ring[i].errors.unknown);
@@ -220,6 +226,7 @@ static void *hog_run(void *arg)
 
 	on_processor_1(0);
 	EXPECT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &fifo));
+	__atomic_store_n(&hog->runs, true, __ATOMIC_RELAXED);
 	while (!__atomic_load_n(&hog->stop, __ATOMIC_RELAXED))
 		;
 	return NULL;
@@ -230,9 +237,11 @@ void hog_start(struct hog *hog, pid_t tid)
 	on_processor_1(tid);
 	ASSERT_EQ(0, read_file(THROTTLE, hog->throttle, sizeof(hog->throttle)));
 	ASSERT_EQ(0, write_file(THROTTLE, "-1"));
+	hog->runs = false;
 	hog->stop = false;
 	ASSERT_EQ(0, pthread_create(&hog->thread, NULL, hog_run, hog));
-	usleep(100000);
+	while (!__atomic_load_n(&hog->runs, __ATOMIC_RELAXED))
+		usleep(1000);
 }
 
 void hog_end(struct hog *hog)
@@ -253,6 +262,72 @@ bool have_vhost_tasks(void)
 	if (f)
 		fclose(f);
 	return found;
+}
+
+int worker_attach(struct vsg_dev *dev, unsigned int queue, unsigned int id)
+{
+	struct vhost_vring_worker vw = {
+		.index = VSG_IO + queue,
+		.worker_id = id,
+	};
+
+	return vsg_ioctl(dev, VHOST_ATTACH_VRING_WORKER, &vw);
+}
+
+static int sharer_run(void *arg)
+{
+	struct vhost_worker_state state = {};
+	struct sharer *sharer = arg;
+
+	sharer->ret = vsg_ioctl(sharer->dev, VHOST_NEW_WORKER, &state);
+	sharer->id = state.worker_id;
+	__atomic_store_n(&sharer->done, true, __ATOMIC_RELEASE);
+	pause();
+	return 0;
+}
+
+void sharer_start(struct sharer *sharer, struct vsg_dev *dev)
+{
+	sharer->dev = dev;
+	sharer->done = false;
+	/* A thread could not be killed alone. */
+	sharer->pid = clone(sharer_run, sharer->stack + sizeof(sharer->stack),
+			    CLONE_VM | CLONE_FILES | SIGCHLD, sharer);
+	ASSERT_NE(-1, sharer->pid);
+	while (!__atomic_load_n(&sharer->done, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	ASSERT_EQ(0, sharer->ret);
+}
+
+void sharer_kill(struct sharer *sharer)
+{
+	kill(sharer->pid, SIGKILL);
+	ASSERT_EQ(sharer->pid, waitpid(sharer->pid, NULL, 0));
+}
+
+int file_new(void)
+{
+	static const char name[] = "/tmp/vsg-files/guest";
+	int fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, unlink(name));
+	return fd;
+}
+
+void region_to_file(struct vsg_region *region, int fd)
+{
+	size_t done;
+	ssize_t n;
+
+	for (done = 0; done < region->size; done += n) {
+		n = pwrite(fd, region->hva + done, region->size - done, done);
+		ASSERT_LE(1, n);
+	}
+	ASSERT_EQ((void *)region->hva,
+		  mmap(region->hva, region->size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED, fd, 0));
+	ASSERT_EQ(0, madvise(region->hva, region->size, MADV_DONTFORK));
 }
 
 long long pins_acquired(void)

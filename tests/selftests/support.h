@@ -125,11 +125,13 @@ int own_thread_count(const char *prefix);
 
 /**
  * struct hog - a thread that has processor 1 for itself, and another that waits for it
+ * @runs: it has the processor
  * @stop: end
  * @thread: at work
  * @throttle: what the kernel allows such threads otherwise
  */
 struct hog {
+	bool runs;
 	bool stop;
 	pthread_t thread;
 	char throttle[32];
@@ -141,6 +143,36 @@ void hog_end(struct hog *hog);
 
 /* Can workers be threads of their owner on this kernel? */
 bool have_vhost_tasks(void);
+
+/* Gives the request queue @queue of a guest to a worker. Return: 0 or a negative errno. */
+int worker_attach(struct vsg_dev *dev, unsigned int queue, unsigned int id);
+
+/**
+ * struct sharer - a process that shares the memory of this one, and has made a worker
+ * @dev: guest
+ * @id: of the worker, which is killed with the process
+ * @pid: the process
+ * @ret: what VHOST_NEW_WORKER returned
+ * @done: @id and @ret are valid
+ * @stack: of the process
+ */
+struct sharer {
+	struct vsg_dev *dev;
+	unsigned int id;
+	pid_t pid;
+	int ret;
+	bool done;
+	char stack[65536];
+};
+
+void sharer_start(struct sharer *sharer, struct vsg_dev *dev);
+void sharer_kill(struct sharer *sharer);
+
+/* A new file on the file system of lioctl; it is removed at once. */
+int file_new(void);
+
+/* A region of guest memory, with what is in it, becomes a shared mapping of a file. */
+void region_to_file(struct vsg_region *region, int fd);
 
 /* Pages of guests that are pinned now; and how often one was since the start. */
 long long pins(void);

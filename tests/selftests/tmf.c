@@ -15,19 +15,37 @@ enum {
 	LUN_RAM,	/* answers at once */
 	LUN_SLOW,	/* writes and reads take SLOW_MS */
 	LUN_HANG,	/* answers when the test says so */
+	LUN_MEEK,	/* likewise; TAS is 0 */
+};
+
+static const char * const hanging[] = {
+	[LUN_HANG] = "hang", [LUN_MEEK] = "meek",
 };
 
 #define SLOW_MS 700
 
 #define NEXUS LIO_WWN "0abc"
+/* Another nexus on the same disks, under the same numbers. */
+#define WWN_C LIO_WWN "0003"
 
 int suite_setup(void)
 {
-	return lio_suite("ramdisk ram 16; delayed slow 16 700 700\n"
-			 "hangable hang 16\n"
-			 "tpg " WWN_A " 1\n"
-			 "lun " WWN_A " 1 0 ram; lun " WWN_A " 1 1 slow\n"
-			 "lun " WWN_A " 1 2 hang\n");
+	int ret;
+
+	ret = lio_suite("ramdisk ram 16; delayed slow 16 700 700\n"
+			"hangable hang 16; hangable meek 16\n"
+			"tpg " WWN_A " 1; tpg " WWN_C " 1\n"
+			"lun " WWN_A " 1 0 ram; lun " WWN_A " 1 1 slow\n"
+			"lun " WWN_A " 1 2 hang\n"
+			"lun " WWN_C " 1 0 ram; lun " WWN_C " 1 1 slow\n"
+			"lun " WWN_C " 1 2 hang\n");
+	/* Not once it has a LUN. */
+	if (!ret)
+		ret = lio_write("0", "core/iblock_" LIO_HBA
+				     "/meek/attrib/emulate_tas");
+	if (!ret)
+		ret = lio("lun " WWN_A " 1 3 meek; lun " WWN_C " 1 3 meek");
+	return ret;
 }
 
 void suite_teardown(void)
@@ -129,6 +147,46 @@ TEST_TIMEOUT(behind_a_full_ring, 60)
 	EXPECT_EQ((uint16_t)(r->used_idx + FULL), vsg_v16(r, r->used->idx));
 	vsg_stop(dev);
 	vsg_close(dev);
+}
+
+/*
+ * Each function looks at all slots of the device, several times. A guest that sends
+ * them without end takes the host a bounded time for it: two million slots in a second.
+ */
+TEST_TIMEOUT(flood_of_functions, 60)
+{
+	enum { QUEUES = 128, DEPTH = 1024, FUNCTIONS = 8, SECONDS = 4, LOOKS = 3 };
+	struct vsg_opts opts = { .nr_io = QUEUES, .ring_size = DEPTH, .mem_size = 64 << 20 };
+	struct vsg_ctl *ctl[FUNCTIONS];
+	struct vsg_token *tok;
+	struct vsg_dev *dev = guest(WWN_A, &opts);
+	struct vsg_ring *r = &dev->ring[VSG_CTL];
+	int64_t start = vsg_now_ms(), end = start + SECONDS * 1000;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < FUNCTIONS; i++) {
+		ctl[i] = vsg_ctl_alloc(dev);
+		ASSERT_TRUE(ctl[i]);
+		ASSERT_EQ(0, vsg_tmf_submit(ctl[i], VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+					    T, LUN_RAM, 0));
+	}
+	while (vsg_now_ms() < end) {
+		vsg_ring_kick(r);
+		vsg_ring_wait(r, 100);
+		while ((tok = vsg_ring_poll(r))) {
+			struct vsg_ctl *c = (struct vsg_ctl *)tok;
+
+			EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, c->resp[0]);
+			n++;
+			ASSERT_EQ(0, vsg_tmf_submit(c, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET,
+						    T, LUN_RAM, 0));
+		}
+	}
+	end = vsg_now_ms();
+	printf("# %u functions in %lld ms\n", n, (long long)(end - start));
+	EXPECT_LE(1, n);
+	EXPECT_LE(n, FUNCTIONS + (end - start) * ((1 << 21) / LOOKS) / 1000 / (QUEUES * DEPTH));
+	guest_end(dev);
 }
 
 /* A command on its way to a backend that does not answer yet. */
@@ -602,21 +660,400 @@ TEST(lun_mapped_by_acl)
 	EXPECT_EQ(0, lio("dropwwn " WWN_B));
 }
 
-TEST_F(tmf, other_functions)
+/* What becomes of a command that is under way when a function comes. */
+enum fate {
+	STAYS,		/* GOOD */
+	ABORTED,	/* the response */
+	RESET,		/* likewise */
+	TASK_ABORTED,	/* the status; if TAS is 0, the response RESET */
+};
+
+static const struct scope {
+	uint32_t subtype;
+	const char *name;
+	enum fate same;		/* of this nexus, on the unit */
+	enum fate elsewhere;	/* of this nexus, on another unit */
+	enum fate other;	/* of another nexus, on the unit */
+	int attention;		/* of this nexus, afterwards, or -1 */
+	int other_attention;	/* of the other */
+} scopes[] = {
+	{ VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, "ABORT TASK SET",
+	  ABORTED, STAYS, STAYS, -1, -1 },
+	{ VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET, "CLEAR TASK SET",
+	  RESET, STAYS, TASK_ABORTED, -1, -1 },
+	{ VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET, "I_T NEXUS RESET",
+	  RESET, RESET, STAYS, 0x2907, -1 },
+	{ VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, "LOGICAL UNIT RESET",
+	  RESET, STAYS, TASK_ABORTED, 0x2903, 0x2903 },
+};
+
+static void check_fate(struct vsg_req *req, enum fate fate, bool tas)
 {
-	static const uint32_t functions[] = {
-		VIRTIO_SCSI_T_TMF_ABORT_TASK_SET, VIRTIO_SCSI_T_TMF_CLEAR_ACA,
-		VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET,
-		VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET,
-		VIRTIO_SCSI_T_TMF_QUERY_TASK, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET,
-		8, 255, 0x80000000,
+	if (fate == STAYS) {
+		EXPECT_TRUE(vsg_good(req));
+	} else if (fate == TASK_ABORTED && tas) {
+		EXPECT_EQ(VIRTIO_SCSI_S_OK, req->resp->response);
+		EXPECT_EQ(VSG_TASK_ABORTED, req->resp->status);
+	} else {
+		EXPECT_EQ(fate == ABORTED ? VIRTIO_SCSI_S_ABORTED :
+			  VIRTIO_SCSI_S_RESET, req->resp->response);
+	}
+}
+
+/* The unit attention that a nexus has, or -1. */
+static int attention(struct vsg_ring *r, struct vsg_req *req, uint16_t lun)
+{
+	struct vsg_result res;
+
+	vsg_cmd_tur(req, T, lun);
+	res = exec(r, req);
+	if (res.status != VSG_CHECK_CONDITION)
+		return -1;
+	EXPECT_EQ(6, res.key);
+	return res.asc;
+}
+
+static struct vsg_req *put(struct vsg_dev *dev, uint16_t lun, bool write,
+			   unsigned int block)
+{
+	struct vsg_req *req = request(dev, 4096, 4096);
+
+	vsg_cmd_rw(req, T, lun, write, block, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(vsg_io(dev, 0), req));
+	vsg_ring_kick(vsg_io(dev, 0));
+	return req;
+}
+
+/* Two nexuses have commands under way on a disk that hangs; one sends a function. */
+static void scope_on_hung(struct tmf *self, const struct scope *s, uint16_t lun)
+{
+	struct vsg_opts opts = { .ring_size = 64 };
+	struct vsg_dev *dev = guest(WWN_C, &opts);
+	struct vsg_req *same[2], *elsewhere, *other, *tur, *other_tur;
+	bool tas = lun == LUN_HANG;
+
+	WHERE("%s, TAS %u", s->name, tas);
+	tur = request(self->dev, 0, 0);
+	other_tur = request(dev, 0, 0);
+	ready(vsg_io(dev, 0), T, lun);
+	ready(vsg_io(dev, 0), T, LUN_SLOW);
+	ready(vsg_io(dev, 0), T, LUN_RAM);
+	ready(self->r, T, lun);
+	ready(self->r, T, LUN_SLOW);
+	ready(self->r, T, LUN_RAM);
+	ASSERT_EQ(0, lio("hang %s", hanging[lun]));
+	same[0] = start(self, self->r, lun, true, 21);
+	same[1] = start(self, vsg_io(self->dev, 1), lun, false, 22);
+	other = put(dev, lun, true, 32);
+	elsewhere = start(self, self->r, LUN_SLOW, false, 23);
+	settle();
+	ASSERT_EQ(0, vsg_tmf_submit(self->ctl, s->subtype, T, lun, 0));
+	/* The backend has the commands still. */
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&self->ctl->tok, 500));
+	EXPECT_FALSE(same[0]->tok.done || other->tok.done);
+	EXPECT_EQ(0, lio("unhang %s", hanging[lun]));
+	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, self->ctl->resp[0]);
+	while (vsg_ring_poll(self->r) || vsg_ring_poll(vsg_io(self->dev, 1)))
+		;
+	ASSERT_TRUE(same[0]->tok.done && same[1]->tok.done);
+	check_fate(same[0], s->same, tas);
+	check_fate(same[1], s->same, tas);
+	if (s->elsewhere != STAYS)
+		EXPECT_TRUE(elsewhere->tok.done);
+	ASSERT_EQ(0, vsg_token_wait(&elsewhere->tok, WAIT_MS));
+	check_fate(elsewhere, s->elsewhere, tas);
+	ASSERT_EQ(0, vsg_token_wait(&other->tok, WAIT_MS));
+	check_fate(other, s->other, tas);
+
+	EXPECT_EQ(s->attention, attention(self->r, tur, lun));
+	EXPECT_EQ(s->subtype == VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET ?
+		  s->attention : -1, attention(self->r, tur, LUN_RAM));
+	EXPECT_EQ(s->other_attention,
+		  attention(vsg_io(dev, 0), other_tur, lun));
+	EXPECT_EQ(-1, attention(vsg_io(dev, 0), other_tur, LUN_RAM));
+	guest_end(dev);
+}
+
+TEST_F_TIMEOUT(tmf, scopes_on_a_hung_backend, 120)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(scopes); i++) {
+		scope_on_hung(self, &scopes[i], LUN_HANG);
+		scope_on_hung(self, &scopes[i], LUN_MEEK);
+	}
+}
+
+/* Most of the commands wait in the module, because the disk's file has to sleep. */
+TEST_F_TIMEOUT(tmf, scopes_of_waiting_commands, 120)
+{
+	enum { N = 24 };
+	struct vsg_opts opts = { .ring_size = 64 };
+	struct vsg_req *a[N], *b[N];
+	struct vsg_dev *dev;
+	unsigned int i, k;
+
+	ASSERT_EQ(0, lio("sleepy drowsy 16; lun " WWN_A " 1 9 drowsy\n"
+			 "lun " WWN_C " 1 9 drowsy\n"));
+	dev = guest(WWN_C, &opts);
+	for (k = 0; k < ARRAY_SIZE(scopes); k++) {
+		const struct scope *s = &scopes[k];
+		struct vsg_req *tur = request(self->dev, 0, 0);
+
+		WHERE("%s", s->name);
+		ready(self->r, T, 9);
+		ready(vsg_io(dev, 0), T, 9);
+		ready(vsg_io(dev, 0), T, LUN_RAM);
+		ASSERT_EQ(0, lio("hang drowsy"));
+		for (i = 0; i < N; i++) {
+			a[i] = start(self, self->r, 9, true, 0x200 + i);
+			b[i] = put(dev, 9, true, 64 + 8 * i);
+		}
+		settle();
+		ASSERT_EQ(0, vsg_tmf_submit(self->ctl, s->subtype, T, 9, 0));
+		EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&self->ctl->tok, 300));
+		EXPECT_EQ(0, lio("unhang drowsy"));
+		ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, self->ctl->resp[0]);
+		while (vsg_ring_poll(self->r))
+			;
+		for (i = 0; i < N; i++) {
+			ASSERT_TRUE(a[i]->tok.done);
+			check_fate(a[i], s->same, true);
+			ASSERT_EQ(0, vsg_token_wait(&b[i]->tok, WAIT_MS));
+			check_fate(b[i], s->other, true);
+		}
+		EXPECT_EQ(s->attention, attention(self->r, tur, 9));
+	}
+	guest_end(dev);
+	EXPECT_EQ(0, lio("unlun " WWN_A " 1 9; unlun " WWN_C " 1 9"));
+}
+
+/* Queries say whether a command is there, and do nothing to it. */
+TEST_F(tmf, queries)
+{
+	struct vsg_opts opts = { .ring_size = 64 };
+	struct vsg_dev *dev = guest(WWN_C, &opts);
+	struct vsg_req *a;
+
+	ready(vsg_io(dev, 0), T, LUN_HANG);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK, LUN_HANG, 31));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET, LUN_HANG, 0));
+	backend_hold(self);
+	a = start(self, self->r, LUN_HANG, true, 31);
+	/* Not even a moment: what was made available before counts. */
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK, LUN_HANG, 31));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_SUCCEEDED,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET, LUN_HANG, 0));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK, LUN_HANG, 32));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK, LUN_RAM, 31));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET, LUN_RAM, 0));
+	/* Another nexus has none. */
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(dev, VIRTIO_SCSI_T_TMF_QUERY_TASK, T, LUN_HANG, 31,
+			  WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(dev, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET, T, LUN_HANG, 0,
+			  WAIT_MS));
+	EXPECT_FALSE(a->tok.done);
+	backend_release(self);
+	ASSERT_EQ(0, vsg_token_wait(&a->tok, WAIT_MS));
+	EXPECT_TRUE(vsg_good(a));
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_QUERY_TASK, LUN_HANG, 31));
+	guest_end(dev);
+}
+
+/* What came after a function is none of its business, even while it waits. */
+TEST_F(tmf, later_commands_stay)
+{
+	struct vsg_req *before, *after;
+
+	backend_hold(self);
+	before = start(self, self->r, LUN_HANG, true, 41);
+	settle();
+	ASSERT_EQ(0, vsg_tmf_submit(self->ctl, VIRTIO_SCSI_T_TMF_ABORT_TASK_SET,
+				    T, LUN_HANG, 0));
+	settle();
+	after = start(self, self->r, LUN_HANG, true, 42);
+	/* Some looks of the function later. */
+	usleep(500000);
+	backend_release(self);
+	ASSERT_EQ(0, vsg_token_wait(&self->ctl->tok, WAIT_MS));
+	check_ended(before);
+	ASSERT_EQ(0, vsg_token_wait(&after->tok, WAIT_MS));
+	EXPECT_TRUE(vsg_good(after));
+}
+
+/* The loss of a nexus releases what RESERVE of SPC-2 reserved, as the close does. */
+TEST_F(tmf, nexus_reset_releases_reservations)
+{
+	struct vsg_opts opts = { .ring_size = 64 };
+	struct vsg_dev *dev = guest(WWN_C, &opts);
+	struct vsg_req *a = request(self->dev, 0, 0);
+	struct vsg_req *b = request(dev, 0, 0);
+	uint8_t reserve[6] = { VSG_RESERVE_6 };
+
+	ready(vsg_io(dev, 0), T, LUN_RAM);
+	vsg_req_cmd(a, T, LUN_RAM, reserve, sizeof(reserve), 0, 0);
+	exec_good(self->r, a);
+	vsg_cmd_tur(b, T, LUN_RAM);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, exec(vsg_io(dev, 0), b).status);
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  function(self, VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET, LUN_RAM, 0));
+	vsg_cmd_tur(b, T, LUN_RAM);
+	exec_good(vsg_io(dev, 0), b);
+	EXPECT_EQ(0x2907, attention(self->r, a, LUN_RAM));
+	guest_end(dev);
+}
+
+/* Functions of one nexus under the load of another on the same disk. */
+TEST_F_TIMEOUT(tmf, scopes_under_load, 90)
+{
+	enum { N = 16, ROUNDS = 12 };
+	struct vsg_opts opts = { .ring_size = 64 };
+	struct vsg_dev *dev = guest(WWN_C, &opts);
+	struct vsg_req *a[N], *b[N];
+	unsigned int i, k, round;
+
+	for (i = 0; i < N; i++) {
+		a[i] = request(self->dev, 0, 4096);
+		b[i] = request(dev, 0, 4096);
+	}
+	for (k = 0; k < ARRAY_SIZE(scopes); k++)
+		for (round = 0; round < ROUNDS; round++) {
+			const struct scope *s = &scopes[k];
+
+			WHERE("%s, round %u", s->name, round);
+			ready(vsg_io(dev, 0), T, LUN_RAM);
+			ready(self->r, T, LUN_RAM);
+			for (i = 0; i < N; i++) {
+				vsg_cmd_rw(a[i], T, LUN_RAM, false, 0, 8, BLOCK);
+				ASSERT_EQ(0, vsg_submit(self->r, a[i]));
+				vsg_cmd_rw(b[i], T, LUN_RAM, false, 0, 8, BLOCK);
+				ASSERT_EQ(0, vsg_submit(vsg_io(dev, 0), b[i]));
+			}
+			vsg_ring_kick(vsg_io(dev, 0));
+			vsg_ring_kick(self->r);
+			EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+				  function(self, s->subtype, LUN_RAM, 0));
+			while (vsg_ring_poll(self->r))
+				;
+			ASSERT_EQ(0, vsg_ring_drain(vsg_io(dev, 0), WAIT_MS));
+			for (i = 0; i < N; i++) {
+				struct vsg_result res = vsg_result(a[i]);
+
+				ASSERT_TRUE(a[i]->tok.done);
+				/* Some were done before. */
+				if (!vsg_good(a[i]) && res.key != 6)
+					check_fate(a[i], s->same, true);
+				res = vsg_result(b[i]);
+				if (!vsg_good(b[i]) && res.key != 6)
+					check_fate(b[i], s->other, true);
+			}
+		}
+	guest_end(dev);
+}
+
+/* Milliseconds that all processors have worked in the kernel since the start. */
+static long long kernel_ms(void)
+{
+	unsigned long long user, nice, sys, idle, wait, irq, soft;
+	FILE *f = fopen("/proc/stat", "r");
+	int n;
+
+	if (!f)
+		return -1;
+	n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice,
+		   &sys, &idle, &wait, &irq, &soft);
+	fclose(f);
+	return n == 7 ? (long long)(sys + irq + soft) * 1000 /
+			sysconf(_SC_CLK_TCK) : -1;
+}
+
+/*
+ * As many functions as may wait, for a command in the last of many slots that a backend
+ * keeps: what they cost the host has a bound, whatever a guest sends.
+ */
+TEST_TIMEOUT(cost_of_waiting_functions, 90)
+{
+	enum { QUEUES = 24, FUNCTIONS = 64, SECONDS = 3 };
+	struct vsg_opts opts = {
+		.nr_io = QUEUES, .ring_size = 1024, .mem_size = 64 << 20,
 	};
+	struct vsg_dev *dev = guest(WWN_A, &opts);
+	struct vsg_ring *r = vsg_io(dev, QUEUES - 1);
+	struct vsg_ctl *ctl[FUNCTIONS + 1];
+	struct vsg_req *req = request(dev, 0, 4096);
+	long long cost, quiet;
+	unsigned int i;
+
+	ready(r, T, LUN_HANG);
+	ASSERT_EQ(0, lio("hang hang"));
+	usleep(500000);
+	quiet = kernel_ms();
+	sleep(1);
+	quiet = kernel_ms() - quiet;
+	vsg_cmd_rw(req, T, LUN_HANG, false, 0, 8, BLOCK);
+	req->hdr->tag = 51;
+	ASSERT_EQ(0, vsg_submit(r, req));
+	vsg_ring_kick(r);
+	settle();
+	for (i = 0; i <= FUNCTIONS; i++) {
+		ctl[i] = vsg_ctl_alloc(dev);
+		ASSERT_TRUE(ctl[i]);
+		ASSERT_EQ(0, vsg_tmf_submit(ctl[i], VIRTIO_SCSI_T_TMF_ABORT_TASK,
+					    T, LUN_HANG, 51));
+	}
+	ASSERT_EQ(0, vsg_token_wait(&ctl[FUNCTIONS]->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_BUSY, ctl[FUNCTIONS]->resp[0]);
+	cost = kernel_ms();
+	sleep(SECONDS);
+	cost = kernel_ms() - cost - SECONDS * quiet;
+	EXPECT_EQ(0, lio("unhang hang"));
+	for (i = 0; i < FUNCTIONS; i++) {
+		ASSERT_EQ(0, vsg_token_wait(&ctl[i]->tok, WAIT_MS));
+		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE, ctl[i]->resp[0]);
+	}
+	printf("# %u functions for %u slots: %lld ms of %u s\n", FUNCTIONS,
+	       QUEUES * 1024, cost, SECONDS);
+	/* A ninth of a processor, and as much again for what else there is. */
+	EXPECT_LE(cost, 1000 * SECONDS * 2 / 9);
+	ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	EXPECT_EQ(VIRTIO_SCSI_S_ABORTED, req->resp->response);
+	guest_end(dev);
+}
+
+TEST_F(tmf, wrong_functions)
+{
+	static const uint32_t rejected[] = {
+		VIRTIO_SCSI_T_TMF_CLEAR_ACA, 8, 255, 0x80000000,
+	};
+	uint32_t f;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(functions); i++) {
-		WHERE("function %#x", functions[i]);
+	for (i = 0; i < ARRAY_SIZE(rejected); i++) {
+		WHERE("function %#x", rejected[i]);
 		EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_REJECTED,
-			  function(self, functions[i], LUN_RAM, 0));
+			  function(self, rejected[i], LUN_RAM, 0));
+	}
+	for (f = 0; f < 8; f++) {
+		uint8_t want = VIRTIO_SCSI_S_INCORRECT_LUN;
+
+		if (f == VIRTIO_SCSI_T_TMF_CLEAR_ACA)
+			want = VIRTIO_SCSI_S_FUNCTION_REJECTED;
+		/* It is about the nexus. */
+		if (f == VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET)
+			want = VIRTIO_SCSI_S_FUNCTION_COMPLETE;
+		WHERE("function %u of a LUN that is not there", f);
+		EXPECT_EQ(want, function(self, f, 77, 0));
 	}
 }
 

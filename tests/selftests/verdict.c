@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: the rows of Documentation/errors.rst that no other test covers. */
 
+#include <string.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -9,11 +10,12 @@
 #define NEXUS LIO_WWN "0abc"
 
 /* LIO's attribute emulate_tas is 1 for the first and 0 for the second. */
-enum { LUN_TAS, LUN_NO_TAS, LUN_RAM };
+enum { LUN_TAS, LUN_NO_TAS, LUN_RAM, LUN_HUGE, LUN_CACHE };
 
 int suite_setup(void)
 {
-	int ret = lio_suite("hangable tas 16; hangable notas 16; ramdisk ram 16");
+	int ret = lio_suite("hangable tas 16; hangable notas 16; ramdisk ram 16\n"
+			    "fileio huge 5000; sleepy cache 16 buffered");
 
 	/* Not to be changed any more when the disk is in use. */
 	if (!ret)
@@ -22,7 +24,8 @@ int suite_setup(void)
 	return ret ? ret : lio("tpg " WWN_A " 1; tpg " WWN_B " 1\n"
 			       "lun " WWN_A " 1 0 tas; lun " WWN_B " 1 0 tas\n"
 			       "lun " WWN_A " 1 1 notas; lun " WWN_B " 1 1 notas\n"
-			       "lun " WWN_A " 1 2 ram; lun " WWN_B " 1 2 ram");
+			       "lun " WWN_A " 1 2 ram; lun " WWN_B " 1 2 ram\n"
+			       "lun " WWN_A " 1 3 huge; lun " WWN_A " 1 4 cache");
 }
 
 void suite_teardown(void)
@@ -115,6 +118,61 @@ TEST_F(verdict, cdb_of_more_than_32_bytes)
 	EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
 	EXPECT_EQ(5, res.key);
 	EXPECT_EQ(0x2400, res.asc);
+}
+
+/* LIO counts bytes in 32 bits: 4 GiB are none to it, and a block more is a block. */
+TEST_F(verdict, more_than_4_gib)
+{
+	static const uint32_t blocks[] = { 1 << 23, (1 << 23) + 1 };
+	struct vsg_req *req = self->req;
+	unsigned int i, j, bytes;
+
+	ready(self->r, T, LUN_HUGE);
+	for (i = 0; i < 2 * ARRAY_SIZE(blocks); i++) {
+		for (j = 0; j < 4; j++) {
+			uint32_t n = blocks[i / 2];
+			uint8_t cdb[16] = { i % 2 ? 0xaa : 0xa8, [6] = n >> 24, n >> 16,
+					    n >> 8, n };
+
+			bytes = j % 2 ? BLOCK : 0;
+			if (j / 2)
+				memcpy(cdb, (uint8_t[16]) { i % 2 ? 0x8a : 0x88,
+				       [10] = n >> 24, n >> 16, n >> 8, n }, 16);
+			WHERE("%02xh of %u blocks, %u bytes of data", cdb[0], n, bytes);
+			memset(req->data_out, 0xa5, BLOCK);
+			vsg_req_cmd(req, T, LUN_HUGE, cdb, 16, i % 2 ? bytes : 0,
+				    i % 2 ? 0 : bytes);
+			EXPECT_EQ(VIRTIO_SCSI_S_OVERRUN, exec(self->r, req).response);
+		}
+	}
+	WHERE("nothing was written");
+	vsg_cmd_rw(req, T, LUN_HUGE, false, 0, 1, BLOCK);
+	exec_good(self->r, req);
+	EXPECT_EQ(0, req->data_in[0]);
+}
+
+/* LIO would go on with a command, and with its device, that it has ended. */
+TEST_F(verdict, flush_that_need_not_be_waited_for)
+{
+	static const uint8_t sync[2][16] = { { 0x35, 2 }, { 0x91, 2 } };
+	struct vsg_req *req = self->req;
+	unsigned int i;
+
+	ready(self->r, T, LUN_CACHE);
+	for (i = 0; i < ARRAY_SIZE(sync); i++) {
+		WHERE("%02xh", sync[i][0]);
+		backend_hold(self, "cache");
+		/* A page of it. */
+		vsg_cmd_rw(req, T, LUN_CACHE, true, 8 * i, 8, BLOCK);
+		exec_good(self->r, req);
+		vsg_req_cmd(req, T, LUN_CACHE, sync[i], 16, 0, 0);
+		ASSERT_EQ(0, vsg_submit(self->r, req));
+		vsg_ring_kick(self->r);
+		EXPECT_NE(0, vsg_token_wait(&req->tok, 300));
+		backend_release(self);
+		ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+		EXPECT_TRUE(vsg_good(req));
+	}
 }
 
 /* With those of the header and of the response they are two more. */

@@ -47,16 +47,6 @@ static unsigned int new_worker(struct vsg_dev *dev)
 	return state.worker_id;
 }
 
-static int attach(struct vsg_dev *dev, unsigned int queue, unsigned int id)
-{
-	struct vhost_vring_worker vw = {
-		.index = VSG_IO + queue,
-		.worker_id = id,
-	};
-
-	return vsg_ioctl(dev, VHOST_ATTACH_VRING_WORKER, &vw);
-}
-
 static unsigned int worker_of(struct vsg_dev *dev, unsigned int ring)
 {
 	struct vhost_vring_worker vw = { .index = ring };
@@ -126,7 +116,7 @@ TEST_F_TIMEOUT(worker, one_for_each_queue, 60)
 
 	EXPECT_EQ(first, worker_of(self->dev, VSG_IO));
 	for (i = 0; i < QUEUES; i++) {
-		EXPECT_EQ(0, attach(self->dev, i, self->id[i]));
+		EXPECT_EQ(0, worker_attach(self->dev, i, self->id[i]));
 		EXPECT_EQ(self->id[i], worker_of(self->dev, VSG_IO + i));
 	}
 	/* The device's first worker, and four of ours. */
@@ -139,7 +129,7 @@ TEST_F_TIMEOUT(worker, one_for_each_queue, 60)
 	for (i = 0; i < QUEUES; i++)
 		EXPECT_EQ(-EBUSY, free_worker(self->dev, self->id[i]));
 	for (i = 0; i < QUEUES; i++) {
-		EXPECT_EQ(0, attach(self->dev, i, first));
+		EXPECT_EQ(0, worker_attach(self->dev, i, first));
 		EXPECT_EQ(0, free_worker(self->dev, self->id[i]));
 		EXPECT_EQ(-ENODEV, free_worker(self->dev, self->id[i]));
 	}
@@ -153,12 +143,12 @@ TEST_F_TIMEOUT(worker, move_under_load, 60)
 
 	loads_start(self, load);
 	for (i = 0; i < 200; i++)
-		EXPECT_EQ(0, attach(self->dev, i % QUEUES,
-				    self->id[(i + i / QUEUES) % QUEUES]));
+		EXPECT_EQ(0, worker_attach(self->dev, i % QUEUES,
+					   self->id[(i + i / QUEUES) % QUEUES]));
 	loads_end(load);
 	/* Whoever was moved away from can be freed. */
 	for (i = 0; i < QUEUES; i++)
-		EXPECT_EQ(0, attach(self->dev, i, self->id[0]));
+		EXPECT_EQ(0, worker_attach(self->dev, i, self->id[0]));
 	for (i = 1; i < QUEUES; i++)
 		EXPECT_EQ(0, free_worker(self->dev, self->id[i]));
 	ready(vsg_io(self->dev, 3), T, L);
@@ -228,7 +218,7 @@ static void ioctls_under_flood(struct worker *self, bool one_each)
 	unsigned int i, k;
 
 	for (i = 0; i < QUEUES; i++) {
-		EXPECT_EQ(0, attach(self->dev, i, self->id[one_each ? i : 0]));
+		EXPECT_EQ(0, worker_attach(self->dev, i, self->id[one_each ? i : 0]));
 		state = (struct vhost_vring_state) { .index = VSG_IO + i, .num = 10000 };
 		EXPECT_EQ(0, vsg_ioctl(self->dev, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
 				       &state));
@@ -256,7 +246,7 @@ static void ioctls_under_flood(struct worker *self, bool one_each)
 		unsigned int other = new_worker(self->dev), old;
 
 		old = worker_of(self->dev, VSG_IO + i);
-		EXPECT_EQ(0, attach(self->dev, i, other));
+		EXPECT_EQ(0, worker_attach(self->dev, i, other));
 		if (!one_each && i < QUEUES - 1)
 			continue;
 		start = vsg_now_ms();
@@ -284,74 +274,33 @@ TEST_F_TIMEOUT(worker, ioctls_under_flood_of_each, 60)
 	ioctls_under_flood(self, true);
 }
 
-/* A worker that a process made which shares the owner's memory, and is killed with it. */
-static struct {
-	struct vsg_dev *dev;
-	unsigned int id;
-	int ret;
-	bool done;
-	char stack[65536];
-} sharer;
-
-static int sharer_run(void *arg)
-{
-	struct vhost_worker_state state = {};
-
-	sharer.ret = vsg_ioctl(sharer.dev, VHOST_NEW_WORKER, &state);
-	sharer.id = state.worker_id;
-	__atomic_store_n(&sharer.done, true, __ATOMIC_RELEASE);
-	pause();
-	return 0;
-}
-
-static pid_t sharer_start(struct vsg_dev *dev)
-{
-	pid_t pid;
-
-	sharer.dev = dev;
-	sharer.done = false;
-	pid = clone(sharer_run, sharer.stack + sizeof(sharer.stack),
-		    CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
-	ASSERT_NE(-1, pid);
-	while (!__atomic_load_n(&sharer.done, __ATOMIC_ACQUIRE))
-		usleep(1000);
-	ASSERT_EQ(0, sharer.ret);
-	return pid;
-}
-
-static void sharer_kill(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-}
-
 TEST_F(worker, killed)
 {
 	unsigned int first = worker_of(self->dev, VSG_CTL);
 	struct vsg_req *req = request(self->dev, 0, 0);
 	struct vsg_ring *r = vsg_io(self->dev, 0);
-	pid_t pid;
+	struct sharer sharer;
 
 	if (!have_vhost_tasks())
 		SKIP("kernel threads are not killed with a process");
 	WHERE("nobody is given to it");
-	pid = sharer_start(self->dev);
-	sharer_kill(pid);
-	EXPECT_EQ(-ENODEV, attach(self->dev, 0, sharer.id));
+	sharer_start(&sharer, self->dev);
+	sharer_kill(&sharer);
+	EXPECT_EQ(-ENODEV, worker_attach(self->dev, 0, sharer.id));
 	EXPECT_EQ(first, worker_of(self->dev, VSG_IO));
 	ready(r, T, L);
 	EXPECT_EQ(0, free_worker(self->dev, sharer.id));
 
 	WHERE("who was given to it goes on with another");
-	pid = sharer_start(self->dev);
-	EXPECT_EQ(0, attach(self->dev, 0, sharer.id));
+	sharer_start(&sharer, self->dev);
+	EXPECT_EQ(0, worker_attach(self->dev, 0, sharer.id));
 	ready(r, T, L);
-	sharer_kill(pid);
+	sharer_kill(&sharer);
 	vsg_cmd_tur(req, T, L);
 	ASSERT_EQ(0, vsg_submit(r, req));
 	vsg_ring_kick(r);
 	usleep(100000);
-	EXPECT_EQ(0, attach(self->dev, 0, first));
+	EXPECT_EQ(0, worker_attach(self->dev, 0, first));
 	EXPECT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
 	EXPECT_EQ(0, free_worker(self->dev, sharer.id));
 	ready(r, T, L);

@@ -32,7 +32,7 @@ class Stats(Case):
         self.assertEqual(device.feature_names(), ["HOTPLUG", "INDIRECT_DESC", "EVENT_IDX", "VERSION_1"])
         self.assertEqual(device.errors["status_check_condition"], 1)
         self.assertEqual(sum(device.errors.values()), 1)
-        self.assertEqual(device.functions["abort_task"], stats.Functions(2, 1, 0, 0, 0, 0, 0, 1))
+        self.assertEqual(device.functions["abort_task"], stats.Functions(2, 1, 0, 0, 0, 0, 0, 0, 1))
         self.assertEqual((device.events.missed, device.memory.bytes), (1, 2 << 30))
         self.assertEqual([(queue.index, queue.kind, queue.stat is None) for queue in device.queues],
                          [(0, "control", True), (1, "event", True), (2, "request", False)])

@@ -100,8 +100,8 @@ class Tree:
         for name, text in (
                 ("wwpn", wwn), ("targets", "1"), ("pid", str(pid)), ("comm", comm), ("bound", "1790000000"),
                 ("closed", str(closed)), ("features", "0x0000000130000002"), ("stat", stat),
-                ("errors", "0 0 0 0 0 0 0 0 0 1 0 0 0 0 0 0"), ("tmf_abort_task", "2 1 0 0 0 0 0 1"),
-                ("tmf_lun_reset", "0 0 0 0 0 0 0 0"), ("tmf_other", "3 0 3 0 0 0 0 0"), ("events", "4 1 0"),
+                ("errors", "0 0 0 0 0 0 0 0 0 1 0 0 0 0 0 0"), ("tmf_abort_task", "2 1 0 0 0 0 0 0 1"),
+                ("tmf_lun_reset", "0 0 0 0 0 0 0 0 0"), ("tmf_other", "3 0 0 3 0 0 0 0 0"), ("events", "4 1 0"),
                 ("memory", "2 2147483648 0 17")):
             self.put(f"{path}/{name}", text + "\n")
         for queue in (0, 1):

@@ -28,6 +28,7 @@ struct fixture {
 	struct vhost_scsi_mem *mem;
 	struct vhost_scsi_chain chain;
 	struct vhost_scsi_iov *iov;
+	enum vhost_scsi_header format;	/* plain unless a test says otherwise */
 	struct vhost_scsi_request req;
 	struct vhost_scsi_control ctl;
 	struct virtio_scsi_cmd_req hdr;	/* what the guest sent */
@@ -120,7 +121,8 @@ static inline void in(struct fixture *f, u64 gpa, u32 len)
 
 static inline int parse(struct fixture *f)
 {
-	return vhost_scsi_request_parse(f->mem, &f->chain, f->iov, &f->req);
+	return vhost_scsi_request_parse(f->mem, &f->chain, f->iov, f->format,
+					&f->req);
 }
 
 static inline u64 rest(struct vhost_scsi_cursor cur)
@@ -160,7 +162,8 @@ static const struct lun_form lun_forms[] = {
 	{ { 1, 3, 0x40, 255 }, 0, 3, 255 },
 	{ { 1, 3, 0x7f, 0xff }, 0, 3, 16383 },
 	{ { 0, 3, 0x40, 0 }, -ENODEV, 0, 0 },
-	{ { 0xc1, 1 }, -ENODEV, 0, 0 },
+	{ { 0xc1, 1 }, 0, 1, VHOST_SCSI_WLUN_DEVICE },
+	{ { 0xc1, 2 }, -ENODEV, 0, 0 },
 	{ { 1, 3, 0x01, 0 }, -ENODEV, 0, 0 },
 	{ { 1, 3, 0x80, 0 }, -ENODEV, 0, 0 },
 	{ { 1, 3, 0xc0, 0 }, -ENODEV, 0, 0 },

@@ -22,6 +22,8 @@ struct run {
 	u8 bytes[ARENA];		/* what is in it */
 	bool gap;
 	bool le;
+	enum vhost_scsi_header format;
+	unsigned int hdr_len;
 	u64 table;			/* the guest's address of it */
 	struct vhost_scsi_chain chain;
 	struct vhost_scsi_iov *iov;
@@ -58,7 +60,7 @@ static void next_regions(struct run *run, struct input *in)
 	run->model.nr++;
 }
 
-static u32 next_len(struct input *in)
+static u32 next_len(const struct run *run, struct input *in)
 {
 	u8 kind = next_byte(in);
 
@@ -70,7 +72,7 @@ static u32 next_len(struct input *in)
 	case 2:
 		return VHOST_SCSI_MAX_DATA + next_byte(in);
 	case 3:
-		return sizeof(struct virtio_scsi_cmd_req);
+		return run->hdr_len;
 	case 4:
 		return sizeof(struct virtio_scsi_cmd_resp);
 	case 5:
@@ -110,7 +112,7 @@ static void next_chain(struct run *run, struct input *in)
 	run->iov = calloc(2 * c->max, sizeof(*run->iov));
 	for (i = 0; i < c->nr_out + c->nr_in; i++) {
 		c->descs[i].gpa = next_gpa(run, in);
-		c->descs[i].len = next_len(in);
+		c->descs[i].len = next_len(run, in);
 		if (i < c->nr_out)
 			c->out_len += c->descs[i].len;
 		else
@@ -144,17 +146,32 @@ static bool out_bytes(const struct run *run, u8 *buf, size_t len)
 	return true;
 }
 
+/* Of the device. */
+static bool is_well_known(const u8 *lun)
+{
+	static const u8 address[8] = { 0xc1, 1 };
+
+	return !memcmp(lun, address, sizeof(address));
+}
+
 static bool lun_ok(const u8 *lun)
 {
 	static const u8 zero[4];
 
-	/* 00b or 01b format; the former has no bus. */
+	if (is_well_known(lun))
+		return true;
+	/* 00b or 01b format; the former has no bus; 11b: the well known LUN. */
 	return lun[0] == 1 && !memcmp(lun + 4, zero, 4) &&
-	       (lun[2] == 0 || (lun[2] >= 0x40 && lun[2] < 0x80));
+	       (lun[2] == 0 || (lun[2] >= 0x40 && lun[2] < 0x80) ||
+		(lun[2] == 0xc1 && lun[3] == 1));
 }
 
 static u16 lun_nr(const u8 *lun)
 {
+	if (is_well_known(lun))
+		return VHOST_SCSI_WLUN_DEVICE;
+	if (lun[2] == 0xc1)
+		return VHOST_SCSI_WLUN;
 	return (lun[2] & 0x3f) * 256 + lun[3];
 }
 
@@ -163,22 +180,53 @@ static bool too_many(const struct run *run)
 	return run->nr_in + run->nr_out > 2 * run->chain.max;
 }
 
+/* The number in a header of 59 bytes. */
+static u32 hdr_number(const struct run *run, const u8 *p)
+{
+	return run->format == VHOST_SCSI_HEADER_PI_LE ?
+	       p[0] | p[1] << 8 | p[2] << 16 | (u32)p[3] << 24 :
+	       p[3] | p[2] << 8 | p[1] << 16 | (u32)p[0] << 24;
+}
+
+/* What a header of 51 bytes has, and how much of what. */
+struct want {
+	u8 hdr[51];
+	u64 pi, out, in;
+};
+
 /* What the guest is to be told, without its reasons' order being looked up. */
-static int request_want(const struct run *run, u8 *hdr)
+static int request_want(const struct run *run, struct want *want)
 {
 	const struct vhost_scsi_chain *c = &run->chain;
+	u32 pi_out = 0, pi_in = 0;
+	u8 raw[59];
 
-	if (too_many(run) || c->malformed || c->out_len < 51 ||
+	if (too_many(run) || c->malformed || c->out_len < run->hdr_len ||
 	    c->in_len < 108)
 		return -EINVAL;
-	if (!out_bytes(run, hdr, 51))
+	if (!out_bytes(run, raw, run->hdr_len))
 		return -EFAULT;
-	if (!lun_ok(hdr))
+	if (!lun_ok(raw))
 		return -ENODEV;
-	if (c->out_len > 51 + VHOST_SCSI_MAX_DATA ||
-	    c->in_len > 108 + VHOST_SCSI_MAX_DATA)
+	want->out = c->out_len - run->hdr_len;
+	want->in = c->in_len - 108;
+	memcpy(want->hdr, raw, 51);
+	if (run->hdr_len == 59) {
+		memcpy(want->hdr + 19, raw + 27, 32);
+		pi_out = hdr_number(run, raw + 19);
+		pi_in = hdr_number(run, raw + 23);
+		if ((pi_out && pi_in) || pi_out % 8 || pi_in % 8 ||
+		    pi_out > want->out || pi_in > want->in)
+			return -EINVAL;
+		want->out -= pi_out;
+		want->in -= pi_in;
+		if (pi_out / 8 > want->out / 512 || pi_in / 8 > want->in / 512)
+			return -EINVAL;
+	}
+	want->pi = pi_out ? pi_out : pi_in;
+	if (want->out > VHOST_SCSI_MAX_DATA || want->in > VHOST_SCSI_MAX_DATA)
 		return -EMSGSIZE;
-	return c->out_len > 51 && c->in_len > 108 ? -EINVAL : 0;
+	return want->out && want->in ? -EINVAL : 0;
 }
 
 /* Where the answer goes, whatever is wrong with the rest. */
@@ -220,24 +268,27 @@ static bool run_request(const struct run *run)
 {
 	const struct vhost_scsi_chain *c = &run->chain;
 	struct vhost_scsi_request req;
-	u8 hdr[51];
-	int want = request_want(run, hdr);
+	struct want want;
+	int ret = request_want(run, &want);
 
 	/* KASAN and MSan know what is filled; others see a pattern. */
 	memset(&req, 0xee, sizeof(req));
-	must(want == vhost_scsi_request_parse(run->mem, c, run->iov, &req));
+	must(ret == vhost_scsi_request_parse(run->mem, c, run->iov,
+					     run->format, &req));
 	must(req.head == c->head);
 	check_in(run, &req.in);
-	if (want)
+	if (ret)
 		return false;
 
-	must(!memcmp(&req.hdr, hdr, 51));
-	must(req.target == hdr[1] && req.lun == lun_nr(hdr));
-	must(req.data_out == c->out_len - 51 && req.data_in == c->in_len - 108);
+	must(!memcmp(&req.hdr, want.hdr, 51));
+	must(req.target == want.hdr[1] && req.lun == lun_nr(want.hdr));
+	must(req.pi == want.pi);
+	must(req.data_out == want.out && req.data_in == want.in);
 	must(!req.data_out || !req.data_in);
-	check_cursor(req.out, run->out, 51, req.data_out);
+	/* The protection information is before the data. */
+	check_cursor(req.out, run->out, run->hdr_len, c->out_len - run->hdr_len);
 	vhost_scsi_cursor_skip(&req.in, 108);
-	check_cursor(req.in, run->in, 108, req.data_in);
+	check_cursor(req.in, run->in, 108, c->in_len - 108);
 	return true;
 }
 
@@ -265,11 +316,12 @@ static bool is_usual_chain(const struct run *run)
 	const struct vhost_scsi_chain *c = &run->chain;
 
 	return c->nr_out + c->nr_in == VHOST_SCSI_USUAL_DESCS && c->nr_out &&
-	       c->nr_in && !c->malformed;
+	       c->nr_in && !c->malformed &&
+	       run->format == VHOST_SCSI_HEADER_PLAIN;
 }
 
-/* Is it to be taken at once? @hdr: filled if so. */
-static bool usual_want(const struct run *run, u8 *hdr)
+/* Is it to be taken at once? @want: filled if so. */
+static bool usual_want(const struct run *run, struct want *want)
 {
 	const struct vhost_scsi_chain *c = &run->chain;
 	unsigned int i;
@@ -283,7 +335,7 @@ static bool usual_want(const struct run *run, u8 *hdr)
 		if ((i < run->nr_out && !run->out[i].base) ||
 		    (i < run->nr_in && !run->in[i].base))
 			return false;
-	return !request_want(run, hdr);
+	return !request_want(run, want);
 }
 
 static bool run_usual(const struct run *run)
@@ -300,20 +352,20 @@ static bool run_usual(const struct run *run)
 		.desc = &entry, .num = 1, .le = run->le, .indirect = true,
 	};
 	struct vhost_scsi_request req;
-	u8 hdr[51];
-	bool want = usual_want(run, hdr);
+	struct want want;
+	bool taken = usual_want(run, &want);
 
 	ring.avail = calloc(1, sizeof(*ring.avail) + sizeof(__virtio16));
-	must(want == vhost_scsi_request_usual(&ring, run->mem, window, iov,
-					      &req));
+	must(taken == vhost_scsi_request_usual(&ring, run->mem, window, iov,
+					       &req));
 	free(ring.avail);
-	must(ring.last_avail == want);
-	if (!want)
+	must(ring.last_avail == taken);
+	if (!taken)
 		return false;
 
-	must(req.head == 0);
-	must(!memcmp(&req.hdr, hdr, 51));
-	must(req.target == hdr[1] && req.lun == lun_nr(hdr));
+	must(req.head == 0 && req.pi == 0);
+	must(!memcmp(&req.hdr, want.hdr, 51));
+	must(req.target == want.hdr[1] && req.lun == lun_nr(want.hdr));
 	must(req.data_out == c->out_len - 51 && req.data_in == c->in_len - 108);
 	check_cursor(req.out, run->out, 51, req.data_out);
 	must(req.in.nr == run->nr_in && !req.in.off);
@@ -386,6 +438,10 @@ static bool run_control(const struct run *run)
 
 unsigned int parse_run(const u8 *data, size_t size)
 {
+	static const enum vhost_scsi_header formats[] = {
+		VHOST_SCSI_HEADER_PLAIN, VHOST_SCSI_HEADER_PLAIN,
+		VHOST_SCSI_HEADER_PI_LE, VHOST_SCSI_HEADER_PI_BE,
+	};
 	struct input in = { data, size };
 	struct run *run = calloc(1, sizeof(*run));
 	unsigned int n;
@@ -393,6 +449,8 @@ unsigned int parse_run(const u8 *data, size_t size)
 
 	run->le = flags & 1;
 	run->gap = flags & 2;
+	run->format = formats[flags >> 6];
+	run->hdr_len = run->format == VHOST_SCSI_HEADER_PLAIN ? 51 : 59;
 	run->arena = user_new(ARENA);
 	next_bytes(&in, run->bytes + (flags & 4 ? PAGE_SIZE - IMAGE / 2 : 0),
 		   IMAGE);

@@ -22,10 +22,15 @@ static const struct field fields[] = {
 	{ { 1, 3, 0x40, 7 }, true, 3, 7 },
 	{ { 1, 3, 0x41, 0 }, true, 3, 256 },
 	{ { 1, 3, 0x7f, 0xff }, true, 3, 16383 },
-	/* not 1; the well known LUN */
+	/* the well known LUN of the device, and of a target */
+	{ { 0xc1, 1 }, true, 1, VHOST_SCSI_WLUN_DEVICE },
+	{ { 1, 3, 0xc1, 1 }, true, 3, VHOST_SCSI_WLUN },
+	{ { 1, 3, 0xc1, 1, 1 }, false, 0, 0 },
+	{ { 0xc1, 1, 0, 0, 0, 0, 0, 1 }, false, 0, 0 },
+	{ { 0xc1, 2 }, false, 0, 0 },
+	/* not 1 */
 	{ { 0, 3, 0x40, 7 }, false, 0, 0 },
 	{ { 2, 3, 0x40, 7 }, false, 0, 0 },
-	{ { 0xc1, 1 }, false, 0, 0 },
 	/* a bus; logical unit addressing; extended addressing */
 	{ { 1, 3, 0x01, 7 }, false, 0, 0 },
 	{ { 1, 3, 0x3f, 7 }, false, 0, 0 },

@@ -273,7 +273,7 @@ TEST(request, no_memory_at_all)
 	fixture_init(&f);
 	parse_plain(&f, LOW, HDR, RESP);
 	EXPECT_EQ(-EFAULT, vhost_scsi_request_parse(NULL, &f.chain, f.iov,
-						    &f.req));
+						    f.format, &f.req));
 	EXPECT_EQ(1, f.req.in.nr);
 	EXPECT(!f.iov[0].base);
 	fixture_free(&f);

@@ -786,6 +786,33 @@ TEST(ring, signal_by_index)
 	}
 }
 
+/* 6.3: a legacy driver that negotiated it is told of the empty ring, and only of that. */
+TEST(ring, signal_on_empty)
+{
+	for (int i = 0; i < 8; i++) {
+		struct model m;
+
+		model_init(&m, 8, i & 1);
+		m.ring.event_idx = i & 2;
+		m.ring.on_empty = i & 4;
+		vhost_scsi_ring_start(&m.ring);
+		model_set_used_event(&m, 0x8000);
+		m.ring.avail->flags =
+			__cpu_to_virtio16(i & 1, VRING_AVAIL_F_NO_INTERRUPT);
+		model_give(&m.ring, 0, 0);
+		vhost_scsi_ring_want_signal(&m.ring);
+		/* Two are available and one of them was got: not empty. */
+		m.ring.avail->idx = __cpu_to_virtio16(i & 1, 2);
+		m.ring.last_avail = 1;
+		model_give(&m.ring, 0, 0);
+		EXPECT(!vhost_scsi_ring_want_signal(&m.ring));
+		m.ring.last_avail = 2;
+		model_give(&m.ring, 1, 0);
+		EXPECT_EQ(!!(i & 4), vhost_scsi_ring_want_signal(&m.ring));
+		model_free(&m);
+	}
+}
+
 /* One decision for a batch: the index may be anywhere in it. */
 TEST(ring, signal_for_batch)
 {

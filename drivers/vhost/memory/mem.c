@@ -67,6 +67,27 @@ static int mem_fill(struct vhost_scsi_mem *mem,
 }
 
 /**
+ * vhost_scsi_mem_measure - how much memory a table has
+ * @mem: the table
+ * @size: filled
+ */
+void vhost_scsi_mem_measure(const struct vhost_scsi_mem *mem,
+			    struct vhost_scsi_mem_size *size)
+{
+	struct vhost_scsi_mem_size sum = { .regions = mem->nr };
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++) {
+		const struct vhost_scsi_region *r = &mem->regions[i];
+
+		sum.bytes += r->size;
+		sum.pages += DIV_ROUND_UP(offset_in_page(r->base) + r->size,
+					  PAGE_SIZE);
+	}
+	*size = sum;
+}
+
+/**
  * vhost_scsi_mem_create - read the argument of VHOST_SET_MEM_TABLE
  * @m: the owner's table
  *
@@ -293,13 +314,38 @@ size_t __vhost_scsi_cursor_read(struct vhost_scsi_cursor *cur, void *buf,
 }
 
 /**
+ * vhost_scsi_mem_write - copy to guest memory
+ * @mem: the table, or NULL
+ * @gpa: guest physical address
+ * @buf: where from
+ * @len: bytes
+ *
+ * Context: a worker; may sleep.
+ * Return: 0 or -EFAULT.
+ */
+int vhost_scsi_mem_write(const struct vhost_scsi_mem *mem, u64 gpa,
+			 const void *buf, size_t len)
+{
+	void __user *base;
+	size_t n;
+
+	for (; len; len -= n, gpa += n, buf += n) {
+		n = vhost_scsi_mem_find(mem, gpa, len, &base);
+		if (!n || copy_to_user(base, buf, n))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/**
  * vhost_scsi_mem_touch - guest memory was written through a pinned page of a file
  * @mem: the table, or NULL
  * @gpa: guest physical address
  * @len: bytes
  *
- * The file system may have written the page back since it was pinned. To fault it in
- * for writing once more has it made ready and marked dirty by the file system's rules.
+ * The file system may have written the page to the file since it was pinned, and then
+ * takes it for unchanged. A write fault tells it that the page changes once more, and
+ * it marks the page dirty by its own rules.
  *
  * Context: a worker; may sleep.
  */
@@ -310,7 +356,7 @@ void vhost_scsi_mem_touch(const struct vhost_scsi_mem *mem, u64 gpa, size_t len)
 
 	for (; len; len -= n, gpa += n) {
 		n = vhost_scsi_mem_find(mem, gpa, len, &base);
-		/* The owner took it out of the table, and it is not the guest's. */
+		/* What the owner took out of the table is not the guest's any more. */
 		if (!n || fault_in_safe_writeable(base, n))
 			return;
 	}
@@ -327,18 +373,19 @@ static bool any_of_file(struct page *const *pages, unsigned int nr)
 }
 
 /**
- * vhost_scsi_pin_long - pin pages of the owner for long, to be written
- * @addr: the owner's address, of a page
+ * vhost_scsi_pin_long - pin pages of the owner for long and for writing
+ * @addr: the owner's address, page aligned
  * @nr: pages, not 0
  * @pages: filled
  *
- * Old kernels' long pin does not wait for a page that userfaultfd is to bring, as
- * for the target of a post-copy migration. A short one does. New kernels' refuses
- * pages that a file system keeps account of; so it is done on all.
+ * On old kernels a long-term pin does not wait for a page that userfaultfd has yet to
+ * bring, as on the destination of a post-copy migration. A short-term pin does wait,
+ * so it comes first. Kernels since 6.5 refuse a long-term pin of a page that
+ * vhost_scsi_page_of_file() is true for. Here it is refused on all kernels.
  *
  * Context: the owner's mm is in use; may sleep.
- * Return: pages pinned, at least one; -EOPNOTSUPP: they cannot be kept; or another
- * negative errno: they are not there.
+ * Return: pages pinned, at least one. -EOPNOTSUPP: they cannot be kept pinned. -ENOMEM.
+ * Another negative errno: they do not exist, or cannot be written.
  */
 int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
 			struct page **pages)
@@ -380,7 +427,7 @@ static bool is_user(u64 uaddr, size_t len)
  * first write would replace it, and the mapping would keep the old page.
  *
  * Context: the owner's ioctl; may sleep.
- * Return: 0, -EFAULT, -ENOMEM, or -EOPNOTSUPP: its pages cannot be kept.
+ * Return: 0. -EFAULT, -ENOMEM. -EOPNOTSUPP: the pages cannot be kept pinned.
  */
 int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len)
 {
@@ -417,11 +464,11 @@ err:
 }
 
 /**
- * vhost_scsi_map_copy - make a copy of the owner's memory, which is not pinned
+ * vhost_scsi_map_copy - copy memory of the owner, without pinning it
  * @map: filled; the caller keeps the copy and the owner's memory alike
  * @uaddr: the owner's address
  * @len: bytes, not 0
- * @write: it is to be written, too
+ * @write: the owner's memory must be writable
  *
  * Context: the owner's ioctl; may sleep.
  * Return: 0, -EFAULT or -ENOMEM.
@@ -446,7 +493,7 @@ int vhost_scsi_map_copy(struct vhost_scsi_map *map, u64 uaddr, size_t len,
 
 /**
  * vhost_scsi_map_destroy - undo vhost_scsi_map_create() or vhost_scsi_map_copy()
- * @map: may be empty
+ * @map: the mapping or copy, or an empty one
  *
  * Context: may sleep.
  */

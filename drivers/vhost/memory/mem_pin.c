@@ -55,7 +55,7 @@ static int pin_range(struct vhost_scsi_pinned *p, unsigned long *done)
 						t->nr - *done),
 					  t->pages + *done);
 		if (got < 0)
-			return got;
+			return fatal_signal_pending(current) ? -EINTR : got;
 		/* set_page_dirty_lock() sleeps, and a completion must not. */
 		for (; got; got--, (*done)++)
 			if (!PageDirty(compound_head(t->pages[*done])))
@@ -212,8 +212,8 @@ static void mem_end(struct vhost_scsi_mem *mem)
  * Context: the owner's ioctl; may sleep.
  * Return: 0, or an error, and then nothing is pinned. -ENOMEM: the pages would exceed
  * RLIMIT_MEMLOCK, or the host is short of memory. -EFAULT: a part does not exist or is
- * not writable. -EINTR: a fatal signal arrived. Or another error of pin_user_pages()
- * (-EOPNOTSUPP: a file system with DAX).
+ * not writable. -EOPNOTSUPP: a part cannot be kept pinned, because it is a file's.
+ * -EINTR: a fatal signal arrived.
  */
 int vhost_scsi_mem_pin(struct vhost_scsi_mem *mem,
 		       const struct vhost_scsi_mem *old,

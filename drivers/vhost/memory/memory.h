@@ -92,7 +92,21 @@ struct vhost_scsi_mem {
 	struct vhost_scsi_region regions[];
 };
 
+/**
+ * struct vhost_scsi_mem_size - how much memory a table has
+ * @regions: of the table
+ * @bytes: in them
+ * @pages: that they are in
+ */
+struct vhost_scsi_mem_size {
+	u64 regions;
+	u64 bytes;
+	u64 pages;
+};
+
 struct vhost_scsi_mem *vhost_scsi_mem_create(struct vhost_memory __user *m);
+void vhost_scsi_mem_measure(const struct vhost_scsi_mem *mem,
+			    struct vhost_scsi_mem_size *size);
 void vhost_scsi_mem_keep(struct vhost_scsi_mem *mem,
 			 struct vhost_scsi_mem *old);
 const struct vhost_scsi_region *
@@ -233,18 +247,20 @@ slow:
 }
 
 /*
- * A pin counts 1,024 in the reference count of a small page, which overflows at 2^31.
- * At a quarter of that no more pins are taken. Workers that look at the same time may
- * take it beyond by what each of them pins at a time, up to 512, and there are not so many.
+ * A pin adds 1024 to the reference count of a small page, and the count overflows at
+ * 2^31. A page with a quarter of that is not pinned once more. Workers that look at the
+ * same time may exceed this by 512 pins each, what one pins at a time.
  */
 #define VHOST_SCSI_PAGE_REFS	BIT(29)
 
 /**
- * vhost_scsi_pages_crowded - is one of these pages pinned so often that it is enough
+ * vhost_scsi_pages_crowded - has one of these pages as many pins as a page may have
  * @pages: pinned
- * @nr: of them
+ * @nr: number of @pages
  *
  * A guest may name the same page in each piece of each of its requests.
+ *
+ * Context: any.
  */
 static inline bool vhost_scsi_pages_crowded(struct page *const *pages,
 					    unsigned int nr)
@@ -259,13 +275,12 @@ static inline bool vhost_scsi_pages_crowded(struct page *const *pages,
 }
 
 /**
- * struct vhost_scsi_map - memory of the owner that the kernel can use
- * @addr: where the kernel has it
+ * struct vhost_scsi_map - memory of the owner, mapped into the kernel or copied
+ * @addr: the kernel's address of the mapping or of the copy
  * @vaddr: mapping of @pages
  * @pages: pinned for long
- * @nr: of them
- * @user: NULL; or @addr is a copy of what the owner has here, for its pages cannot
- *	  be kept
+ * @nr: number of @pages
+ * @user: the owner's address of what @addr is a copy of; NULL: @addr is a mapping
  */
 struct vhost_scsi_map {
 	void *addr;
@@ -279,17 +294,22 @@ int vhost_scsi_map_create(struct vhost_scsi_map *map, u64 uaddr, size_t len);
 int vhost_scsi_map_copy(struct vhost_scsi_map *map, u64 uaddr, size_t len,
 			bool write);
 void vhost_scsi_map_destroy(struct vhost_scsi_map *map);
+int vhost_scsi_mem_write(const struct vhost_scsi_mem *mem, u64 gpa,
+			 const void *buf, size_t len);
 void vhost_scsi_mem_touch(const struct vhost_scsi_mem *mem, u64 gpa,
 			  size_t len);
 
 /**
- * vhost_scsi_page_of_file - does a file system keep account of who writes the page
+ * vhost_scsi_page_of_file - does a file system have to know when the page is written
  * @page: pinned
  *
- * It does for a page of a shared mapping of a file, but not of tmpfs or hugetlbfs:
- * it makes ready for each write when the page is mapped writable, and takes that back
- * when it has written the page to the file. Such a page is written by user access, or
- * pinned for one command and touched after it, see vhost_scsi_mem_touch().
+ * It does if the page is of a shared mapping of a file, but not of tmpfs or hugetlbfs.
+ * The file system prepares for a write when the page is mapped writable. When it has
+ * written the page to the file, it maps the page read-only until the next write fault.
+ * A write through a pin makes no fault. So such a page is written by user access; or it
+ * is pinned for one command, and vhost_scsi_mem_touch() is called afterwards.
+ *
+ * Context: any.
  */
 static inline bool vhost_scsi_page_of_file(struct page *page)
 {
@@ -377,8 +397,8 @@ void vhost_scsi_mem_put(struct vhost_scsi_mem *mem);
 
 /**
  * struct vhost_scsi_pin - a place for a page that is kept pinned
- * @addr: the owner's address; VHOST_SCSI_PIN_GONE: no page is kept here
- * @page: the page, while there are @users
+ * @addr: the owner's address of the page; VHOST_SCSI_PIN_GONE: no page is kept here
+ * @page: the page; valid while there are @users
  * @missed: the last address that was looked for here and not found; with the bit
  *	    PIN_REFUSED if its page cannot be pinned for long
  * @users: number of requests that use the page, and one more while it is kept
@@ -408,6 +428,11 @@ struct vhost_scsi_pins {
 	struct vhost_scsi_watch *watch;
 	struct list_head node;
 };
+
+static inline unsigned int vhost_scsi_pins_kept(const struct vhost_scsi_pins *pins)
+{
+	return atomic_read(&pins->kept);
+}
 
 void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 			   struct vhost_scsi_watch *watch, unsigned int nr);
@@ -444,7 +469,7 @@ static inline void vhost_scsi_pin_put(struct vhost_scsi_pin *in,
 {
 	if (in)
 		page = in->page;
-	/* Full barrier: another page comes to the place after the last use of this. */
+	/* A full barrier, which pairs with pin_new(): the page is not used any more. */
 	if (!in || atomic_dec_and_test(&in->users))
 		unpin_user_page(page);
 }

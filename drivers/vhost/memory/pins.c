@@ -52,7 +52,7 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 	spin_unlock(&watch->pins_lock);
 }
 
-/* Keep a page no longer. Whoever is the first to do so puts it. */
+/* Lets go of a page that is kept here at @addr. Whoever is the first to do so puts it. */
 static void pin_drop(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 		     unsigned long addr)
 {
@@ -63,7 +63,7 @@ static void pin_drop(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 	vhost_scsi_pin_put(pin, NULL);
 }
 
-/* The place of an address in the table; NULL: there is no table. */
+/* Returns the place of an address in the table, or NULL if there is no table. */
 static __always_inline struct vhost_scsi_pin *
 pin_at(const struct vhost_scsi_pins *pins, unsigned long addr)
 {
@@ -97,7 +97,7 @@ static void drop_range(struct vhost_scsi_pins *pins, unsigned long start,
  * vhost_scsi_pins_drop - let go of pages of the owner that are remembered
  * @watch: registered or not
  * @start: the owner's address
- * @end: likewise, behind the last byte
+ * @end: the first address behind the last byte
  *
  * Context: any.
  */
@@ -135,10 +135,10 @@ void vhost_scsi_pins_free(struct vhost_scsi_pins *pins)
 }
 
 /**
- * vhost_scsi_mem_forget - drop remembered pages of what is not in the table any more
+ * vhost_scsi_mem_forget - let go of remembered pages of regions that are gone
  * @old: the last table, or NULL
- * @mem: the new one, which all queues use
- * @watch: the owner's
+ * @mem: the new table, which all queues use
+ * @watch: of the owner's address space
  *
  * Context: process.
  */
@@ -188,7 +188,7 @@ static __always_inline bool pin_is(const struct vhost_scsi_pin *pin,
 	return READ_ONCE(pin->addr) == (addr & PAGE_MASK);
 }
 
-/* The same; and if so, use it. */
+/* As pin_is(). If it returns true, the page has one more user. */
 static __always_inline bool pin_use(struct vhost_scsi_pin *pin,
 				    unsigned long addr)
 {
@@ -211,7 +211,7 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 
 	if (atomic_read(&pin->users) == 1)
 		pin_drop(pins, pin, READ_ONCE(pin->addr));
-	/* Pairs with vhost_scsi_pin_put(): the page was used before it goes. */
+	/* Acquire: pairs with the full barrier of vhost_scsi_pin_put() after the last use. */
 	if (atomic_read_acquire(&pin->users))
 		return -EBUSY;
 
@@ -226,8 +226,9 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 	pin->page = page;
 	atomic_set(&pin->users, 2);
 	/*
-	 * A full barrier behind it, too: an invalidation raises the count and then
-	 * looks here. It finds the page, or the count is seen.
+	 * A full barrier, which pairs with invalidate_start(): that counts an
+	 * invalidation, and then looks at the places. Either it finds the page here,
+	 * or vhost_scsi_watch_retry() sees the count.
 	 */
 	smp_store_mb(pin->addr, addr & PAGE_MASK);
 	if (vhost_scsi_watch_retry(pins->watch, seq))
@@ -243,8 +244,8 @@ static int pin_new(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
  * @page: gets the page, which is marked dirty
  *
  * Context: a worker; may sleep.
- * Return: 0; -EOPNOTSUPP: it cannot be kept, and is to be written by user access; or
- * what pinning says.
+ * Return: 0 or what pinning says. -EOPNOTSUPP: the page cannot be kept pinned, and has
+ * to be written by user access.
  */
 int vhost_scsi_pin_get(struct vhost_scsi_pins *pins, unsigned long addr,
 		       struct vhost_scsi_pin **in, struct page **page)

@@ -2,13 +2,14 @@
 /*
  * Watching the owner's address space by an MMU notifier.
  *
- * A page that stays pinned may stop being the page at its address: the owner unmaps
- * it, or a balloon, KSM or the kernel's own page migration replaces it. The notifier
- * lets go of the pages that are remembered in the range of an invalidation, and counts
- * invalidations, so that whoever is about to remember a page can tell whether one
- * began since. In a table of all pages it marks those that are affected. A mark says
- * that the page may be another one: much of what is invalidated stays as it is, for
- * KSM looks at pages and a huge page is split into mappings of small ones.
+ * Another page may come to the address of a page that stays pinned: the owner unmaps
+ * the page, or a balloon, KSM or the kernel's page migration replaces it. The notifier
+ * lets go of the remembered pages of pins.c in the range of an invalidation. It also
+ * counts invalidations, so that pins.c can tell whether one began while it pinned a
+ * page. In the tables of mem_pin.c it marks the pages that are affected. A mark says
+ * that the page may have been replaced, and often it has not: KSM invalidates a page to
+ * look at it, and splitting a huge page into mappings of small ones invalidates all of
+ * them.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -36,7 +37,7 @@ static int invalidate_start(struct mmu_notifier *mn,
 	atomic_inc_return(&watch->in_progress);
 	atomic_inc_return(&watch->seq);
 	vhost_scsi_pins_drop(watch, range->start, range->end);
-	/* A change of access rights leaves the page where it is, as does a fork. */
+	/* A change of access rights and a fork leave the page at its address. */
 	if (range->event == MMU_NOTIFY_UNMAP ||
 	    range->event == MMU_NOTIFY_CLEAR ||
 	    range->event == MMU_NOTIFY_MIGRATE ||

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A ring whose pages cannot be kept: those of a file are its file system's, and an owner
- * may be allowed to lock none. The kernel has a copy of it, for which ring.c does what it
- * does for a ring that is mapped. The worker has the owner's address space, and makes
- * the copy and the owner's memory alike by user access: what it is about to read before,
- * what was written after. So all chains of such a queue are answered by the worker.
+ * A ring whose pages cannot be kept pinned, because they belong to a file system. The
+ * kernel has a copy of the ring, and ring.c works on the copy as on a ring that is
+ * mapped. The worker uses the owner's address space. By user access it copies parts of
+ * the ring from the owner before ring.c reads them, and to the owner after ring.c wrote
+ * them. So the worker answers all chains of such a queue.
  *
- * All functions here are called by the worker with vq->mutex held, and may sleep. They
- * return 0, or -EFAULT: the ring is not there any more.
+ * Context of all functions: the worker with vq->mutex held, or the owner's ioctl that
+ * starts the queue; may sleep. They return 0; or -EFAULT: the ring is not in memory any
+ * more, or the worker is being killed.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -25,7 +26,7 @@ static struct vring_used __user *user_used(const struct vhost_scsi_vq *vq)
 	return vq->maps[VHOST_SCSI_MAP_USED].user;
 }
 
-/* How far the guest has filled the ring. */
+/* Copies the avail index from the owner. */
 int vhost_scsi_copy_avail_idx(struct vhost_scsi_vq *vq)
 {
 	__virtio16 idx;
@@ -38,7 +39,7 @@ int vhost_scsi_copy_avail_idx(struct vhost_scsi_vq *vq)
 	return 0;
 }
 
-/* The next entry of the driver area, and the descriptors of its chain. */
+/* Copies the next entry of the driver area, and the descriptors of its chain. */
 int vhost_scsi_copy_desc(struct vhost_scsi_vq *vq)
 {
 	const struct vring_desc __user *from = vq->maps[VHOST_SCSI_MAP_DESC].user;
@@ -53,7 +54,7 @@ int vhost_scsi_copy_desc(struct vhost_scsi_vq *vq)
 		return -EFAULT;
 	ring->avail->ring[slot] = head;
 	i = vhost_scsi_vq16(vq, head);
-	/* A chain that is wrong is found out by vhost_scsi_ring_get_desc(). */
+	/* vhost_scsi_ring_get_desc() checks the copy, and finds a chain that is wrong. */
 	for (seen = 0; seen < ring->num && i < ring->num; seen++) {
 		desc = &ring->desc[i];
 		if (copy_from_user(desc, &from[i], sizeof(*desc)))
@@ -65,7 +66,7 @@ int vhost_scsi_copy_desc(struct vhost_scsi_vq *vq)
 	return 0;
 }
 
-/* Whether the guest is to kick; and then how far it has filled the ring. */
+/* Tells the driver whether to kick, and then copies the avail index. */
 int vhost_scsi_copy_notify(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
@@ -76,12 +77,15 @@ int vhost_scsi_copy_notify(struct vhost_scsi_vq *vq)
 	    (ring->event_idx &&
 	     put_user(event, (__virtio16 __user *)&used->ring[ring->num])))
 		return -EFAULT;
-	/* The driver reads the above after it moved its index. */
+	/*
+	 * Orders the writes above before the read of the avail index. Pairs with the
+	 * driver's barrier between its write of the avail index and its read of these.
+	 */
 	virt_mb();
 	return vhost_scsi_copy_avail_idx(vq);
 }
 
-/* The used entry of @idx, and the index behind it. */
+/* Copies the used entry at @idx to the owner, and then the used index. */
 int vhost_scsi_copy_used(struct vhost_scsi_vq *vq, u16 idx)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
@@ -91,18 +95,21 @@ int vhost_scsi_copy_used(struct vhost_scsi_vq *vq, u16 idx)
 	if (copy_to_user(&used->ring[slot], &ring->used->ring[slot],
 			 sizeof(used->ring[slot])))
 		return -EFAULT;
-	/* The entry, and what was written to the buffer, before the index. */
+	/* Orders the writes of the entry and of the buffer before the used index. */
 	virt_wmb();
 	return put_user(ring->used->idx, &used->idx) ? -EFAULT : 0;
 }
 
-/* Whether the driver wants to be signalled. */
+/* Copies from the owner whether the driver wants to be signalled. */
 int vhost_scsi_copy_wish(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	const struct vring_avail __user *avail = user_avail(vq);
 
-	/* The used index before the driver's wish. */
+	/*
+	 * Orders the write of the used index before the reads below, as in
+	 * vhost_scsi_ring_want_signal().
+	 */
 	virt_mb();
 	return get_user(ring->avail->flags, &avail->flags) ||
 	       get_user(ring->avail->ring[ring->num], &avail->ring[ring->num]) ?

@@ -10,12 +10,14 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "trace.h"
 
 #define DEFAULT_FORK_OWNER (VHOST_SCSI_HAS_TASKS ?		\
 			    VHOST_FORK_OWNER_TASK : VHOST_FORK_OWNER_KTHREAD)
 
 /* Features of the rings. dev->ops->features has those of the SCSI host. */
-#define RING_FEATURES (BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
+#define RING_FEATURES (BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY) |	\
+		       BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
 		       BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |	\
 		       BIT_ULL(VIRTIO_F_ANY_LAYOUT) |		\
 		       BIT_ULL(VIRTIO_F_VERSION_1) |		\
@@ -63,6 +65,7 @@ static void forget_owner(struct vhost_scsi_dev *dev)
 		vhost_scsi_mem_unpin(dev->mem);
 	vhost_scsi_mem_put(dev->mem);
 	dev->mem = NULL;
+	memset(&dev->mem_size, 0, sizeof(dev->mem_size));
 	WRITE_ONCE(dev->features, 0);
 	dev->rings_set = false;
 	dev->fork_owner = DEFAULT_FORK_OWNER;
@@ -100,22 +103,26 @@ static void dev_free(struct vhost_scsi_life *life)
  * @nvqs: number of queues; the caller sets the ops of each
  * @ops: operations of the device
  *
- * The caller owes vhost_scsi_dev_close().
+ * Return: 0, and the caller owes vhost_scsi_dev_close(); or -ENOMEM.
  */
-void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
-			 const struct vhost_scsi_dev_ops *ops)
+int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
+			const struct vhost_scsi_dev_ops *ops)
 {
 	unsigned int i;
+	int ret;
 
+	ret = vhost_scsi_life_init(&dev->life, dev_end, dev_free);
+	if (ret)
+		return ret;
 	mutex_init(&dev->mutex);
 	dev->ops = ops;
-	vhost_scsi_life_init(&dev->life, dev_end, dev_free);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
 	vhost_scsi_watch_init(&dev->watch);
 	dev->fork_owner = DEFAULT_FORK_OWNER;
 	dev->nvqs = nvqs;
 	for (i = 0; i < nvqs; i++)
 		vhost_scsi_vq_init(&dev->vqs[i], dev, i);
+	return 0;
 }
 
 /**
@@ -199,7 +206,7 @@ int vhost_scsi_dev_start(struct vhost_scsi_dev *dev, bool pin_memory,
 	dev->poll_us = poll_us;
 	if (pin_memory)
 		ret = vhost_scsi_mem_pin(dev->mem, NULL, &dev->watch,
-					 vhost_scsi_dev_wq);
+					 dev->life.wq->wq);
 	if (!ret)
 		ret = start_rings(dev);
 	if (ret)
@@ -266,6 +273,7 @@ static int set_owner(struct vhost_scsi_dev *dev)
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
+	dev->pid = task_tgid_nr(current);
 	/* If this fails, each command pins its own pages, which only costs more. */
 	vhost_scsi_watch_register(&dev->watch);
 	return 0;
@@ -346,7 +354,7 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 		return PTR_ERR(mem);
 	if (dev->bound && dev->pin_memory) {
 		ret = vhost_scsi_mem_pin(mem, old, &dev->watch,
-					 vhost_scsi_dev_wq);
+					 dev->life.wq->wq);
 		if (ret) {
 			vhost_scsi_mem_put(mem);
 			return ret;
@@ -362,6 +370,10 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 
 	/* Chains under way have their own pins; the next ones use the new table. */
 	dev->mem = mem;
+	vhost_scsi_mem_measure(mem, &dev->mem_size);
+	trace_vhost_scsi_mem_table(dev->nr, dev->mem_size.regions,
+				   dev->mem_size.bytes,
+				   mem->pinned ? dev->mem_size.pages : 0);
 	for (i = 0; i < dev->nvqs; i++) {
 		struct vhost_scsi_vq *vq = &dev->vqs[i];
 

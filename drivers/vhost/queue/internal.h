@@ -13,9 +13,11 @@
 
 int vhost_scsi_life_setup(void);
 void vhost_scsi_life_cleanup(void);
-void vhost_scsi_life_init(struct vhost_scsi_life *life,
-			  void (*end)(struct vhost_scsi_life *life),
-			  void (*free)(struct vhost_scsi_life *life));
+struct vhost_scsi_wq *vhost_scsi_wq_get(struct vhost_scsi_wq *wq);
+void vhost_scsi_wq_put(struct vhost_scsi_wq *wq);
+int vhost_scsi_life_init(struct vhost_scsi_life *life,
+			 void (*end)(struct vhost_scsi_life *life),
+			 void (*free)(struct vhost_scsi_life *life));
 void vhost_scsi_life_get(struct vhost_scsi_life *life);
 void vhost_scsi_life_put(struct vhost_scsi_life *life);
 void vhost_scsi_life_close(struct vhost_scsi_life *life);
@@ -53,6 +55,7 @@ void vhost_scsi_kick_stop(struct vhost_scsi_vq *vq);
 void vhost_scsi_kick_set(struct vhost_scsi_vq *vq, struct file *file);
 int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd);
 void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot);
+void vhost_scsi_vq_signal(struct vhost_scsi_vq *vq);
 enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq);
 void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when);
 

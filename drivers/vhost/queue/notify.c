@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "internal.h"
+#include "trace.h"
 
 /* Used chains of which the guest is told together, while a worker gets others. */
 #define SIGNAL_BATCH	16
@@ -43,8 +44,10 @@ static int kick_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 	struct vhost_scsi_vq *vq;
 
 	vq = container_of(wait, struct vhost_scsi_vq, kick.wait);
-	if (key_to_poll(key) & EPOLLIN)
+	if (key_to_poll(key) & EPOLLIN) {
+		vq->kick.nr++;
 		vhost_scsi_vq_queue(vq);
+	}
 	return 0;
 }
 
@@ -145,6 +148,19 @@ void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot)
 }
 
 /**
+ * vhost_scsi_vq_signal - signal the guest
+ * @vq: the queue
+ *
+ * Context: any.
+ */
+void vhost_scsi_vq_signal(struct vhost_scsi_vq *vq)
+{
+	trace_vhost_scsi_signal(vq->dev->nr, vq->index,
+				READ_ONCE(vq->used_stat.chains));
+	vhost_scsi_call_signal(&vq->call);
+}
+
+/**
  * vhost_scsi_call_set - replace an eventfd of a queue
  * @slot: &vq->call or &vq->err
  * @fd: file descriptor of the owner, or VHOST_FILE_UNBIND
@@ -175,7 +191,8 @@ int vhost_scsi_call_set(struct vhost_scsi_call __rcu **slot, int fd)
 /*
  * While the worker gets chains, chains that are used are signalled together. A guest
  * that is woken for each takes the processor from the worker, and finds one chain
- * each time. While the worker sleeps in a submission, chains are signalled at once.
+ * each time. While the worker sleeps in a submission, or waits for a processor, chains
+ * are signalled at once.
  */
 
 /*
@@ -200,16 +217,22 @@ static bool others_follow(const struct vhost_scsi_vq *vq)
 enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 {
 	lockdep_assert_held(&vq->used_lock);
+	/*
+	 * A worker that was preempted, or whose quota is used up, is as runnable as
+	 * one that runs. Nobody knows when it goes on.
+	 */
 	if (++vq->unsignalled < SIGNAL_BATCH && vq->pass &&
-	    task_is_running(vq->pass->task))
+	    compat_on_cpu(vq->pass->task))
 		/* The first chain starts the timer, which signals for all of them. */
 		return vq->unsignalled == 1 ? VHOST_SCSI_SIGNAL_DELAYED :
 					      VHOST_SCSI_SIGNAL_NONE;
 	if (vq->unsignalled < SIGNAL_BATCH && others_follow(vq))
 		return VHOST_SCSI_SIGNAL_QUEUED;
 	vq->unsignalled = 0;
-	return vhost_scsi_ring_want_signal(&vq->ring) ?
-	       VHOST_SCSI_SIGNAL_NOW : VHOST_SCSI_SIGNAL_NONE;
+	if (!vhost_scsi_ring_want_signal(&vq->ring))
+		return VHOST_SCSI_SIGNAL_NONE;
+	vq->used_stat.signals++;
+	return VHOST_SCSI_SIGNAL_NOW;
 }
 
 /**
@@ -222,7 +245,7 @@ enum vhost_scsi_signal vhost_scsi_signal_decide(struct vhost_scsi_vq *vq)
 void vhost_scsi_signal(struct vhost_scsi_vq *vq, enum vhost_scsi_signal when)
 {
 	if (when == VHOST_SCSI_SIGNAL_NOW)
-		vhost_scsi_call_signal(&vq->call);
+		vhost_scsi_vq_signal(vq);
 	else if (when == VHOST_SCSI_SIGNAL_DELAYED)
 		queue_delayed_work(vhost_scsi_dev_wq, &vq->signal_delayed, 1);
 	else if (when == VHOST_SCSI_SIGNAL_QUEUED)
@@ -240,13 +263,14 @@ static void signal_rest(struct vhost_scsi_vq *vq, bool pass_ends)
 	if (vq->unsignalled) {
 		vq->unsignalled = 0;
 		signal = vhost_scsi_ring_want_signal(&vq->ring);
+		vq->used_stat.signals += signal;
 	}
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 	if (signal)
-		vhost_scsi_call_signal(&vq->call);
+		vhost_scsi_vq_signal(vq);
 }
 
-/* The worker ran when the chain was used, and has slept since. */
+/* The worker ran when the chain was used, and has lost its processor since. */
 static void delayed_signal(struct work_struct *work)
 {
 	signal_rest(container_of(work, struct vhost_scsi_vq,

@@ -60,8 +60,10 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	now = ktime_get_ns();
 	learn(poll, now, limit);
 	for (end = now + poll->window; now < end; now = ktime_get_ns()) {
-		if (vhost_scsi_vq_pending(vq))
+		if (vhost_scsi_vq_pending(vq)) {
+			vq->avail_stat.polls_paid++;
 			return true;
+		}
 		if (!llist_empty(&w->works) || READ_ONCE(vq->dev->closed) ||
 		    signal_pending(current))
 			break;
@@ -70,5 +72,6 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 			cpu_relax();
 	}
 	poll->slept_at = now;
+	vq->avail_stat.polls_unpaid += !!poll->window;
 	return false;
 }

@@ -12,7 +12,9 @@
  *   notify.c		the eventfds of a queue, and when the guest is signalled
  *   poll.c		polls an empty queue before the worker sleeps
  *   ring.c		the split virtqueue itself
+ *   copy.c		a ring that cannot be pinned
  *   life.c		how long a device lives
+ *   stat.c		what others may see of a queue
  *
  * This wing does not know what a chain is for. The wing above gives it two tables of
  * operations, one for the device and one for each queue.
@@ -42,6 +44,7 @@
 
 #include "vhost/memory/memory.h"
 #include "ring.h"
+#include "stat.h"
 
 /* Pages that a worker pins at a time: 2 MiB. */
 #define VHOST_SCSI_PAGES	512
@@ -55,11 +58,25 @@ struct vhost_scsi_worker;
 /* life.c */
 
 /**
+ * struct vhost_scsi_wq - runs what may wait for one owner: for its memory, for its
+ *	threads, which it can stop, or for a backend that blocks its queues
+ * @wq: runs one item at a time
+ * @users: the device and its workers; when the last is gone, @gone destroys it
+ * @gone: must not be one of its own items
+ */
+struct vhost_scsi_wq {
+	struct workqueue_struct *wq;
+	refcount_t users;
+	struct work_struct gone;
+};
+
+/**
  * struct vhost_scsi_life - how long a device lives
  * @users: the file, each worker, and each queue that has chains under way. When the
  *	   last is gone, @end takes the device apart
  * @memory: all @users together, and the file. When both are gone, @free is called
  * @ended: @end has returned
+ * @wq: runs @work, and what else may wait for the owner
  * @work: calls @end, because the last user may go in an interrupt
  * @end: takes the device apart, once; may sleep
  * @free: frees the struct
@@ -68,12 +85,16 @@ struct vhost_scsi_life {
 	refcount_t users;
 	refcount_t memory;
 	bool ended;
+	struct vhost_scsi_wq *wq;
 	struct work_struct work;
 	void (*end)(struct vhost_scsi_life *life);
 	void (*free)(struct vhost_scsi_life *life);
 };
 
-/* An unbound workqueue, for work that a worker must not wait for. */
+/*
+ * An unbound workqueue, for work that a worker must not wait for, of all devices. So
+ * none of its items waits for an owner: that is for struct vhost_scsi_wq.
+ */
 extern struct workqueue_struct *vhost_scsi_dev_wq;
 
 /* worker.c */
@@ -105,6 +126,7 @@ struct vhost_scsi_work {
  * @ended: a vhost task has ended; set by the thread, or by @orphan after it
  * @killed: the vhost task was killed, and @orphan runs @works
  * @orphan: runs @works without a thread
+ * @wq: runs @orphan and @free; with a reference
  * @exited: completed when the worker has ended; the struct stays
  * @free: frees the struct, see vhost_scsi_worker_free()
  * @chain: the chain that the thread looks at, with its descriptors
@@ -124,6 +146,7 @@ struct vhost_scsi_worker {
 	bool ended;
 	bool killed;
 	struct work_struct orphan;
+	struct vhost_scsi_wq *wq;
 	struct completion exited;
 	struct rcu_work free;
 
@@ -150,12 +173,14 @@ struct vhost_scsi_call {
  * @wqh: the list that @wait is in, or NULL
  * @wait: has the worker look at the queue
  * @table: for vfs_poll(), which finds @wqh
+ * @nr: kicks; under the lock of @wqh
  */
 struct vhost_scsi_kick {
 	struct file *file;
 	wait_queue_head_t *wqh;
 	wait_queue_entry_t wait;
 	poll_table table;
+	u64 nr;
 };
 
 void vhost_scsi_vq_queue(struct vhost_scsi_vq *vq);
@@ -182,6 +207,8 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
 /**
  * struct vhost_scsi_slot - the memory of a chain until it is used
  * @next: in a list of free slots
+ * @tally: what the chain is counted in when it is used
+ * @moved: bytes that it has moved then
  * @busy: a chain occupies the slot
  *
  * A queue with slots embeds this in a struct of its own. vhost_scsi_vq_add_used()
@@ -191,6 +218,8 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
  */
 struct vhost_scsi_slot {
 	struct vhost_scsi_slot *next;
+	struct vhost_scsi_tally *tally;
+	u32 moved;
 	bool busy;
 };
 
@@ -198,9 +227,10 @@ struct vhost_scsi_slot {
  * struct vhost_scsi_vq_ops - the operations of a queue
  * @handle: looks at the ring and gets chains. The worker @w calls it under vq->mutex
  *	    while the queue runs
- * @answer: answers a chain that was given to vhost_scsi_vq_defer(), and calls
- *	    vhost_scsi_vq_put(). The worker calls it under vq->mutex. Without @alive
- *	    nobody waits for the answer, and guest memory must not be touched
+ * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
+ *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
+ *	    answers the chain. Otherwise the chain is dropped: the queue stops, and guest
+ *	    memory must not be touched
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL
@@ -220,6 +250,7 @@ struct vhost_scsi_vq_ops {
  * @dev: the device
  * @ops: its operations
  * @private_data: belongs to @ops, from ops->start() to ops->stop()
+ * @counts: belongs to @ops, too, which set it when they like; dev->ops->reset() frees it
  * @index: 0 to dev->nvqs - 1
  * @num: number of entries, as set; under @mutex
  * @base: next avail index, as set, while the ring does not run; under @mutex
@@ -232,7 +263,7 @@ struct vhost_scsi_vq_ops {
  * @running: the worker gets chains; written under dev->mutex and @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: counts chains that were submitted or answered; its low 16 bits are an index
- *	     of the avail ring. A start adds more than functions can be waiting for
+ *	     of the avail ring. A start moves it past all that was waited for before
  * @maps: mappings or copies of the descriptor table, the driver area and the device
  *	  area, from start to drain
  * @ring: the ring; avail side under @mutex, used side under @used_lock
@@ -243,6 +274,7 @@ struct vhost_scsi_vq_ops {
  * @kick: what wakes the worker; under @mutex
  * @call: signalled for used chains, if the driver wants it; RCU
  * @err: signalled when @broken is set; RCU
+ * @avail_stat: counters; under @mutex
  *
  * @used_lock: see above
  * @free: slots of chains that were used, for vhost_scsi_vq_free_slots()
@@ -253,17 +285,20 @@ struct vhost_scsi_vq_ops {
  * @unsignalled: used chains of which the guest was not told; under @used_lock
  * @signal_delayed: tells the guest of them if @pass sleeps in a submission
  * @signal_work: tells the guest of them after the work items before it
- * @by_worker: only the worker can write the ring or the log, see copy.c
- * @deferred: chains that the worker is to answer
- * @let_go: lets go of @deferred after the file was closed
+ * @by_worker: the ring is a copy, and only the worker can write it, see copy.c; written
+ *	       under @mutex, and read under RCU
+ * @deferred: chains that the worker has to answer
+ * @let_go: ends the chains of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running
  * @drained: completed when @inflight is 0; the queue then does not touch guest memory
+ * @used_stat: counters; under @used_lock
  */
 struct vhost_scsi_vq {
 	struct mutex mutex;	/* the avail side */
 	struct vhost_scsi_dev *dev;
 	const struct vhost_scsi_vq_ops *ops;
 	void *private_data;
+	void *counts;
 	u32 index;
 	u32 num;
 	u16 base;
@@ -284,6 +319,7 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_kick kick;
 	struct vhost_scsi_call __rcu *call;
 	struct vhost_scsi_call __rcu *err;
+	struct vhost_scsi_avail_stat avail_stat;
 
 	/* the used side */
 	spinlock_t used_lock ____cacheline_aligned_in_smp;
@@ -300,6 +336,7 @@ struct vhost_scsi_vq {
 	struct work_struct let_go;
 	atomic_t inflight;
 	struct completion drained;
+	struct vhost_scsi_used_stat used_stat;
 };
 
 static inline u16 vhost_scsi_vq16(const struct vhost_scsi_vq *vq, __virtio16 v)
@@ -336,12 +373,12 @@ void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node);
 struct vhost_scsi_slot *vhost_scsi_vq_free_slots(struct vhost_scsi_vq *vq);
 
 /**
- * vhost_scsi_vq_pending - how many chains wait
+ * vhost_scsi_vq_pending - how many chains wait in the ring
  * @vq: running
  *
- * Context: the worker, @vq->mutex is held.
- * Return: the number, and the first of them can be read; or a negative errno, as
- * vhost_scsi_vq_get_desc() gives then.
+ * Context: the worker, with @vq->mutex held.
+ * Return: the number, and the next chain can be read; or an error of
+ * vhost_scsi_vq_get_desc().
  */
 static inline int vhost_scsi_vq_pending(struct vhost_scsi_vq *vq)
 {
@@ -361,6 +398,11 @@ static inline bool vhost_scsi_vq_tryget(struct vhost_scsi_vq *vq)
 }
 
 void vhost_scsi_vq_put(struct vhost_scsi_vq *vq);
+
+/* stat.c */
+
+bool vhost_scsi_vq_worker_stat(struct vhost_scsi_vq *vq,
+			       struct vhost_scsi_worker_stat *stat);
 
 /* dev.c */
 
@@ -387,12 +429,15 @@ struct vhost_scsi_dev_ops {
  * struct vhost_scsi_dev - an open file
  * @mutex: see above
  * @ops: its operations
+ * @nr: for those who look at it; no other device had it
  * @life: its users
  * @mm: the owner's, only to be compared; NULL: there is no owner
+ * @pid: the owner's, in the initial namespace, for those who look at it
  * @watch: of the owner's address space
  * @fork_owner: VHOST_FORK_OWNER_TASK or _KTHREAD; under @mutex
  * @features: as negotiated; written under @mutex
  * @mem: the memory table; under @mutex. Each queue has a pointer of its own
+ * @mem_size: of @mem; written under @mutex
  * @log_base: address of the dirty log, as set; 0: none; under @mutex
  * @log: the dirty log that the queues use; under @mutex
  * @log_ctx: signalled when the log was written; under @mutex
@@ -409,13 +454,16 @@ struct vhost_scsi_dev_ops {
 struct vhost_scsi_dev {
 	struct mutex mutex;	/* all ioctls */
 	const struct vhost_scsi_dev_ops *ops;
+	u64 nr;
 	struct vhost_scsi_life life;
 
 	struct mm_struct *mm;
+	pid_t pid;
 	struct vhost_scsi_watch watch;
 	u8 fork_owner;
 	u64 features;
 	struct vhost_scsi_mem *mem;
+	struct vhost_scsi_mem_size mem_size;
 	u64 log_base;
 	struct vhost_scsi_log *log;
 	struct eventfd_ctx *log_ctx;
@@ -436,8 +484,8 @@ static inline bool vhost_scsi_has(const struct vhost_scsi_dev *dev, int bit)
 	return READ_ONCE(dev->features) & BIT_ULL(bit);
 }
 
-void vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
-			 const struct vhost_scsi_dev_ops *ops);
+int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,
+			const struct vhost_scsi_dev_ops *ops);
 void vhost_scsi_dev_close(struct vhost_scsi_dev *dev);
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp);

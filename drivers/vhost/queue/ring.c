@@ -247,6 +247,17 @@ void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring)
 			   __cpu_to_virtio16(ring->le, VRING_USED_F_NO_NOTIFY));
 }
 
+/*
+ * virtio 1.3, 6.3: who negotiated NOTIFY_ON_EMPTY, an old driver, is told when the device
+ * has no more chains, even if it does not want to be told of used ones.
+ */
+static bool tell_empty(const struct vhost_scsi_ring *ring)
+{
+	return ring->on_empty &&
+	       vhost_scsi_ring16(ring, READ_ONCE(ring->avail->idx)) ==
+	       READ_ONCE(ring->last_avail);
+}
+
 /**
  * vhost_scsi_ring_want_signal - does the driver want a call for the used chains
  * @ring: running; chains were added to the used ring since the last call
@@ -267,9 +278,10 @@ bool vhost_scsi_ring_want_signal(struct vhost_scsi_ring *ring)
 
 	if (!ring->event_idx)
 		return !(vhost_scsi_ring16(ring, READ_ONCE(ring->avail->flags)) &
-			 VRING_AVAIL_F_NO_INTERRUPT);
+			 VRING_AVAIL_F_NO_INTERRUPT) || tell_empty(ring);
 
 	ring->signalled_used = now;
 	ring->signalled_valid = true;
-	return !valid || vring_need_event(used_event(ring), now, old);
+	return !valid || vring_need_event(used_event(ring), now, old) ||
+	       tell_empty(ring);
 }

@@ -37,6 +37,7 @@
  * @le: the ring is little endian
  * @event_idx: VIRTIO_F_RING_EVENT_IDX was negotiated
  * @indirect: VIRTIO_F_RING_INDIRECT_DESC was negotiated
+ * @on_empty: VIRTIO_F_NOTIFY_ON_EMPTY was negotiated
  * @last_avail: next entry of the avail ring to get
  * @avail_idx: avail->idx as last seen
  * @used_idx: next entry of the used ring to write
@@ -44,7 +45,8 @@
  * @signalled_valid: @signalled_used is valid
  *
  * The avail side (@last_avail, @avail_idx) and the used side (@used_idx and below)
- * share no field, so the caller may protect them by two locks.
+ * share no field, so the caller may protect them by two locks. With @on_empty the used
+ * side reads @last_avail, which has moved past each chain before that is used.
  */
 struct vhost_scsi_ring {
 	struct vring_desc *desc;
@@ -54,6 +56,7 @@ struct vhost_scsi_ring {
 	bool le;
 	bool event_idx;
 	bool indirect;
+	bool on_empty;
 
 	u16 last_avail;
 	u16 avail_idx;

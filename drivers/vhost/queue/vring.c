@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "trace.h"
 
 /*
  * Life.
@@ -38,14 +39,25 @@ static void vq_stop(struct vhost_scsi_vq *vq)
 	vhost_scsi_vq_put(vq);
 }
 
-/* The ring is corrupt or gone: the worker gets no more, and the owner is told. */
-static void vq_break(struct vhost_scsi_vq *vq)
+/*
+ * The ring is corrupt or gone: the worker gets no more chains, and the owner is told. But
+ * a thread that is being killed cannot fault in pages any more. That is no fault of the
+ * ring, and another worker may go on with it.
+ */
+static void vq_break(struct vhost_scsi_vq *vq, int err)
 {
+	if (fatal_signal_pending(current))
+		return;
 	vq->broken = true;
+	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_RING, err);
+	vhost_scsi_say(VHOST_SCSI_LOG_FAULTS,
+		       "device %llu of process %d: queue %u is %s, and is not served any more\n",
+		       vq->dev->nr, vq->dev->pid, vq->index,
+		       err == -EFAULT ? "not in memory" : "corrupt");
 	vhost_scsi_call_signal(&vq->err);
 }
 
-/* The chains that were given to vhost_scsi_vq_defer(), the oldest first. */
+/* Ends the chains that were given to vhost_scsi_vq_defer(), the oldest first. */
 static void answer_deferred(struct vhost_scsi_vq *vq, bool alive)
 {
 	struct llist_node *node, *next;
@@ -53,7 +65,14 @@ static void answer_deferred(struct vhost_scsi_vq *vq, bool alive)
 	node = llist_reverse_order(llist_del_all(&vq->deferred));
 	for (; node; node = next) {
 		next = node->next;
-		vq->ops->answer(node, alive);
+		if (alive && fatal_signal_pending(current)) {
+			/* See vq_break(). vq_work() decides what becomes of it. */
+			llist_add(node, &vq->deferred);
+			vhost_scsi_vq_queue(vq);
+			continue;
+		}
+		/* After the close the owner may have other things at these addresses. */
+		vq->ops->answer(node, alive && !READ_ONCE(vq->dev->closed));
 	}
 }
 
@@ -65,33 +84,35 @@ static void let_go_work(struct work_struct *work)
 /**
  * vhost_scsi_vq_defer - have the worker answer a chain
  * @vq: the queue
- * @node: for ops->answer()
+ * @node: part of the chain's struct, for ops->answer()
  *
  * Context: any.
  */
 void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node)
 {
-	/* The worker may put that of the chain at once. */
+	/* The worker may answer, and end the chain's own use of the queue, at once. */
 	vhost_scsi_vq_get(vq);
 	/* A full barrier, which pairs with vhost_scsi_vq_close(). */
 	llist_add(node, &vq->deferred);
 	if (READ_ONCE(vq->dev->closed))
-		queue_work(vhost_scsi_dev_wq, &vq->let_go);
+		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 	else
 		vhost_scsi_vq_queue(vq);
 	vhost_scsi_vq_put(vq);
 }
 
 /**
- * vhost_scsi_vq_close - the file was closed: nobody has to be answered any more
+ * vhost_scsi_vq_close - the file was closed: no chain has to be answered any more
  * @vq: the queue; dev->closed is set
+ *
+ * Context: process.
  */
 void vhost_scsi_vq_close(struct vhost_scsi_vq *vq)
 {
-	/* What is deferred later sees that the file is closed. */
+	/* Pairs with vhost_scsi_vq_defer(): what it adds later sees dev->closed. */
 	smp_mb();
 	if (!llist_empty(&vq->deferred))
-		queue_work(vhost_scsi_dev_wq, &vq->let_go);
+		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 }
 
 static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
@@ -103,13 +124,14 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 		/* Pairs with VHOST_ATTACH_VRING_WORKER: another goes on. */
 		if (rcu_access_pointer(vq->worker) != w)
 			vhost_scsi_vq_queue(vq);
-		else
+		/* Pairs with vhost_scsi_vq_halt(), which waits for these chains. */
+		else if (!READ_ONCE(vq->running))
 			answer_deferred(vq, false);
 		return;
 	}
 	mutex_lock(&vq->mutex);
 	answer_deferred(vq, true);
-	if (vq->running && !vq->broken)
+	if (vq->running && !vq->broken && !READ_ONCE(vq->dev->closed))
 		vq->ops->handle(vq, w);
 	mutex_unlock(&vq->mutex);
 }
@@ -170,6 +192,9 @@ void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq)
 	vq->big_endian = !virtio_legacy_is_little_endian();
 	vq->busyloop = 0;
 	memset(&vq->poll, 0, sizeof(vq->poll));
+	memset(&vq->avail_stat, 0, sizeof(vq->avail_stat));
+	memset(&vq->used_stat, 0, sizeof(vq->used_stat));
+	vq->kick.nr = 0;
 	mutex_unlock(&vq->mutex);
 }
 
@@ -263,12 +288,12 @@ static void handle_up_to(struct vhost_scsi_vq *vq, unsigned long count, u16 idx)
 }
 
 /**
- * vhost_scsi_vq_start - pin or copy the ring, and begin
+ * vhost_scsi_vq_start - map or copy the ring, and run the queue
  * @vq: set up, not running
  *
  * Context: the owner's ioctl with dev->mutex held, dev->bound set; may sleep.
- * Return: 0; -EBUSY: chains from before are still under way; -EFAULT: the
- * ring is not in memory; -ENOMEM.
+ * Return: 0. -EBUSY: chains from before the queue was stopped are under way. -EFAULT:
+ * the ring is not in memory. -ENOMEM.
  */
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 {
@@ -301,13 +326,16 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 		      !vq->big_endian;
 	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
 	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->ring.on_empty = vhost_scsi_has(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
 	vq->ring.last_avail = vq->base;
 	/* What was waited for before the stop is not waited for any more. */
 	handle_up_to(vq, vq->handled + BIT(16), vq->base);
 	point_ring(vq);
 	vq->by_worker = is_copy(vq);
 	vhost_scsi_ring_start(&vq->ring);
-	vq->broken = is_copy(vq) && vhost_scsi_copy_notify(vq);
+	vq->broken = false;
+	if (is_copy(vq) && vhost_scsi_copy_notify(vq))
+		vq_break(vq, -EFAULT);
 	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
 	reinit_completion(&vq->drained);
 	/* Release: pairs with vhost_scsi_vq_tryget(), which then sees the fields above. */
@@ -329,7 +357,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
  * The ring moves with vq->mutex and vq->used_lock held, so that no entry is lost.
  *
  * Context: the owner's ioctl with @vq->mutex held; may sleep.
- * Return: 0; -EINVAL: not in memory; -ENOMEM.
+ * Return: 0. -EINVAL: the ring is not in memory. -ENOMEM.
  */
 int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 		       const struct vhost_vring_addr *addr)
@@ -345,7 +373,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 
 	if (vhost_scsi_is_copy(maps) && !by_worker) {
 		WRITE_ONCE(vq->by_worker, true);
-		/* Who has not seen it has used its chain. */
+		/* A completion that did not see it has written the old ring after this. */
 		synchronize_rcu();
 	}
 	spin_lock_irqsave(&vq->used_lock, flags);
@@ -354,12 +382,13 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	vq->addr = *addr;
 	point_ring(vq);
 	WRITE_ONCE(vq->by_worker, is_copy(vq));
+	vq->used_stat.signals += vq->by_worker != by_worker;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	unmap(old);
-	/* Of what was used before the worker tells nobody, or nobody but it. */
+	/* Chains that were used before, and not signalled yet, are signalled by nobody else. */
 	if (vq->by_worker != by_worker)
-		vhost_scsi_call_signal(&vq->call);
+		vhost_scsi_vq_signal(vq);
 	return 0;
 }
 
@@ -381,6 +410,13 @@ int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 		return -EINTR;
 	vq_stop(vq);
 	mutex_unlock(&vq->mutex);
+	/*
+	 * Chains that a killed worker left for its successor have none now. The put in
+	 * vq_stop() is a full barrier: vq_work() sees that the queue does not run, or
+	 * what it left is seen here.
+	 */
+	if (!llist_empty(&vq->deferred))
+		vhost_scsi_vq_queue(vq);
 	return 0;
 }
 
@@ -426,15 +462,21 @@ static int read_guest(void *priv, u64 gpa, void *buf, size_t len)
 
 static int avail_idx(struct vhost_scsi_vq *vq, __virtio16 *idx)
 {
+	const struct vhost_scsi_map *map = &vq->maps[VHOST_SCSI_MAP_AVAIL];
 	const struct vring_avail __user *user;
 	unsigned long flags;
+	int ret;
 
-	/* vhost_scsi_vq_move() changes ring.avail under this lock. */
-	spin_lock_irqsave(&vq->used_lock, flags);
-	user = vq->maps[VHOST_SCSI_MAP_AVAIL].user;
-	*idx = READ_ONCE(vq->ring.avail->idx);
-	spin_unlock_irqrestore(&vq->used_lock, flags);
-	return user && get_user(*idx, &user->idx) ? -EFAULT : 0;
+	do {
+		/* vhost_scsi_vq_move() changes both under this lock. */
+		spin_lock_irqsave(&vq->used_lock, flags);
+		user = map->user;
+		*idx = READ_ONCE(vq->ring.avail->idx);
+		spin_unlock_irqrestore(&vq->used_lock, flags);
+		ret = user ? get_user(*idx, &user->idx) : 0;
+		/* If the ring has moved, the owner may have other things there. */
+	} while (user && READ_ONCE(map->user) != user);
+	return ret;
 }
 
 /**
@@ -456,7 +498,7 @@ unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
 	count = READ_ONCE(vq->handled);
 	/* Pairs with handle_up_to(): the index was this far at the least. */
 	smp_rmb();
-	/* If it is not there no more is taken from it. */
+	/* If the index cannot be read, the worker takes no more chains either. */
 	if (!avail_idx(vq, &idx))
 		count += (u16)(vhost_scsi_vq16(vq, idx) - (u16)count);
 	vhost_scsi_vq_put(vq);
@@ -503,7 +545,7 @@ bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq, unsigned long count)
 	return ret;
 }
 
-/* vhost_scsi_vq_pending(), of a ring that is a copy. */
+/* The part of vhost_scsi_vq_pending() for a ring that is a copy. */
 int vhost_scsi_vq_pending_copy(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
@@ -525,7 +567,7 @@ void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
 {
 	vhost_scsi_ring_disable_notify(&vq->ring);
 	if (unlikely(is_copy(vq)) && vhost_scsi_copy_notify(vq))
-		vq_break(vq);
+		vq_break(vq, -EFAULT);
 	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, flags),
 			       sizeof(vq->ring.used->flags));
 }
@@ -536,9 +578,10 @@ void vhost_scsi_vq_disable_notify(struct vhost_scsi_vq *vq)
  * @w: the worker that calls
  *
  * Context: @vq->mutex is held.
- * Return: 1: there is, and vhost_scsi_vq_add_used() and vhost_scsi_vq_put() are
- * owed; 0: there is none, and the guest may not kick for the next; -EIO or -EFAULT:
- * the ring is corrupt or gone, and the queue stopped.
+ * Return: 1: there is one, and the caller owes vhost_scsi_vq_add_used() and then
+ * vhost_scsi_vq_put(). 0: there is none, and the guest may not kick for the next.
+ * -EIO: the ring is corrupt, and the queue has stopped. -EFAULT: it is gone, likewise;
+ * or the worker is being killed, and the queue goes on with another.
  */
 int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_worker *w)
@@ -553,7 +596,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 		ret = vhost_scsi_ring_get_desc(ring, &w->chain, read_guest,
 					       vq->mem);
 	if (ret < 0) {
-		vq_break(vq);
+		vq_break(vq, ret);
 		return ret;
 	}
 	vhost_scsi_vq_get(vq);
@@ -575,7 +618,7 @@ bool vhost_scsi_vq_enable_notify(struct vhost_scsi_vq *vq)
 
 	if (unlikely(is_copy(vq))) {
 		if (vhost_scsi_copy_notify(vq)) {
-			vq_break(vq);
+			vq_break(vq, -EFAULT);
 			return false;
 		}
 		more = vhost_scsi_vq16(vq, ring->avail->idx) != ring->last_avail;
@@ -611,9 +654,28 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 	return ret;
 }
 
+/* Before the guest is told: who it asks then finds the chain counted. */
+static __always_inline void count_used(struct vhost_scsi_vq *vq,
+				       const struct vhost_scsi_slot *slot)
+{
+	vq->used_stat.chains++;
+	if (!slot)
+		return;
+	slot->tally->nr++;
+	slot->tally->bytes += slot->moved;
+}
+
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
 {
-	WRITE_ONCE(slot->busy, false);
+	/*
+	 * Release: pairs with the acquire of vhost_scsi_slots_busy(). Who sees the
+	 * slot free there answers a function, and the driver that sees that answer
+	 * in the control queue sees the used index of this chain:
+	 *
+	 *	used->idx = i			busy == false	acquire
+	 *	busy = false	release		used->idx = j	of the control queue
+	 */
+	smp_store_release(&slot->busy, false);
 	slot->next = vq->free;
 	vq->free = slot;
 }
@@ -625,13 +687,14 @@ static size_t used_offset(const struct vhost_scsi_ring *ring, u16 idx)
 }
 
 /**
- * vhost_scsi_vq_complete - add a chain to the used ring where it completed
+ * vhost_scsi_vq_complete - add a chain to a used ring that is mapped, and signal the guest
  * @vq: the queue
  * @slot: the slot of the chain, which becomes free; or NULL
  * @head: of the chain
  * @len: bytes written to it
  *
- * Context: any, in the same section of RCU in which !@vq->by_worker was seen.
+ * Context: any, in the same RCU read-side section in which @vq->by_worker was read as
+ * false; or the worker, with @vq->mutex held.
  */
 void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len)
@@ -642,6 +705,7 @@ void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
 	size_t off;
 
 	spin_lock_irqsave(&vq->used_lock, flags);
+	count_used(vq, slot);
 	off = used_offset(ring, ring->used_idx);
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_vq_log_used(vq, off, sizeof(struct vring_used_elem));
@@ -663,34 +727,44 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_ring *ring = &vq->ring;
 	u16 idx = ring->used_idx;
 	unsigned long flags;
+	bool signal = false;
 
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_ring_update_used_idx(ring);
-	if (slot) {
-		spin_lock_irqsave(&vq->used_lock, flags);
+	spin_lock_irqsave(&vq->used_lock, flags);
+	count_used(vq, slot);
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	/* A worker that is being killed may not have written the response. */
+	if (fatal_signal_pending(current) || vhost_scsi_copy_used(vq, idx)) {
+		/* The guest is not told: the next chain takes this place. */
+		ring->used_idx = idx;
+		vq_break(vq, -EFAULT);
+	} else {
+		vhost_scsi_vq_log_used(vq, used_offset(ring, idx),
+				       sizeof(struct vring_used_elem));
+		vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
+				       sizeof(ring->used->idx));
+		signal = vhost_scsi_copy_wish(vq) ||
+			 vhost_scsi_ring_want_signal(ring);
+	}
+	spin_lock_irqsave(&vq->used_lock, flags);
+	vq->used_stat.signals += signal;
+	/* Not before: who finds it free takes the chain for answered. */
+	if (slot)
 		free_slot(vq, slot);
-		spin_unlock_irqrestore(&vq->used_lock, flags);
-	}
-	if (vhost_scsi_copy_used(vq, idx)) {
-		vq_break(vq);
-		return;
-	}
-	vhost_scsi_vq_log_used(vq, used_offset(ring, idx),
-			       sizeof(struct vring_used_elem));
-	vhost_scsi_vq_log_used(vq, offsetof(struct vring_used, idx),
-			       sizeof(ring->used->idx));
-	if (vhost_scsi_copy_wish(vq) || vhost_scsi_ring_want_signal(ring))
-		vhost_scsi_call_signal(&vq->call);
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+	if (signal)
+		vhost_scsi_vq_signal(vq);
 }
 
 /**
- * vhost_scsi_vq_add_used - add a chain to the used ring and tell the guest
+ * vhost_scsi_vq_add_used - add a chain to the used ring, and signal the guest
  * @vq: the queue
- * @slot: as vhost_scsi_vq_complete() has it
+ * @slot: see vhost_scsi_vq_complete()
  * @head: likewise
  * @len: likewise
  *
- * Context: the worker, @vq->mutex is held.
+ * Context: the worker, with @vq->mutex held.
  */
 void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len)

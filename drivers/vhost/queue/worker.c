@@ -46,7 +46,7 @@ static void worker_wake(struct vhost_scsi_worker *w)
 	/* RCU keeps the task_struct of a vhost task that is just being killed. */
 	rcu_read_lock();
 	if (READ_ONCE(w->killed))
-		queue_work(vhost_scsi_dev_wq, &w->orphan);
+		queue_work(w->wq->wq, &w->orphan);
 	else
 		vhost_task_wake(w->vtsk);
 	rcu_read_unlock();
@@ -303,7 +303,7 @@ static void worker_killed(void *data)
 
 	/* Pairs with vhost_scsi_worker_queue() and vhost_scsi_worker_stop(). */
 	smp_store_mb(w->killed, true);
-	queue_work(vhost_scsi_dev_wq, &w->orphan);
+	queue_work(w->wq->wq, &w->orphan);
 }
 
 /* Takes the place of a thread that was killed, without an mm. */
@@ -324,13 +324,14 @@ static void worker_orphan(struct work_struct *work)
 	if (llist_empty(&w->works))
 		task_end(w);
 	else
-		queue_work(vhost_scsi_dev_wq, &w->orphan);
+		queue_work(w->wq->wq, &w->orphan);
 }
 
 static void worker_destroy(struct vhost_scsi_worker *w)
 {
 	kvfree(w->iov);
 	kvfree(w->chain.descs);
+	vhost_scsi_wq_put(w->wq);
 	kfree(w);
 }
 
@@ -340,7 +341,10 @@ static void worker_free_work(struct work_struct *work)
 
 	w = container_of(to_rcu_work(work), struct vhost_scsi_worker, free);
 	if (w->vtsk) {
-		/* The task sleeps since task_end(), or was killed and exits. */
+		/*
+		 * The task sleeps since task_end(), or was killed and exits; or
+		 * its owner has stopped or frozen it, and this waits as long.
+		 */
 		vhost_task_stop(w->vtsk);
 		cancel_work_sync(&w->orphan);
 	} else {
@@ -381,6 +385,7 @@ struct vhost_scsi_worker *vhost_scsi_worker_new(struct vhost_scsi_dev *dev,
 		return ERR_PTR(-ENOMEM);
 	w->id = id;
 	w->dev = dev;
+	w->wq = vhost_scsi_wq_get(dev->life.wq);
 	init_llist_head(&w->works);
 	init_completion(&w->exited);
 	INIT_WORK(&w->orphan, worker_orphan);
@@ -432,5 +437,5 @@ void vhost_scsi_worker_stop(struct vhost_scsi_worker *w)
  */
 void vhost_scsi_worker_free(struct vhost_scsi_worker *w)
 {
-	queue_rcu_work(vhost_scsi_dev_wq, &w->free);
+	queue_rcu_work(w->wq->wq, &w->free);
 }

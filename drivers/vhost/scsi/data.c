@@ -155,7 +155,10 @@ static void fill_next(struct sg_fill *f, struct vhost_scsi_cursor *cur,
 	vhost_scsi_cursor_skip(cur, len);
 }
 
-/* Those of a file were when they were mapped writable, by the file system's rules. */
+/*
+ * Marks the pages dirty, but those of a file: the file system did when the pin had them
+ * mapped writable, and it must not be done behind its back.
+ */
 static void set_dirty(const struct vhost_scsi_data *data)
 {
 	struct scatterlist *sg;
@@ -678,9 +681,9 @@ bool vhost_scsi_data_pages_dirty(const struct vhost_scsi_data *data)
 }
 
 /**
- * vhost_scsi_data_touch - have the file system know that its pages were written
- * @data: pinned
- * @mem: guest memory
+ * vhost_scsi_data_touch - tell a file system that the device wrote its pages
+ * @data: pinned, and written
+ * @mem: the memory table
  *
  * Context: a worker; may sleep.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Event queue (virtio 1.2, 5.6.6.3): LUNs that come and go.
+ * Event queue (virtio 1.3, 5.6.6.3): LUNs that come, go, and change.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -10,6 +10,7 @@
 #include "address.h"
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Events that may wait for the worker or a buffer. Further ones are missed (5.6.6.3.2). */
 #define MAX_EVENTS	128
@@ -20,7 +21,33 @@ struct event {
 	struct list_head node;
 	u8 target;
 	u16 lun;
+	u32 type;
 	u32 reason;
+};
+
+static struct vhost_scsi_stat *stat_of(struct vhost_scsi_events *ev)
+{
+	return &container_of(ev, struct vhost_scsi_host, events)->stat;
+}
+
+/* The events of virtio 1.3, 5.6.6.3.2, and who gets them. */
+static const struct {
+	u8 feature;
+	u32 type;
+	u32 reason;
+} kinds[] = {
+	[VHOST_SCSI_LUN_ADDED] = {
+		VIRTIO_SCSI_F_HOTPLUG, VIRTIO_SCSI_T_TRANSPORT_RESET,
+		VIRTIO_SCSI_EVT_RESET_RESCAN,
+	},
+	[VHOST_SCSI_LUN_REMOVED] = {
+		VIRTIO_SCSI_F_HOTPLUG, VIRTIO_SCSI_T_TRANSPORT_RESET,
+		VIRTIO_SCSI_EVT_RESET_REMOVED,
+	},
+	/* CAPACITY DATA HAS CHANGED: the code, and its qualifier above it. */
+	[VHOST_SCSI_LUN_CAPACITY] = {
+		VIRTIO_SCSI_F_CHANGE, VIRTIO_SCSI_T_PARAM_CHANGE, 0x2a | 0x09 << 8,
+	},
 };
 
 void vhost_scsi_events_init(struct vhost_scsi_events *ev)
@@ -63,6 +90,7 @@ void vhost_scsi_events_suspend(struct vhost_scsi_events *ev)
 	spin_lock(&ev->lock);
 	if (ev->nr)
 		ev->missed = true;
+	stat_of(ev)->events_missed += ev->nr;
 	spin_unlock(&ev->lock);
 	vhost_scsi_events_clear(ev);
 }
@@ -92,21 +120,22 @@ static bool events_take_missed(struct vhost_scsi_events *ev)
 }
 
 /**
- * vhost_scsi_lun_changed - tell the guest that a LUN was added or removed
+ * vhost_scsi_lun_event - tell the guest of a LUN, if it wants to be told
  * @dev: bound to the target
  * @target: number of the target
  * @lun: the LUN
- * @added: true: added; false: removed
+ * @what: has become of it
  *
  * Context: may sleep.
  */
-void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
-			    bool added)
+void vhost_scsi_lun_event(struct vhost_scsi_dev *dev, u8 target, u16 lun,
+			  enum vhost_scsi_lun_event what)
 {
 	struct vhost_scsi_events *ev = &vhost_scsi_host(dev)->events;
+	bool missed = true;
 	struct event *e;
 
-	if (!vhost_scsi_has(dev, VIRTIO_SCSI_F_HOTPLUG) ||
+	if (!vhost_scsi_has(dev, kinds[what].feature) ||
 	    READ_ONCE(dev->closed))
 		return;
 
@@ -114,8 +143,8 @@ void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 	if (e) {
 		e->target = target;
 		e->lun = lun;
-		e->reason = added ? VIRTIO_SCSI_EVT_RESET_RESCAN :
-				    VIRTIO_SCSI_EVT_RESET_REMOVED;
+		e->type = kinds[what].type;
+		e->reason = kinds[what].reason;
 	}
 
 	spin_lock(&ev->lock);
@@ -123,12 +152,24 @@ void vhost_scsi_lun_changed(struct vhost_scsi_dev *dev, u8 target, u16 lun,
 		list_add_tail(&e->node, &ev->list);
 		ev->nr++;
 		e = NULL;
+		missed = false;
 	} else {
 		ev->missed = true;
+		stat_of(ev)->events_missed++;
 	}
 	spin_unlock(&ev->lock);
 	kfree(e);
+	trace_vhost_scsi_event(dev->nr, target, lun, what, missed);
 	vhost_scsi_vq_queue(&dev->vqs[VHOST_SCSI_VQ_EVT]);
+}
+
+/* What was sent is counted before the guest sees it. */
+static void event_count(struct vhost_scsi_events *ev, bool sent, bool missed)
+{
+	spin_lock(&ev->lock);
+	stat_of(ev)->events_sent += sent;
+	stat_of(ev)->events_missed += missed;
+	spin_unlock(&ev->lock);
 }
 
 /* Sends the event @e; if it is NULL, sends that events were missed. */
@@ -143,7 +184,7 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	int n;
 
 	if (e) {
-		type = VIRTIO_SCSI_T_TRANSPORT_RESET;
+		type = e->type;
 		vhost_scsi_lun_build(event.lun, e->target, e->lun);
 		event.reason = vhost_scsi_to32(vq, e->reason);
 	}
@@ -155,6 +196,7 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			       w->chain.nr_in, w->iov, 2 * w->chain.max);
 	in.nr = n < 0 ? 0 : n;
 	len = vhost_scsi_reply_now(vq, &in, &event, sizeof(event));
+	event_count(&host->events, len == sizeof(event), e && len < sizeof(event));
 	vhost_scsi_vq_add_used(vq, NULL, w->chain.head, len);
 	vhost_scsi_vq_put(vq);
 	return len == sizeof(event);

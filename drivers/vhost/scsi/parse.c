@@ -12,6 +12,16 @@
  *   device-writable	virtio_scsi_cmd_resp	108 bytes, 96 of them sense
  *			data-in
  *
+ * With VIRTIO_SCSI_F_T10_PI two sizes stand before the CDB, and protection information
+ * before the data:
+ *
+ *   device-readable	virtio_scsi_cmd_req_pi	59 bytes
+ *			pi_bytesout bytes
+ *			data-out
+ *   device-writable	virtio_scsi_cmd_resp	108 bytes
+ *			pi_bytesin bytes
+ *			data-in
+ *
  * Control requests (5.6.6.2), likewise:
  *
  *   device-readable	virtio_scsi_ctrl_tmf_req	24 bytes
@@ -30,6 +40,12 @@
 #include "address.h"
 #include "request.h"
 #include "vhost-scsi.h"
+
+/* Bytes of protection information that a header names. */
+struct pi_sizes {
+	u32 out;
+	u32 in;
+};
 
 union control_req {
 	__virtio32 type;
@@ -71,47 +87,99 @@ chain_map(const struct vhost_scsi_mem *mem,
 	return 0;
 }
 
+static u32 header_len(enum vhost_scsi_header format)
+{
+	return format == VHOST_SCSI_HEADER_PLAIN ?
+	       sizeof(struct virtio_scsi_cmd_req) :
+	       sizeof(struct virtio_scsi_cmd_req_pi);
+}
+
+/* Reads the header into @hdr. @pi: gets the sizes of protection information. */
+static bool read_header(struct vhost_scsi_cursor *out,
+			enum vhost_scsi_header format,
+			struct virtio_scsi_cmd_req *hdr, struct pi_sizes *pi)
+{
+	const bool le = format == VHOST_SCSI_HEADER_PI_LE;
+	struct virtio_scsi_cmd_req_pi wire;
+
+	pi->out = 0;
+	pi->in = 0;
+	if (format == VHOST_SCSI_HEADER_PLAIN)
+		return vhost_scsi_cursor_read(out, hdr, sizeof(*hdr)) ==
+		       sizeof(*hdr);
+
+	if (vhost_scsi_cursor_read(out, &wire, sizeof(wire)) != sizeof(wire))
+		return false;
+	/* They are the same up to the sizes. */
+	memcpy(hdr, &wire, offsetof(struct virtio_scsi_cmd_req, cdb));
+	memcpy(hdr->cdb, wire.cdb, sizeof(hdr->cdb));
+	pi->out = __virtio32_to_cpu(le, wire.pi_bytesout);
+	pi->in = __virtio32_to_cpu(le, wire.pi_bytesin);
+	return true;
+}
+
+/*
+ * Takes @pi bytes of protection information off @len, the bytes of that direction.
+ * A block has one tuple, so there is never more of it than of data.
+ */
+static bool take_pi(u32 pi, u64 *len)
+{
+	if (pi % VHOST_SCSI_PI_TUPLE || pi > *len)
+		return false;
+	*len -= pi;
+	return (u64)pi / VHOST_SCSI_PI_TUPLE * VHOST_SCSI_MIN_BLOCK <= *len;
+}
+
 /**
  * vhost_scsi_request_parse - read a chain of a request queue
  * @mem: guest memory
  * @chain: the chain
  * @iov: room for twice @chain->max pieces; @req points to them
+ * @format: of the header
  * @req: gets the request; head and in always, the other fields if 0 is returned
  *
  * Context: a worker; may sleep.
  * Return: 0 or, in the order of the checks: -EINVAL: too many pieces, a malformed
  * chain, or a header or response that is too short. -EFAULT: the header is not in
- * guest memory. -ENODEV: the LUN field is invalid. -EMSGSIZE: more than
- * VHOST_SCSI_MAX_DATA. -EINVAL: data in both directions.
+ * guest memory. -ENODEV: the LUN field is invalid. -EINVAL: protection information in
+ * both directions, with a size that is not one of whole tuples, or more of it than the
+ * buffer or its data can have. -EMSGSIZE: more than VHOST_SCSI_MAX_DATA. -EINVAL: data
+ * in both directions.
  */
 int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 			     const struct vhost_scsi_chain *chain,
 			     struct vhost_scsi_iov *iov,
+			     enum vhost_scsi_header format,
 			     struct vhost_scsi_request *req)
 {
 	struct virtio_scsi_cmd_req *hdr = &req->hdr;
+	u64 data_out, data_in;
+	struct pi_sizes pi;
 	int ret;
 
 	req->head = chain->head;
 	ret = chain_map(mem, chain, iov, &req->out, &req->in);
 	if (ret)
 		return ret;
-	if (chain->malformed || chain->out_len < sizeof(*hdr) ||
+	if (chain->malformed || chain->out_len < header_len(format) ||
 	    chain->in_len < sizeof(struct virtio_scsi_cmd_resp))
 		return -EINVAL;
 
-	if (vhost_scsi_cursor_read(&req->out, hdr, sizeof(*hdr)) !=
-	    sizeof(*hdr))
+	if (!read_header(&req->out, format, hdr, &pi))
 		return -EFAULT;
 	if (!vhost_scsi_lun_parse(hdr->lun, &req->target, &req->lun))
 		return -ENODEV;
 
-	if (chain->out_len - sizeof(*hdr) > VHOST_SCSI_MAX_DATA ||
-	    chain->in_len - sizeof(struct virtio_scsi_cmd_resp) >
-	    VHOST_SCSI_MAX_DATA)
+	data_out = chain->out_len - header_len(format);
+	data_in = chain->in_len - sizeof(struct virtio_scsi_cmd_resp);
+	if ((pi.out && pi.in) || !take_pi(pi.out, &data_out) ||
+	    !take_pi(pi.in, &data_in))
+		return -EINVAL;
+	if (data_out > VHOST_SCSI_MAX_DATA || data_in > VHOST_SCSI_MAX_DATA)
 		return -EMSGSIZE;
-	req->data_out = chain->out_len - sizeof(*hdr);
-	req->data_in = chain->in_len - sizeof(struct virtio_scsi_cmd_resp);
+	req->pi = pi.out + pi.in;
+	req->data_out = data_out;
+	req->data_in = data_in;
 	/* Data in both directions needs VIRTIO_SCSI_F_INOUT, which is not offered. */
 	if (req->data_out && req->data_in)
 		return -EINVAL;
@@ -192,6 +260,7 @@ static __always_inline void cursor_at(struct vhost_scsi_cursor *cur,
  * Most drivers make an indirect table of three descriptors: header, response and one
  * piece of data. This function handles such a chain with less work than
  * vhost_scsi_ring_get_desc() and vhost_scsi_request_parse(), and with the same result.
+ * Its header is VHOST_SCSI_HEADER_PLAIN.
  *
  * Context: a worker; may sleep.
  * Return: true if it got the chain. false: the chain is not a usual one, or a part is
@@ -245,6 +314,7 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 		return false;
 
 	req->head = head;
+	req->pi = 0;
 	req->data_in = u.in ? iov[1].len : 0;
 	req->data_out = u.in ? 0 : iov[2].len;
 	if (req->data_in + req->data_out > VHOST_SCSI_MAX_DATA)

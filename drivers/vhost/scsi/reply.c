@@ -11,14 +11,12 @@
 
 #include "request.h"
 
-/* By user access, which may be more than a page. */
+/* A piece of @len bytes that the worker writes by user access; may be of many pages. */
 static void seg_by_worker(struct vhost_scsi_reply *reply,
-			  struct vhost_scsi_seg *seg, void __user *base,
-			  size_t len)
+			  struct vhost_scsi_seg *seg, size_t len)
 {
 	reply->by_worker = true;
 	seg->page = NULL;
-	seg->base = base;
 	seg->len = len;
 }
 
@@ -41,7 +39,7 @@ static int seg_pin(struct vhost_scsi_reply *reply, struct vhost_scsi_pins *pins,
 	if (pins)
 		ret = vhost_scsi_pin_get(pins, addr, &seg->pin, &seg->page);
 	if (ret == -EOPNOTSUPP)
-		seg_by_worker(reply, seg, base, n);
+		seg_by_worker(reply, seg, n);
 	else if (ret)
 		return ret;
 	vhost_scsi_cursor_skip(in, seg->len);
@@ -86,12 +84,12 @@ static noinline int reply_pin_pieces(struct vhost_scsi_reply *reply,
 }
 
 /**
- * vhost_scsi_reply_pin - make ready for an answer
- * @reply: filled; to be given to vhost_scsi_reply_unpin() in any case
- * @pins: remembers the pages; NULL: pin none, the worker will write
- * @head: of the chain
- * @in: at the response bytes; moved behind them
- * @len: of the response, not more than the chain has
+ * vhost_scsi_reply_pin - pin the pages of a response, those that can be kept
+ * @reply: gets the pages; the caller owes vhost_scsi_reply_unpin() in any case
+ * @pins: remembers the pages; NULL: none is pinned, the worker writes the response
+ * @head: index of the chain
+ * @in: at the response bytes; advanced behind them
+ * @len: size of the response, at most the device-writable bytes of the chain
  *
  * Context: a worker; may sleep.
  * Return: 0, -EFAULT or -ENOMEM. After an error reply->room bytes can be written.
@@ -111,7 +109,7 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 	reply->room = 0;
 	reply->segs = seg;
 
-	/* Drivers mostly give the response a piece of its own, in one page. */
+	/* In most chains the response is a piece of its own, in one page. */
 	if (!pins || !in->nr || in->off || !iov->base || iov->len != len)
 		return reply_pin_pieces(reply, pins, in, len);
 	off = offset_in_page((unsigned long)iov->base);
@@ -124,7 +122,7 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
 	ret = vhost_scsi_pin_get(pins, (unsigned long)iov->base, &seg->pin,
 				 &seg->page);
 	if (ret == -EOPNOTSUPP)
-		seg_by_worker(reply, seg, iov->base, len);
+		seg_by_worker(reply, seg, len);
 	else if (ret)
 		return ret;
 	reply->nr = 1;
@@ -141,7 +139,7 @@ int vhost_scsi_reply_pin(struct vhost_scsi_reply *reply,
  * @buf: the response
  * @len: bytes; those that do not fit are left out
  *
- * Context: any; with reply->by_worker the worker, which may sleep.
+ * Context: any; if reply->by_worker is set, the worker with vq->mutex held.
  * Return: bytes written.
  */
 size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
@@ -157,7 +155,8 @@ size_t vhost_scsi_reply_write(struct vhost_scsi_vq *vq,
 		n = min_t(size_t, seg->len, len - done);
 		if (seg->page)
 			memcpy_to_page(seg->page, seg->off, buf + done, n);
-		else if (copy_to_user(seg->base, buf + done, n))
+		/* The table may be another one since: nothing outside of it is written. */
+		else if (vhost_scsi_mem_write(vq->mem, seg->gpa, buf + done, n))
 			break;
 		vhost_scsi_log_write(&vq->log, seg->gpa, n);
 	}
@@ -234,8 +233,8 @@ size_t vhost_scsi_reply_now(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_reply_unpin - let go of the pages
- * @reply: pinned, whole or in part
+ * vhost_scsi_reply_unpin - unpin the pages of a response
+ * @reply: pinned in full or in part
  *
  * Context: any.
  */

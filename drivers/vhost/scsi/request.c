@@ -11,13 +11,12 @@
 
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 /* Requests that a queue gets before other queues of the worker have a turn... */
 #define WEIGHT		256
 /* ... and bytes of data. */
 #define WEIGHT_BYTES	BIT(20)
-/* Requests under way, at most. Further ones are answered TASK SET FULL. */
-#define MAX_SLOTS	1024
 /* Pages that a queue remembers, at most: 1 MiB and 8 MiB of guest memory. */
 #define MAX_REPLY_PINS	256
 #define MAX_DATA_PINS	2048
@@ -28,19 +27,21 @@
  * struct request_slot - a request under way
  * @slot: element of the lists of the queue
  * @vq: the queue
- * @epoch: host->tmf_epoch when the request began, see control.c
  * @reply: pages of the response
  * @data: the data buffer
- * @deferred: the worker is to answer
- * @cmd: last, for the target's part follows
+ * @pi: protection information; NULL: the request has none
+ * @deferred: for vhost_scsi_vq_defer()
+ * @meter: since when, and what else it is counted by
+ * @cmd: the command; last, because the private part of the target follows it
  */
 struct request_slot {
 	struct vhost_scsi_slot slot;
 	struct vhost_scsi_vq *vq;
-	u64 epoch;
 	struct vhost_scsi_reply reply;
 	struct vhost_scsi_data data;
+	struct vhost_scsi_pi *pi;
 	struct llist_node deferred;
+	struct vhost_scsi_meter meter;
 	struct vhost_scsi_cmd cmd;
 };
 
@@ -63,7 +64,10 @@ static const struct {
 	{ -ENODEV,	VIRTIO_SCSI_S_BAD_TARGET },
 	/* the host is short of memory */
 	{ -ENOMEM,	VIRTIO_SCSI_S_BUSY },
-	/* no slot is free, or the device has MAX_ENTRIES of scatterlists under way */
+	/*
+	 * VHOST_SCSI_MAX_SLOTS, MAX_ENTRIES of scatterlists of the device, or MAX_PAGES of
+	 * protection information are under way
+	 */
 	{ -EAGAIN,	VIRTIO_SCSI_S_OK, SAM_STAT_TASK_SET_FULL },
 };
 
@@ -81,9 +85,12 @@ static struct request_slot *slot_nr(const struct vhost_scsi_requests *rq,
 
 static int request_queue_start(struct vhost_scsi_vq *vq)
 {
-	unsigned int i, nr = min_t(unsigned int, vq->num, MAX_SLOTS);
+	unsigned int i, nr = min_t(unsigned int, vq->num,
+					  VHOST_SCSI_MAX_SLOTS);
 	struct vhost_scsi_requests *rq;
 
+	if (vhost_scsi_counts_get(vq))
+		return -ENOMEM;
 	rq = kzalloc(sizeof(*rq), GFP_KERNEL_ACCOUNT);
 	if (!rq)
 		return -ENOMEM;
@@ -93,6 +100,7 @@ static int request_queue_start(struct vhost_scsi_vq *vq)
 		return -ENOMEM;
 	}
 	rq->nr_slots = nr;
+	rq->last = &vhost_scsi_counts(vq)->none;
 	for (i = nr; i--;) {
 		struct request_slot *slot = slot_nr(rq, i);
 
@@ -153,11 +161,61 @@ bool vhost_scsi_slots_busy(struct vhost_scsi_vq *vq,
 
 		/* Acquire: pairs with the release of slot_fill(). Sees epoch and command. */
 		busy = smp_load_acquire(&slot->slot.busy) &&
-		       READ_ONCE(slot->epoch) <= epoch &&
+		       READ_ONCE(slot->cmd.epoch) <= epoch &&
 		       match(&slot->cmd, priv);
 	}
 	vhost_scsi_vq_put(vq);
 	return busy;
+}
+
+/**
+ * vhost_scsi_slots_each - look at the requests under way
+ * @vq: a request queue
+ * @fn: gets a request, which may end meanwhile, and jiffies when it was taken
+ * @priv: for @fn
+ *
+ * Context: process; as vhost_scsi_slots_busy().
+ */
+void vhost_scsi_slots_each(struct vhost_scsi_vq *vq,
+			   void (*fn)(const struct vhost_scsi_cmd *cmd,
+				      u32 started, void *priv),
+			   void *priv)
+{
+	const struct vhost_scsi_requests *rq;
+	unsigned int i;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return;
+	rq = vhost_scsi_requests(vq);
+	for (i = 0; i < rq->nr_slots; i++) {
+		struct request_slot *slot = slot_nr(rq, i);
+
+		/* Acquire: as in vhost_scsi_slots_busy(). */
+		if (smp_load_acquire(&slot->slot.busy))
+			fn(&slot->cmd, slot->meter.started, priv);
+		cond_resched();
+	}
+	vhost_scsi_vq_put(vq);
+}
+
+/**
+ * vhost_scsi_pages_kept - how many pages a queue remembers
+ * @vq: a request queue
+ *
+ * Context: any.
+ */
+unsigned int vhost_scsi_pages_kept(struct vhost_scsi_vq *vq)
+{
+	const struct vhost_scsi_requests *rq;
+	unsigned int nr;
+
+	if (!vhost_scsi_vq_tryget(vq))
+		return 0;
+	rq = vhost_scsi_requests(vq);
+	nr = vhost_scsi_pins_kept(&rq->reply_pins) +
+	     vhost_scsi_pins_kept(&rq->data_pins);
+	vhost_scsi_vq_put(vq);
+	return nr;
 }
 
 static struct request_slot *slot_get(struct vhost_scsi_vq *vq)
@@ -205,12 +263,14 @@ static void resp_error(struct vhost_scsi_vq *vq,
 
 /* A request that does not reach the target is answered at once. */
 static void request_fail(struct vhost_scsi_vq *vq,
-			 struct vhost_scsi_request *req, int err)
+			 struct vhost_scsi_request *req,
+			 struct vhost_scsi_count *count, u8 kind, int err)
 {
 	struct virtio_scsi_cmd_resp resp;
 	size_t len;
 
 	resp_error(vq, req, &resp, err);
+	vhost_scsi_count_fail(vq, count, kind, resp.response, resp.status);
 	len = vhost_scsi_reply_now(vq, &req->in, &resp, sizeof(resp));
 	vhost_scsi_vq_add_used(vq, NULL, req->head, len);
 	vhost_scsi_vq_put(vq);
@@ -222,6 +282,13 @@ struct turn {
 	u64 bytes;
 };
 
+static enum vhost_scsi_header header_of(const struct vhost_scsi_vq *vq)
+{
+	if (!vhost_scsi_has(vq->dev, VIRTIO_SCSI_F_T10_PI))
+		return VHOST_SCSI_HEADER_PLAIN;
+	return vq->ring.le ? VHOST_SCSI_HEADER_PI_LE : VHOST_SCSI_HEADER_PI_BE;
+}
+
 /*
  * Gets the next request of the ring, if there is one. @err: gets 0, or an error of
  * errors[] if the request is faulty. Return: as vhost_scsi_vq_get_desc().
@@ -230,11 +297,13 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		       struct turn *turn, struct vhost_scsi_request *req,
 		       int *err)
 {
+	const enum vhost_scsi_header format = header_of(vq);
 	struct vhost_scsi_chain *chain = &w->chain;
 	int ret;
 
 	*err = 0;
-	if (vhost_scsi_vq_pending(vq) > 0 &&
+	if (format == VHOST_SCSI_HEADER_PLAIN &&
+	    vhost_scsi_vq_pending(vq) > 0 &&
 	    vhost_scsi_request_usual(&vq->ring, vq->mem, chain->window, w->iov,
 				     req)) {
 		vhost_scsi_vq_get(vq);
@@ -244,13 +313,48 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (ret <= 0)
 			return ret;
 		turn->bytes += chain->out_len + chain->in_len;
-		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, req);
+		*err = vhost_scsi_request_parse(vq->mem, chain, w->iov, format,
+						req);
 	}
 	turn->nr++;
 	if (!*err &&
-	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, req->target))
+	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, &req->target,
+				     req->lun))
 		*err = -ENODEV;
 	return 1;
+}
+
+/* A request whose format is wrong, or whose target there is not. */
+static void request_refuse(struct vhost_scsi_vq *vq,
+			   struct vhost_scsi_request *req, int err)
+{
+	struct vhost_scsi_counts *counts = vq->counts;
+
+	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_REQUEST, err);
+	counts->none.taken++;
+	request_fail(vq, req, &counts->none, VHOST_SCSI_KIND_NONE, err);
+}
+
+static enum dma_data_direction
+request_dir(const struct vhost_scsi_request *req)
+{
+	return req->data_out ? DMA_TO_DEVICE :
+	       req->data_in ? DMA_FROM_DEVICE : DMA_NONE;
+}
+
+/* @cur: at the protection information, and the data behind it */
+static int slot_pin_data(struct request_slot *slot, struct vhost_scsi_worker *w,
+			 u32 pi, struct vhost_scsi_cursor *cur, size_t len)
+{
+	const bool write = slot->cmd.dir == DMA_FROM_DEVICE;
+	int ret;
+
+	if (unlikely(pi)) {
+		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, pi, write);
+		if (ret)
+			return ret;
+	}
+	return vhost_scsi_data_pin(&slot->data, slot->vq, w, cur, len, write);
 }
 
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
@@ -268,22 +372,20 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 	if (ret)
 		return ret;
 
-	cmd->dir = DMA_NONE;
 	slot->data.write = false;
-	if (req->data_out) {
-		cmd->dir = DMA_TO_DEVICE;
-		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &req->out,
-					  req->data_out, false);
-	} else if (req->data_in) {
-		cmd->dir = DMA_FROM_DEVICE;
-		ret = vhost_scsi_data_pin(&slot->data, slot->vq, w, &in,
-					  req->data_in, true);
-	}
+	if (cmd->dir == DMA_TO_DEVICE)
+		ret = slot_pin_data(slot, w, req->pi, &req->out, req->data_out);
+	else if (cmd->dir == DMA_FROM_DEVICE)
+		ret = slot_pin_data(slot, w, req->pi, &in, req->data_in);
 	return ret;
 }
 
 static void slot_unpin(struct request_slot *slot)
 {
+	if (unlikely(slot->pi)) {
+		vhost_scsi_pi_put(slot->pi, slot->vq);
+		slot->pi = NULL;
+	}
 	vhost_scsi_data_unpin(&slot->data, slot->vq);
 	vhost_scsi_reply_unpin(&slot->reply);
 }
@@ -294,7 +396,7 @@ static void slot_fill(struct request_slot *slot,
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
 
-	slot->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
+	cmd->epoch = atomic64_read(&vhost_scsi_host(slot->vq->dev)->tmf_epoch);
 	cmd->tag = vhost_scsi_vq64(slot->vq, hdr->tag);
 	cmd->lun = req->lun;
 	cmd->target = req->target;
@@ -304,8 +406,13 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl = slot->data.sgl;
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
+	cmd->stage = VHOST_SCSI_AT_WORKER;
+	cmd->pi_len = slot->pi ? slot->pi->len : 0;
+	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
+	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
 	/* Release: pairs with the acquire of vhost_scsi_slots_busy(). */
 	smp_store_release(&slot->slot.busy, true);
+	trace_vhost_scsi_take(cmd);
 }
 
 /*
@@ -320,30 +427,44 @@ struct batch {
 
 static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 {
+	struct vhost_scsi_counts *counts = vq->counts;
+	unsigned long began = jiffies;
 	unsigned int i;
 
+	vhost_scsi_count_seen(vq, vhost_scsi_requests(vq)->last);
 	for (i = 0; i < batch->nr; i++)
 		vhost_scsi_target_submit(&batch->slots[i]->cmd);
 	batch->nr = 0;
+	counts->slow += jiffies - began > 1;
 	vhost_scsi_vq_handled(vq);
 }
 
 static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			  struct vhost_scsi_request *req, struct batch *batch)
 {
+	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
+	struct vhost_scsi_count *count;
 	struct request_slot *slot;
 	int ret;
 
+	count = vhost_scsi_count_begin(vq, rq->last, req->target, req->lun);
+	rq->last = count;
 	slot = slot_get(vq);
 	if (!slot) {
-		request_fail(vq, req, -EAGAIN);
+		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
+			     -EAGAIN);
 		return;
 	}
+	slot->cmd.dir = request_dir(req);
+	vhost_scsi_meter_start(&slot->slot, &slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
+		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
+				       VHOST_SCSI_FAULT_PIN, ret);
 		slot_unpin(slot);
 		slot_put(slot);
-		request_fail(vq, req, ret);
+		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
+			     ret);
 		return;
 	}
 
@@ -369,7 +490,7 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (ret <= 0)
 			break;
 		if (err)
-			request_fail(vq, &req, err);
+			request_refuse(vq, &req, err);
 		else
 			request_start(vq, w, &req, &batch);
 		if (batch.nr == BATCH)
@@ -434,9 +555,16 @@ static size_t resp_write(struct request_slot *slot)
 	return sizeof(*resp);
 }
 
-/*
- * @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete().
- */
+/* Did a read bring protection information? It does if it brought any data. */
+static bool has_pi_in(const struct request_slot *slot)
+{
+	const struct vhost_scsi_cmd *cmd = &slot->cmd;
+
+	return slot->pi && cmd->dir == DMA_FROM_DEVICE &&
+	       cmd->response == VIRTIO_SCSI_S_OK && cmd->resid < cmd->data_len;
+}
+
+/* @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete() */
 static __always_inline void
 request_answer(struct request_slot *slot,
 	       void (*add_used)(struct vhost_scsi_vq *vq,
@@ -448,18 +576,46 @@ request_answer(struct request_slot *slot,
 	size_t len;
 
 	/* A command that failed may have written a part of the buffer: log all of it. */
-	if (slot->data.write && unlikely(rcu_access_pointer(vq->log)))
+	if (slot->data.write && unlikely(rcu_access_pointer(vq->log))) {
 		vhost_scsi_data_log(vq, &slot->data, slot->data.len);
+		if (slot->pi)
+			vhost_scsi_data_log(vq, &slot->pi->guest, slot->pi->len);
+	}
 
 	len = resp_write(slot);
 	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
 		len += cmd->data_len - cmd->resid;
+	if (unlikely(has_pi_in(slot)))
+		len += cmd->pi_len;
 
+	trace_vhost_scsi_answer(cmd);
+	vhost_scsi_count_end(vq, &slot->slot, &slot->meter, cmd);
 	slot_unpin(slot);
 	add_used(vq, &slot->slot, head, len);
 }
 
-/* In the worker. */
+static bool is_dirty(const struct vhost_scsi_data *data)
+{
+	return !data->write || vhost_scsi_data_is_dirty(data);
+}
+
+/* Does writeback know of all pages that the device has written, or will? */
+static bool all_dirty(const struct request_slot *slot)
+{
+	return is_dirty(&slot->data) &&
+	       (likely(!slot->pi) || is_dirty(&slot->pi->guest));
+}
+
+static void touch(const struct request_slot *slot,
+		  const struct vhost_scsi_mem *mem)
+{
+	if (!is_dirty(&slot->data))
+		vhost_scsi_data_touch(&slot->data, mem);
+	if (slot->pi && !is_dirty(&slot->pi->guest))
+		vhost_scsi_data_touch(&slot->pi->guest, mem);
+}
+
+/* For ops->answer(). Without @alive the queue stops, and nobody needs the slot again. */
 static void request_deferred(struct llist_node *node, bool alive)
 {
 	struct request_slot *slot;
@@ -468,11 +624,11 @@ static void request_deferred(struct llist_node *node, bool alive)
 	slot = container_of(node, struct request_slot, deferred);
 	vq = slot->vq;
 	if (alive) {
-		if (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))
-			vhost_scsi_data_touch(&slot->data, vq->mem);
+		touch(slot, vq->mem);
 		request_answer(slot, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
+		vhost_scsi_count_drop(vq, &slot->slot, &slot->cmd);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
 	vhost_scsi_vq_put(vq);
@@ -484,6 +640,51 @@ const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.start = request_queue_start,
 	.stop = request_queue_stop,
 };
+
+static struct vhost_scsi_count *count_of(const struct vhost_scsi_cmd *cmd)
+{
+	const struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	return vhost_scsi_count_of(&slot->slot, cmd);
+}
+
+/**
+ * vhost_scsi_cmd_bounced - a command has a bounce buffer
+ * @cmd: the command
+ *
+ * Context: vhost_scsi_target_prepare().
+ */
+void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd)
+{
+	count_of(cmd)->bounced++;
+}
+
+/**
+ * vhost_scsi_cmd_deferred - a work item is to submit a command
+ * @cmd: the command
+ *
+ * Context: vhost_scsi_target_submit().
+ */
+void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd)
+{
+	count_of(cmd)->deferred++;
+}
+
+/**
+ * vhost_scsi_cmd_place - where a command comes from
+ * @cmd: the command
+ * @dev: gets the number of the device
+ * @queue: gets the index of the queue
+ */
+void vhost_scsi_cmd_place(const struct vhost_scsi_cmd *cmd, u64 *dev, u32 *queue)
+{
+	const struct request_slot *slot;
+
+	slot = container_of(cmd, struct request_slot, cmd);
+	*dev = slot->vq->dev->nr;
+	*queue = slot->vq->index;
+}
 
 /**
  * vhost_scsi_cmd_done - the target has finished a command
@@ -498,9 +699,13 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 
 	slot = container_of(cmd, struct request_slot, cmd);
 	vq = slot->vq;
+	/* Before the pages are looked at: this writes to them, too. */
+	if (unlikely(has_pi_in(slot)))
+		vhost_scsi_pi_copy_back(slot->pi);
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||
-	    (slot->data.write && !vhost_scsi_data_is_dirty(&slot->data))) {
+	    !all_dirty(slot)) {
+		vhost_scsi_at(cmd, VHOST_SCSI_AT_ANSWER);
 		vhost_scsi_vq_defer(vq, &slot->deferred);
 	} else {
 		request_answer(slot, vhost_scsi_vq_complete);

@@ -21,6 +21,7 @@
  * @slots: one for each request that can be under way
  * @nr_slots: number of @slots
  * @ready: slots for the next requests; under vq->mutex
+ * @last: what the last command is counted in; likewise
  * @reply_pins: remembered pages of responses; under vq->mutex
  * @data_pins: remembered pages of data; likewise
  */
@@ -28,6 +29,7 @@ struct vhost_scsi_requests {
 	void *slots;
 	unsigned int nr_slots;
 	struct vhost_scsi_slot *ready;
+	struct vhost_scsi_count *last;
 	struct vhost_scsi_pins reply_pins;
 	struct vhost_scsi_pins data_pins;
 };
@@ -41,20 +43,16 @@ vhost_scsi_requests(const struct vhost_scsi_vq *vq)
 /* reply.c */
 
 /**
- * struct vhost_scsi_seg - a piece of an answer
- * @page: pinned; NULL: it is written by user access
- * @pin: where @page is remembered, or NULL
- * @base: the owner's address, without @page
- * @gpa: the guest's
- * @off: in @page
+ * struct vhost_scsi_seg - a piece of a response
+ * @page: the page, pinned; NULL: the piece is written by user access
+ * @pin: the place of @page, if it is a remembered one; or NULL
+ * @gpa: guest physical address
+ * @off: offset in @page
  * @len: bytes
  */
 struct vhost_scsi_seg {
 	struct page *page;
-	union {
-		struct vhost_scsi_pin *pin;
-		void __user *base;
-	};
+	struct vhost_scsi_pin *pin;
 	u64 gpa;
 	u32 off;
 	u32 len;
@@ -63,15 +61,15 @@ struct vhost_scsi_seg {
 #define VHOST_SCSI_REPLY_SEGS	2
 
 /**
- * struct vhost_scsi_reply - where the answer to a chain goes
+ * struct vhost_scsi_reply - where a response goes
  *
- * The pages are pinned, so that any context can write them; or they cannot be kept,
- * and the worker writes by user access.
+ * Any context can write to pages that are pinned. Pages that cannot be kept are
+ * written by the worker.
  *
- * @head: the chain
- * @by_worker: some is written by user access
- * @nr: segments in use
+ * @head: index of the chain
+ * @nr: number of @segs in use
  * @room: bytes in them
+ * @by_worker: at least one piece is written by user access
  * @segs: @inline_segs, or allocated
  * @inline_segs: enough for the layouts of most drivers
  *
@@ -79,9 +77,9 @@ struct vhost_scsi_seg {
  */
 struct vhost_scsi_reply {
 	u16 head;
-	bool by_worker;
 	u16 nr;
-	u32 room;
+	u16 room;
+	bool by_worker;
 	struct vhost_scsi_seg *segs;
 	struct vhost_scsi_seg inline_segs[VHOST_SCSI_REPLY_SEGS];
 };
@@ -113,15 +111,17 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
  * @orig_nents: entries allocated; 0: only @inline_sgl is used
  * @len: bytes
  * @align: see struct vhost_scsi_cmd
- * @write: the device writes it
- * @mem: whose pages these are; NULL: each is pinned for this command, but for @pin
- * @pin: where the first page is remembered, or NULL
- * @more_pins: of how many behind it
- * @cleanable: a page is of a file, which writeback may mark clean meanwhile
- * @ranges: where it lies in guest memory, for data that the device writes
- * @nr_ranges: of them
- * @one: @ranges for what drivers mostly do
- * @inline_sgl: for what drivers mostly do
+ * @write: the device writes the buffer
+ * @cleanable: a page is of a file, and writeback may clean it while the command is
+ *	       under way
+ * @more_pins: number of remembered pages behind the first one
+ * @nr_ranges: number of @ranges
+ * @mem: the pinned memory table that has the pages, with a reference; NULL: none
+ * @pin: the place of the first page, if it is a remembered one; NULL: all pages are
+ *	 pinned for this command, or @mem has them
+ * @ranges: guest addresses of the buffer; only if @write
+ * @one: is @ranges, if one range is enough
+ * @inline_sgl: is @sgl, if these entries are enough
  */
 struct vhost_scsi_data {
 	struct scatterlist *sgl;
@@ -131,10 +131,10 @@ struct vhost_scsi_data {
 	u32 align;
 	bool write;
 	bool cleanable;
-	struct vhost_scsi_mem *mem;
-	struct vhost_scsi_pin *pin;
 	u16 more_pins;
 	u16 nr_ranges;
+	struct vhost_scsi_mem *mem;
+	struct vhost_scsi_pin *pin;
 	struct vhost_scsi_range *ranges;
 	struct vhost_scsi_range one;
 	struct scatterlist inline_sgl[VHOST_SCSI_INLINE_SG];
@@ -156,8 +156,8 @@ void vhost_scsi_data_unpin(struct vhost_scsi_data *data,
  * vhost_scsi_data_is_dirty - are all pages marked dirty
  * @data: pinned
  *
- * They are marked when they are pinned; writeback may have cleaned those of a file
- * since.
+ * They were marked when they were pinned. Writeback may have cleaned those of a file
+ * since then.
  *
  * Context: any.
  */
@@ -166,13 +166,48 @@ static inline bool vhost_scsi_data_is_dirty(const struct vhost_scsi_data *data)
 	return !data->cleanable || vhost_scsi_data_pages_dirty(data);
 }
 
+/* pi.c */
+
+/**
+ * struct vhost_scsi_pi - the protection information of a command
+ *
+ * Target and backstore look at it more than once, so that the guest must not reach it;
+ * and a tuple may be cut anywhere in the guest's memory. So it is always copied. It has
+ * a 64th of the bytes of the data, at most.
+ *
+ * @sgl: pages of the module
+ * @nents: entries of @sgl
+ * @len: bytes
+ * @guest: of a read, the guest's pages
+ */
+struct vhost_scsi_pi {
+	struct scatterlist *sgl;
+	unsigned int nents;
+	u32 len;
+	struct vhost_scsi_data guest;
+};
+
+int vhost_scsi_pi_get(struct vhost_scsi_pi **pip, struct vhost_scsi_vq *vq,
+		      struct vhost_scsi_worker *w,
+		      struct vhost_scsi_cursor *cur, u32 len, bool write);
+void vhost_scsi_pi_copy_back(const struct vhost_scsi_pi *pi);
+void vhost_scsi_pi_put(struct vhost_scsi_pi *pi, struct vhost_scsi_vq *vq);
+
 /* parse.c */
+
+/* Which header requests have, and for the sizes in it the byte order. */
+enum vhost_scsi_header {
+	VHOST_SCSI_HEADER_PLAIN,
+	VHOST_SCSI_HEADER_PI_LE,
+	VHOST_SCSI_HEADER_PI_BE,
+};
 
 /**
  * struct vhost_scsi_request - a parsed chain of a request queue
  * @head: index of the chain
- * @out: at the data-out
- * @in: at the response, which is followed by the data-in
+ * @out: at the data-out, or the protection information before it
+ * @in: at the response, which is followed by the data-in, likewise
+ * @pi: bytes of protection information before the data
  * @data_out: bytes of data-out; this or @data_in is 0
  * @data_in: bytes of data-in
  * @hdr: a copy of the guest's header
@@ -183,6 +218,7 @@ struct vhost_scsi_request {
 	u16 head;
 	struct vhost_scsi_cursor out;
 	struct vhost_scsi_cursor in;
+	u32 pi;
 	size_t data_out;
 	size_t data_in;
 	struct virtio_scsi_cmd_req hdr;
@@ -201,6 +237,7 @@ bool vhost_scsi_request_usual(struct vhost_scsi_ring *ring,
 int vhost_scsi_request_parse(const struct vhost_scsi_mem *mem,
 			     const struct vhost_scsi_chain *chain,
 			     struct vhost_scsi_iov *iov,
+			     enum vhost_scsi_header format,
 			     struct vhost_scsi_request *req);
 
 /**

@@ -13,6 +13,7 @@
 
 #include "request.h"
 #include "scsi.h"
+#include "trace.h"
 
 static unsigned int max_io_vqs = 128;
 module_param(max_io_vqs, uint, 0644);
@@ -28,6 +29,11 @@ static void release_endpoint(struct vhost_scsi_host *host)
 {
 	if (!host->ep)
 		return;
+	trace_vhost_scsi_unbind(host->dev.nr, vhost_scsi_endpoint_wwpn(host->ep), 0);
+	vhost_scsi_say(VHOST_SCSI_LOG_BINDINGS, "device %llu of process %d: %s is free\n",
+		       host->dev.nr, host->dev.pid,
+		       vhost_scsi_endpoint_wwpn(host->ep));
+	vhost_scsi_hide(host);
 	host->luns = vhost_scsi_endpoint_put(host->ep);
 	host->ep = NULL;
 	vhost_scsi_events_suspend(&host->events);
@@ -50,8 +56,12 @@ static int host_unbind(struct vhost_scsi_dev *dev)
 static void host_reset(struct vhost_scsi_dev *dev)
 {
 	struct vhost_scsi_host *host = vhost_scsi_host(dev);
+	unsigned int i;
 
 	release_endpoint(host);
+	for (i = VHOST_SCSI_VQ_IO; i < dev->nvqs; i++)
+		vhost_scsi_counts_free(&dev->vqs[i]);
+	vhost_scsi_stat_reset(&host->stat);
 	host->luns = 0;
 	vhost_scsi_events_clear(&host->events);
 	vhost_scsi_events_set_missed(&host->events, false);
@@ -61,11 +71,14 @@ static void host_free(struct vhost_scsi_dev *dev)
 {
 	/* Not with the endpoint: QEMU gives that back when a guest resets. */
 	vhost_scsi_target_lost(dev);
+	vhost_scsi_tmfs_free(&vhost_scsi_host(dev)->tmfs);
 	kvfree(vhost_scsi_host(dev));
 }
 
 static const struct vhost_scsi_dev_ops host_ops = {
-	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG),
+	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG) |
+		    BIT_ULL(VIRTIO_SCSI_F_CHANGE) |
+		    BIT_ULL(VIRTIO_SCSI_F_T10_PI),
 	.unbind = host_unbind,
 	.reset = host_reset,
 	.free = host_free,
@@ -81,7 +94,9 @@ static int set_endpoint(struct vhost_scsi_host *host,
 		return -EEXIST;
 	if (!host->dev.mem)
 		return -EFAULT;
-	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev);
+	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev,
+				     vhost_scsi_has(&host->dev,
+						    VIRTIO_SCSI_F_T10_PI));
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	host->ep = ep;
@@ -124,8 +139,24 @@ static int ioctl_endpoint(struct vhost_scsi_host *host, unsigned int cmd,
 	ret = vhost_scsi_dev_check_owner(&host->dev);
 	if (ret)
 		return ret;
-	return cmd == VHOST_SCSI_SET_ENDPOINT ? set_endpoint(host, &t) :
-						clear_endpoint(host, &t);
+	if (cmd == VHOST_SCSI_CLEAR_ENDPOINT)
+		return clear_endpoint(host, &t);
+	ret = set_endpoint(host, &t);
+	trace_vhost_scsi_bind(host->dev.nr, t.vhost_wwpn, ret);
+	if (!ret)
+		vhost_scsi_say(VHOST_SCSI_LOG_BINDINGS,
+			       "device %llu of process %d: bound to %s\n",
+			       host->dev.nr, host->dev.pid, t.vhost_wwpn);
+	else if (ret == -EBUSY || ret == -EACCES || ret == -ENODEV)
+		vhost_scsi_say(VHOST_SCSI_LOG_FAULTS,
+			       "process %d is not bound to %*pE: %s\n",
+			       task_tgid_nr(current),
+			       (int)strnlen(t.vhost_wwpn, sizeof(t.vhost_wwpn)),
+			       t.vhost_wwpn,
+			       ret == -EBUSY ? "another device has it" :
+			       ret == -EACCES ? "attrib/bind_uid is of another user" :
+						"there is no such port, or it has no nexus");
+	return ret;
 }
 
 static int ioctl_events_missed(struct vhost_scsi_host *host, unsigned int cmd,
@@ -166,6 +197,14 @@ static long chardev_ioctl(struct file *file, unsigned int cmd,
 	default:
 		ret = vhost_scsi_dev_ioctl(dev, cmd, argp);
 	}
+	/* An ioctl that is not known is how a process asks what there is. */
+	if (ret && ret != -EINTR && ret != -ENOIOCTLCMD &&
+	    cmd != VHOST_SCSI_SET_ENDPOINT)
+		vhost_scsi_say(VHOST_SCSI_LOG_FAULTS,
+			       "device %llu: ioctl %u of process %d is wrong here: error %ld\n",
+			       dev->nr, _IOC_NR(cmd), task_tgid_nr(current), ret);
+	/* What it has bound, or started. */
+	vhost_scsi_show(host);
 	mutex_unlock(&dev->mutex);
 	return ret;
 }
@@ -182,7 +221,13 @@ static int chardev_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 
 	vhost_scsi_events_init(&host->events);
-	vhost_scsi_dev_init(&host->dev, nvqs, &host_ops);
+	vhost_scsi_stat_init(&host->stat);
+	vhost_scsi_show_init(host);
+	vhost_scsi_tmfs_init(&host->tmfs);
+	if (vhost_scsi_dev_init(&host->dev, nvqs, &host_ops)) {
+		kvfree(host);
+		return -ENOMEM;
+	}
 	host->dev.vqs[VHOST_SCSI_VQ_CTL].ops = &vhost_scsi_control_ops;
 	host->dev.vqs[VHOST_SCSI_VQ_EVT].ops = &vhost_scsi_event_ops;
 	for (i = VHOST_SCSI_VQ_IO; i < nvqs; i++)
@@ -195,6 +240,7 @@ static int chardev_release(struct inode *inode, struct file *file)
 {
 	struct vhost_scsi_host *host = file->private_data;
 
+	WRITE_ONCE(host->closed_at, ktime_get_real_seconds());
 	vhost_scsi_dev_close(&host->dev);
 	return 0;
 }
@@ -226,11 +272,14 @@ int vhost_scsi_chardev_register(void)
 	ret = misc_register(&chardev);
 	if (ret)
 		vhost_scsi_queue_cleanup();
+	else
+		vhost_scsi_show_setup(chardev.this_device);
 	return ret;
 }
 
 void vhost_scsi_chardev_unregister(void)
 {
+	vhost_scsi_show_cleanup();
 	misc_deregister(&chardev);
 	vhost_scsi_queue_cleanup();
 }

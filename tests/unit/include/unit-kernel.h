@@ -309,6 +309,7 @@ static inline bool atomic_dec_and_test(atomic_t *v)
 	(void)v;
 	return true;
 }
+
 #define atomic64_t		struct unit_atomic
 #define atomic_long_t		struct unit_atomic
 #define refcount_t		struct unit_opaque

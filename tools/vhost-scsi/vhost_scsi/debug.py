@@ -26,7 +26,7 @@ HOLDERS = {
     ("answer", "worker"): "completed; the worker of its queue is to answer",
     ("fetch", "worker"): "the workers take the requests before it",
     ("issue", "backend"): "LIO carries it out",
-    ("settle", "backend"): "commands that it ends are still in the backstore",
+    ("settle", "backend"): "commands that it ends are not answered yet",
 }
 RESPONSES = ("OK", "OVERRUN", "ABORTED", "BAD_TARGET", "RESET", "BUSY", "TRANSPORT_FAILURE", "TARGET_FAILURE",
              "NEXUS_FAILURE", "FAILURE")

@@ -46,12 +46,17 @@ class Stat:
                        max(getattr(self, f.name) - getattr(before, f.name), 0) for f in fields(self)})
 
 
+FUNCTIONS = ("abort_task", "abort_task_set", "clear_aca", "clear_task_set", "nexus_reset", "lun_reset",
+             "query_task", "query_task_set", "other")
+
+
 @dataclass(frozen=True)
 class Functions:
     """A file of task management functions."""
 
     begun: int = 0
     complete: int = 0
+    succeeded: int = 0
     rejected: int = 0
     incorrect_lun: int = 0
     busy: int = 0
@@ -199,8 +204,8 @@ def _device(host: Host, number: int) -> Device | None:
     if wwpn is None or stat is None or pid is None or bound is None or closed is None:
         return None
     functions = {}
-    for name in ("abort_task", "lun_reset", "other"):
-        functions[name] = Functions(*(_counts(host.text(f"{path}/tmf_{name}"), 8) or ()))
+    for name in FUNCTIONS:
+        functions[name] = Functions(*(_counts(host.text(f"{path}/tmf_{name}"), 9) or ()))
     features = host.text(path + "/features") or ""
     device = Device(
         number, printable(wwpn), columns(host.text(path + "/targets")) or [], pid,

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proves: the REPORT LUNS well known logical unit answers, REPORT LUNS looks at SELECT
+ * REPORT, and attrib/target says which target a guest sees.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "support.h"
+
+#define INVALID_CDB 0x2400
+#define INVALID_OPCODE 0x2000
+
+/* Of the device, of target 1, and one that is there. */
+static const uint8_t of_device[8] = { 0xc1, 0x01 };
+static const uint8_t of_target[8] = { 1, 1, 0xc1, 0x01 };
+static const uint8_t usual[8] = { 1, 1, 0x00, 0x03 };
+
+int suite_setup(void)
+{
+	return lio_suite("ramdisk a 4; tpg " WWN_A " 1; lun " WWN_A " 1 3 a\n"
+			 "lun " WWN_A " 1 300 a; tpg " WWN_A " 7\n"
+			 "lun " WWN_A " 7 0 a; tpg " WWN_B " 1\n"
+			 "lun " WWN_B " 1 0 a; tpg " WWN_B " 2\n");
+}
+
+void suite_teardown(void)
+{
+	lio_suite_end();
+}
+
+FIXTURE(wlun)
+{
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	struct vsg_req *req;
+};
+
+FIXTURE_SETUP(wlun)
+{
+	self->dev = guest(WWN_A, NULL);
+	self->r = vsg_io(self->dev, 0);
+	self->req = request(self->dev, 4096, 4096);
+	ready(self->r, 1, 3);
+}
+
+FIXTURE_TEARDOWN(wlun)
+{
+	guest_end(self->dev);
+}
+
+static struct vsg_result send(struct wlun *self, const uint8_t *lun,
+			      const void *cdb, size_t len, size_t in)
+{
+	vsg_req_cmd(self->req, 1, 0, cdb, len, 0, in);
+	memcpy(self->req->hdr->lun, lun, 8);
+	memset(self->req->data_in, 0xee, 4096);
+	return exec(self->r, self->req);
+}
+
+static struct vsg_result report(struct wlun *self, const uint8_t *lun,
+				uint8_t select, unsigned int alloc)
+{
+	uint8_t cdb[12] = { VSG_REPORT_LUNS, [2] = select };
+
+	vsg_put_be(&cdb[6], alloc, 4);
+	return send(self, lun, cdb, sizeof(cdb), alloc);
+}
+
+static void check_list(struct wlun *self, const uint8_t *lun, uint8_t select,
+		       const uint8_t (*want)[8], unsigned int n)
+{
+	struct vsg_result res = report(self, lun, select, 1024);
+	unsigned int i, k, found;
+
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, res.response);
+	EXPECT_EQ(VSG_GOOD, res.status);
+	EXPECT_EQ(1024 - 8 - 8 * n, res.resid);
+	ASSERT_EQ(8 * n, vsg_get_be(self->req->data_in, 4));
+	/* In any order. */
+	for (i = 0; i < n; i++) {
+		for (k = found = 0; k < n; k++)
+			found += !memcmp(want[i], self->req->data_in + 8 + 8 * k, 8);
+		WHERE("address %02x, select %u, entry %u", lun[0], select, i);
+		EXPECT_EQ(1, found);
+	}
+	/* The length counts all of them, whatever there is room for. */
+	res = report(self, lun, select, 8);
+	EXPECT_EQ(VSG_GOOD, res.status);
+	EXPECT_EQ(8 * n, vsg_get_be(self->req->data_in, 4));
+	EXPECT_EQ(0xee, self->req->data_in[8]);
+}
+
+TEST_F(wlun, report_luns)
+{
+	static const uint8_t target[][8] = { { 0, 3 }, { 1, 44 }, { 0xc1, 1 } };
+	static const uint8_t device[][8] = {
+		{ 1, 1, 0, 3 }, { 1, 1, 1, 44 }, { 1, 7, 0, 0 }, { 0xc1, 1 },
+	};
+	const uint8_t *luns[] = { usual, of_target, of_device };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(luns); i++) {
+		const uint8_t (*want)[8] = i == 2 ? device : target;
+		unsigned int n = i == 2 ? 3 : 2;
+
+		check_list(self, luns[i], 0, want, n);
+		check_list(self, luns[i], 1, want + n, 1);
+		check_list(self, luns[i], 2, want, n + 1);
+		EXPECT_EQ(INVALID_CDB, report(self, luns[i], 3, 1024).asc);
+		EXPECT_EQ(INVALID_CDB, report(self, luns[i], 0x10, 1024).asc);
+	}
+}
+
+static void other_commands(struct wlun *self, const uint8_t *lun)
+{
+	uint8_t inquiry[6] = { VSG_INQUIRY, [4] = 96 };
+	uint8_t page[6] = { VSG_INQUIRY, 1, 0x83, 0, 96 };
+	uint8_t sense[6] = { VSG_REQUEST_SENSE, [4] = 18 };
+	uint8_t cdb[16] = { VSG_TEST_UNIT_READY };
+	const char *name = (const char *)self->req->data_in + 8;
+
+	WHERE("address %02x", lun[0]);
+	EXPECT_EQ(VSG_GOOD, send(self, lun, cdb, 6, 0).status);
+	EXPECT_EQ(VSG_GOOD, send(self, lun, inquiry, 6, 96).status);
+	EXPECT_EQ(0x1e, self->req->data_in[0]);
+	EXPECT_EQ(0, memcmp(name, "LIO-ORG ", 8));
+	EXPECT_EQ(VSG_GOOD, send(self, lun, page, 6, 96).status);
+	EXPECT_EQ(0x1e, self->req->data_in[0]);
+	EXPECT_EQ(0x83, self->req->data_in[1]);
+	EXPECT_EQ(0, strcmp(name, WWN_A));
+	EXPECT_EQ(0, vsg_get_be(self->req->data_in + 2, 2) % 4);
+	page[2] = 0;
+	EXPECT_EQ(VSG_GOOD, send(self, lun, page, 6, 96).status);
+	EXPECT_EQ(2, self->req->data_in[3]);
+	page[2] = 0xb0;
+	EXPECT_EQ(INVALID_CDB, send(self, lun, page, 6, 96).asc);
+	EXPECT_EQ(VSG_GOOD, send(self, lun, sense, 6, 18).status);
+	EXPECT_EQ(0, self->req->data_in[2] & 15);
+	cdb[0] = VSG_READ_16;
+	cdb[13] = 1;
+	EXPECT_EQ(INVALID_OPCODE, send(self, lun, cdb, 16, 512).asc);
+}
+
+TEST_F(wlun, other_commands)
+{
+	other_commands(self, of_target);
+	other_commands(self, of_device);
+}
+
+/* Every function is answered, and none that LIO would log a line for reaches it. */
+TEST_F(wlun, functions)
+{
+	struct vsg_ctl *ctl = vsg_ctl_alloc(self->dev);
+	unsigned int i, f;
+
+	ASSERT_TRUE(ctl);
+	for (f = 0; f < 8; f++)
+		for (i = 0; i < 2; i++) {
+			WHERE("function %u, %s", f, i ? "device" : "target");
+			ASSERT_EQ(0, vsg_tmf_submit_to(ctl, f, i ? of_device : of_target,
+						       0));
+			ASSERT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
+			EXPECT_EQ(f == VIRTIO_SCSI_T_TMF_CLEAR_ACA ?
+				  VIRTIO_SCSI_S_FUNCTION_REJECTED :
+				  VIRTIO_SCSI_S_FUNCTION_COMPLETE, ctl->resp[0]);
+		}
+}
+
+static bool sees(struct vsg_dev *dev, uint8_t target, uint16_t lun)
+{
+	struct vsg_req *req = request(dev, 0, 36);
+
+	vsg_cmd_inquiry(req, target, lun, 36);
+	exec(vsg_io(dev, 0), req);
+	return vsg_good(req) && !req->data_in[0];
+}
+
+/* Firmware that looks at target 0 only finds what targetcli makes, which is tpgt_1. */
+TEST(target_number)
+{
+	struct vsg_dev *dev;
+	struct vsg_evt evt = {};
+
+	EXPECT_EQ(-EINVAL, lio_write("256", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	EXPECT_EQ(-EINVAL, lio_write("-2", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	ASSERT_EQ(0, lio_write("0", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	dev = guest(WWN_B, NULL);
+	EXPECT_TRUE(sees(dev, 0, 0));
+	EXPECT_FALSE(sees(dev, 1, 0));
+	WHERE("a change is for the next who binds");
+	EXPECT_EQ(0, lio_write("9", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	EXPECT_TRUE(sees(dev, 0, 0));
+	WHERE("events have the guest's number");
+	ASSERT_EQ(0, vsg_evt_post(dev, &evt, 16));
+	ASSERT_EQ(0, lio("lun " WWN_B " 1 5 a"));
+	ASSERT_EQ(0, vsg_token_wait(&evt.tok, WAIT_MS));
+	EXPECT_EQ(0, evt.event->lun[1]);
+	EXPECT_EQ(5, evt.event->lun[3]);
+	guest_end(dev);
+
+	WHERE("two of one number");
+	ASSERT_EQ(0, lio_write("2", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	ASSERT_EQ(0, vsg_open(&dev, NULL));
+	EXPECT_EQ(-EINVAL, vsg_start(dev, WWN_B));
+	vsg_close(dev);
+	ASSERT_EQ(0, lio_write("-1", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	dev = guest(WWN_B, NULL);
+	EXPECT_TRUE(sees(dev, 1, 0));
+	guest_end(dev);
+}
