@@ -66,7 +66,7 @@ static const struct op ops[256] = {
 	[WRITE_VERIFY] = OP(OUT, NO, RW),
 	[VERIFY] = OP(ANY, YES, VERIFY),
 	[PRE_FETCH] = OP(ANY, YES, NONE),
-	[SYNCHRONIZE_CACHE] = OP(ANY, YES, BLOCKS),
+	[SYNCHRONIZE_CACHE] = OP(ANY, YES, FLUSH),
 	[READ_DEFECT_DATA] = OP(IN, YES, NONE),
 	[WRITE_BUFFER] = OP(OUT, UNKNOWN, NONE),
 	[READ_BUFFER] = OP(IN, YES, NONE),
@@ -107,7 +107,7 @@ static const struct op ops[256] = {
 	/* PRE-FETCH (16). */
 	[0x90] = OP(ANY, YES, NONE),
 	/* Likewise SPACE (16) of tapes. */
-	[SYNCHRONIZE_CACHE_16] = OP(ANY, YES, BLOCKS),
+	[SYNCHRONIZE_CACHE_16] = OP(ANY, YES, FLUSH),
 	/* LOCATE (16) of tapes. */
 	[0x92] = OP(ANY, YES, NONE),
 	/* Likewise ERASE (16) of tapes, which has no data. */

@@ -31,6 +31,8 @@ enum {
 	SAME_ANCHOR = 0x10,
 
 	VERIFY_BYTCHK = 0x06,
+
+	SYNC_IMMED = 0x02,
 };
 
 /* Service actions of PERSISTENT RESERVE IN and OUT end here (SPC-4). */
@@ -82,6 +84,13 @@ static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (unlikely(!reason && bytes > READ_ONCE(t->lun->max_bytes)))
 		reason = check_large(t, cdb, bytes);
 	return reason;
+}
+
+/* LIO answers before it flushes, and goes on with a command that is gone. */
+static sense_reason_t check_flush(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	t->se_cmd.t_task_cdb[1] &= ~SYNC_IMMED;
+	return check_blocks(t, cdb);
 }
 
 /* LIO would compare nothing with the data, and say that it is the same. */
@@ -204,6 +213,8 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return check_rw(t, cdb);
 	case VHOST_SCSI_CHECK_BLOCKS:
 		return check_blocks(t, cdb);
+	case VHOST_SCSI_CHECK_FLUSH:
+		return check_flush(t, cdb);
 	case VHOST_SCSI_CHECK_VERIFY:
 		return check_verify(t, cdb);
 	case VHOST_SCSI_CHECK_WRITE_SAME:

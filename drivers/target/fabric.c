@@ -369,9 +369,6 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 		cdb = vhost_scsi_pi_cdb(t, room);
 	/* Fails only for a longer CDB than a se_cmd holds. */
 	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL);
-	/* LIO answers before it flushes, and goes on with a command that is gone. */
-	if (!is_passthrough(se_cmd) && vhost_scsi_cdb_flushes(cmd->cdb))
-		se_cmd->t_task_cdb[1] &= ~VHOST_SCSI_SYNC_IMMED;
 	if (!reason && has_no_lun(tpg, se_cmd))
 		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason && unlikely(pi))
@@ -379,10 +376,11 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	if (!reason)
 		reason = vhost_scsi_check_cdb(t, cdb);
 	if (!reason) {
-		/* LIO is not to make protection information. */
-		se_cmd->prot_pto = true;
 		if (unlikely(pi))
 			vhost_scsi_pi_attach(t);
+		else
+			/* LIO is not to make protection information. */
+			se_cmd->prot_pto = true;
 		reason = target_cmd_parse_cdb(se_cmd);
 		if (!reason)
 			return true;

@@ -372,6 +372,7 @@ enum vhost_scsi_check {
 	/* Of the CDB, before LIO parses it. */
 	VHOST_SCSI_CHECK_RW,
 	VHOST_SCSI_CHECK_BLOCKS,
+	VHOST_SCSI_CHECK_FLUSH,
 	VHOST_SCSI_CHECK_VERIFY,
 	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_COMPARE_AND_WRITE,
@@ -430,14 +431,6 @@ static inline bool vhost_scsi_cdb_reserves(const u8 *cdb)
 {
 	return (cdb[0] & 0xfe) == PERSISTENT_RESERVE_IN ||
 	       (cdb[0] & 0xbe) == 0x16;
-}
-
-/* SBC-4 5.25: in byte 1 of a CDB that flushes. */
-#define VHOST_SCSI_SYNC_IMMED	0x02
-
-static inline bool vhost_scsi_cdb_flushes(const u8 *cdb)
-{
-	return cdb[0] == SYNCHRONIZE_CACHE || cdb[0] == SYNCHRONIZE_CACHE_16;
 }
 
 /* lun.c */

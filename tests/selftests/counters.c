@@ -303,7 +303,6 @@ static struct vsg_req *leave(struct counters *self, unsigned int lun,
 TEST_F(counters, in_the_backend)
 {
 	char line[256];
-	unsigned long long age;
 	unsigned int i;
 
 	ready(vsg_io(self->dev, 0), T, LUN_HANG);
@@ -318,12 +317,12 @@ TEST_F(counters, in_the_backend)
 	for (i = 0; i < 5; i++)
 		EXPECT_TRUE(see_inflight(self->nr, 0x1000 + i, "backend", "backend",
 					 line, sizeof(line), 1000 * t_factor()));
-	EXPECT_TRUE(strstr(line, " 2 0x1004 1 2 w 4096 S backend backend 2a000000000000000800"));
+	EXPECT_TRUE(strstr(line, " 2 0x1004 1 2 w 4096 S "));
+	EXPECT_TRUE(strstr(line, " 2a000000000000000800"));
 	usleep(200000);
 	ASSERT_TRUE(see_inflight(self->nr, 0x1000, "backend", "backend", line,
 				 sizeof(line), WAIT_MS));
-	ASSERT_EQ(1, sscanf(line, "%llu", &age));
-	EXPECT_LE(150000, age);
+	EXPECT_LE(150000, strtoull(line, NULL, 10));
 	release(self);
 	ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
 	EXPECT_EQ(0, see_number(self->nr, SEE_IN_FLIGHT, "stat"));
@@ -648,7 +647,6 @@ TEST_F(counters, latencies)
 /* The slowest, once; and not those that were as fast as usual. */
 TEST_F(counters, slow)
 {
-	unsigned long long age;
 	char text[4096];
 
 	if (!see_have_debug())
@@ -659,8 +657,7 @@ TEST_F(counters, slow)
 	self->req->hdr->tag = htole64(0x5107);
 	go(self, 1, LUN_LATE);
 	ASSERT_LE(1, see_debug(self->nr, "slow", text, sizeof(text)));
-	EXPECT_EQ(1, sscanf(text, "%llu", &age));
-	EXPECT_LE(LATE_MS * 1000 - 20000, age);
+	EXPECT_LE(LATE_MS * 1000 - 20000, strtoull(text, NULL, 10));
 	EXPECT_TRUE(strstr(text, " 3 0x5107 1 4 r 4096 S 0 0 2800000000100000080"));
 	EXPECT_EQ(0, see_debug(self->nr, "slow", text, sizeof(text)));
 }

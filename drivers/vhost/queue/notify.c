@@ -155,8 +155,9 @@ void vhost_scsi_call_signal(struct vhost_scsi_call __rcu **slot)
  */
 void vhost_scsi_vq_signal(struct vhost_scsi_vq *vq)
 {
-	trace_vhost_scsi_signal(vq->dev->nr, vq->index,
-				READ_ONCE(vq->used_stat.chains));
+	if (trace_vhost_scsi_signal_enabled())
+		trace_vhost_scsi_signal(vq->dev->nr, vq->index,
+					READ_ONCE(vq->used_stat.chains));
 	vhost_scsi_call_signal(&vq->call);
 }
 

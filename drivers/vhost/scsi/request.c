@@ -342,26 +342,12 @@ request_dir(const struct vhost_scsi_request *req)
 	       req->data_in ? DMA_FROM_DEVICE : DMA_NONE;
 }
 
-/* @cur: at the protection information, and the data behind it */
-static int slot_pin_data(struct request_slot *slot, struct vhost_scsi_worker *w,
-			 u32 pi, struct vhost_scsi_cursor *cur, size_t len)
-{
-	const bool write = slot->cmd.dir == DMA_FROM_DEVICE;
-	int ret;
-
-	if (unlikely(pi)) {
-		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, pi, write);
-		if (ret)
-			return ret;
-	}
-	return vhost_scsi_data_pin(&slot->data, slot->vq, w, cur, len, write);
-}
-
 static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		    struct vhost_scsi_request *req)
 {
-	struct vhost_scsi_cursor in = req->in;
-	struct vhost_scsi_cmd *cmd = &slot->cmd;
+	const size_t len = req->data_in + req->data_out;
+	const bool write = req->data_in;
+	struct vhost_scsi_cursor in = req->in, *cur = write ? &in : &req->out;
 	struct vhost_scsi_pins *pins = NULL;
 	int ret;
 
@@ -373,11 +359,19 @@ static int slot_pin(struct request_slot *slot, struct vhost_scsi_worker *w,
 		return ret;
 
 	slot->data.write = false;
-	if (cmd->dir == DMA_TO_DEVICE)
-		ret = slot_pin_data(slot, w, req->pi, &req->out, req->data_out);
-	else if (cmd->dir == DMA_FROM_DEVICE)
-		ret = slot_pin_data(slot, w, req->pi, &in, req->data_in);
-	return ret;
+	if (!len) {
+		slot->cmd.dir = DMA_NONE;
+		return 0;
+	}
+	slot->cmd.dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+	/* The data is behind it. */
+	if (unlikely(req->pi)) {
+		ret = vhost_scsi_pi_get(&slot->pi, slot->vq, w, cur, req->pi,
+					write);
+		if (ret)
+			return ret;
+	}
+	return vhost_scsi_data_pin(&slot->data, slot->vq, w, cur, len, write);
 }
 
 static void slot_unpin(struct request_slot *slot)
@@ -391,7 +385,8 @@ static void slot_unpin(struct request_slot *slot)
 }
 
 static void slot_fill(struct request_slot *slot,
-		      const struct vhost_scsi_request *req)
+		      const struct vhost_scsi_request *req,
+		      struct vhost_scsi_count *count)
 {
 	const struct virtio_scsi_cmd_req *hdr = &req->hdr;
 	struct vhost_scsi_cmd *cmd = &slot->cmd;
@@ -407,6 +402,7 @@ static void slot_fill(struct request_slot *slot,
 	cmd->sgl_nents = slot->data.nents;
 	cmd->sgl_align = slot->data.align;
 	cmd->stage = VHOST_SCSI_AT_WORKER;
+	slot->slot.tally = &count->kinds[vhost_scsi_kind(cmd->dir)];
 	cmd->pi_len = slot->pi ? slot->pi->len : 0;
 	cmd->pi_sgl = slot->pi ? slot->pi->sgl : NULL;
 	cmd->pi_sgl_nents = slot->pi ? slot->pi->nents : 0;
@@ -425,9 +421,9 @@ struct batch {
 	struct request_slot *slots[BATCH];
 };
 
-static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
+static __always_inline void batch_submit(struct vhost_scsi_vq *vq,
+					 struct batch *batch)
 {
-	struct vhost_scsi_counts *counts = vq->counts;
 	unsigned long began = jiffies;
 	unsigned int i;
 
@@ -435,7 +431,8 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct batch *batch)
 	for (i = 0; i < batch->nr; i++)
 		vhost_scsi_target_submit(&batch->slots[i]->cmd);
 	batch->nr = 0;
-	counts->slow += jiffies - began > 1;
+	if (unlikely(jiffies - began > 1))
+		vhost_scsi_count_slow(vq);
 	vhost_scsi_vq_handled(vq);
 }
 
@@ -455,8 +452,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			     -EAGAIN);
 		return;
 	}
-	slot->cmd.dir = request_dir(req);
-	vhost_scsi_meter_start(&slot->slot, &slot->meter, count, &slot->cmd);
+	vhost_scsi_meter_start(&slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
 		trace_vhost_scsi_fault(vq->dev->nr, vq->index,
@@ -468,7 +464,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		return;
 	}
 
-	slot_fill(slot, req);
+	slot_fill(slot, req, count);
 	if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
 		batch->slots[batch->nr++] = slot;
 }
@@ -543,7 +539,7 @@ static noinline size_t resp_write_pieces(struct request_slot *slot)
 }
 
 /* Writes the response. Return: bytes written. */
-static size_t resp_write(struct request_slot *slot)
+static __always_inline size_t resp_write(struct request_slot *slot)
 {
 	struct virtio_scsi_cmd_resp *resp;
 
@@ -560,7 +556,7 @@ static bool has_pi_in(const struct request_slot *slot)
 {
 	const struct vhost_scsi_cmd *cmd = &slot->cmd;
 
-	return slot->pi && cmd->dir == DMA_FROM_DEVICE &&
+	return unlikely(slot->pi) && cmd->dir == DMA_FROM_DEVICE &&
 	       cmd->response == VIRTIO_SCSI_S_OK && cmd->resid < cmd->data_len;
 }
 
@@ -583,9 +579,10 @@ request_answer(struct request_slot *slot,
 	}
 
 	len = resp_write(slot);
-	if (cmd->dir == DMA_FROM_DEVICE && cmd->response == VIRTIO_SCSI_S_OK)
-		len += cmd->data_len - cmd->resid;
-	if (unlikely(has_pi_in(slot)))
+	slot->slot.moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
+	if (cmd->dir == DMA_FROM_DEVICE)
+		len += slot->slot.moved;
+	if (has_pi_in(slot))
 		len += cmd->pi_len;
 
 	trace_vhost_scsi_answer(cmd);
@@ -700,7 +697,7 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 	slot = container_of(cmd, struct request_slot, cmd);
 	vq = slot->vq;
 	/* Before the pages are looked at: this writes to them, too. */
-	if (unlikely(has_pi_in(slot)))
+	if (has_pi_in(slot))
 		vhost_scsi_pi_copy_back(slot->pi);
 	rcu_read_lock();
 	if (READ_ONCE(vq->by_worker) || slot->reply.by_worker ||

@@ -206,6 +206,17 @@ struct vhost_scsi_count *vhost_scsi_count_other(struct vhost_scsi_vq *vq,
 	return count ? count : &counts->none;
 }
 
+/**
+ * vhost_scsi_count_slow - submitting held up the worker
+ * @vq: the queue
+ *
+ * Context: the worker, @vq->mutex is held.
+ */
+void vhost_scsi_count_slow(struct vhost_scsi_vq *vq)
+{
+	vhost_scsi_counts(vq)->slow++;
+}
+
 /* The index in errors[], or -1. */
 static int error_index(u8 response, u8 status)
 {
@@ -248,13 +259,11 @@ static void count_odd(struct vhost_scsi_vq *vq, struct vhost_scsi_count *count,
  * Context: any.
  */
 void vhost_scsi_count_result(struct vhost_scsi_vq *vq,
-			     struct vhost_scsi_slot *slot,
+			     const struct vhost_scsi_slot *slot,
 			     const struct vhost_scsi_cmd *cmd)
 {
-	slot->moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
-	if (cmd->response || cmd->status || cmd->resid)
-		count_odd(vq, vhost_scsi_count_of(slot, cmd), cmd->response,
-			  cmd->status, cmd->resid);
+	count_odd(vq, vhost_scsi_count_of(slot, cmd), cmd->response, cmd->status,
+		  cmd->resid);
 }
 
 /**

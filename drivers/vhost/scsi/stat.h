@@ -233,8 +233,9 @@ struct vhost_scsi_count *vhost_scsi_count_other(struct vhost_scsi_vq *vq,
 						struct vhost_scsi_count *last,
 						u8 target, u16 lun);
 void vhost_scsi_count_result(struct vhost_scsi_vq *vq,
-			     struct vhost_scsi_slot *slot,
+			     const struct vhost_scsi_slot *slot,
 			     const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_count_slow(struct vhost_scsi_vq *vq);
 void vhost_scsi_count_fail(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_count *count, u8 kind, u8 response,
 			   u8 status);
@@ -333,14 +334,12 @@ vhost_scsi_count_begin(struct vhost_scsi_vq *vq, struct vhost_scsi_count *last,
 	return last;
 }
 
-/* The request has a slot, which is to remember where and since when it is counted. */
+/* The request has a slot, which is to remember since when it is under way. */
 static __always_inline void
-vhost_scsi_meter_start(struct vhost_scsi_slot *slot,
-		       struct vhost_scsi_meter *meter,
+vhost_scsi_meter_start(struct vhost_scsi_meter *meter,
 		       struct vhost_scsi_count *count,
 		       struct vhost_scsi_cmd *cmd)
 {
-	slot->tally = &count->kinds[vhost_scsi_kind(cmd->dir)];
 	meter->started = jiffies;
 	if (static_branch_unlikely(&vhost_scsi_timing)) {
 		if (!count->times)
@@ -365,7 +364,6 @@ vhost_scsi_count_end(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
 		     const struct vhost_scsi_meter *meter,
 		     const struct vhost_scsi_cmd *cmd)
 {
-	slot->moved = cmd->data_len;
 	if (unlikely(cmd->response | cmd->status | cmd->resid))
 		vhost_scsi_count_result(vq, slot, cmd);
 	if (unlikely((u32)jiffies - meter->started > 1))

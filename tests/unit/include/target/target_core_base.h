@@ -8,7 +8,8 @@
 #define TRANSPORT_IQN_LEN	224
 #define TRANSPORT_SENSE_BUFFER	96
 
-struct se_cmd { void *unused; };
+struct se_device { struct { int pi_prot_type; } dev_attrib; };
+struct se_cmd { struct se_device *se_dev; };
 struct se_wwn { void *unused; };
 struct se_portal_group { void *unused; };
 struct t10_pr_registration { int pr_res_type; };
