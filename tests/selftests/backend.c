@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -321,81 +320,6 @@ TEST_F(store, passthrough_cd)
 	EXPECT_EQ(5, res.key);
 	EXPECT_EQ(0x2000, res.asc);
 	EXPECT_EQ(12, res.resid);
-}
-
-#define TRACING "/sys/kernel/tracing"
-#define DISPATCH TRACING "/events/scsi/scsi_dispatch_cmd_start/enable"
-
-/* How many commands of the kernel's trace are not in the order of their numbers. */
-static unsigned int out_of_order(unsigned int *seen)
-{
-	FILE *f = fopen(TRACING "/trace", "r");
-	unsigned int n, last = 0, wrong = 0, byte[10];
-	char line[1024];
-	const char *raw;
-
-	ASSERT_TRUE(f);
-	*seen = 0;
-	while (fgets(line, sizeof(line), f)) {
-		raw = strstr(line, "raw=");
-		if (!raw || sscanf(raw, "raw=%x %x %x %x %x %x", &byte[0],
-				   &byte[1], &byte[2], &byte[3], &byte[4],
-				   &byte[5]) != 6)
-			continue;
-		/* The LBA of a READ (10), the length of an INQUIRY. */
-		if (byte[0] == 0x28)
-			n = byte[5];
-		else if (byte[0] == 0x12)
-			n = byte[4];
-		else
-			continue;
-		wrong += n < last;
-		last = n;
-		++*seen;
-	}
-	fclose(f);
-	return wrong;
-}
-
-/*
- * A tape goes on, a changer moves things, and a disk may have promised to keep the order:
- * the device gets its commands as the guest made them available, whoever submits them.
- */
-static void in_order(struct store *self, uint16_t lun)
-{
-	enum { FIRST = 36, LAST = 199 };
-	struct vsg_req *req[LAST + 1];
-	unsigned int i, seen;
-
-	need_scsi(self, lun);
-	mount("none", TRACING, "tracefs", 0, NULL);
-	if (write_file(TRACING "/trace_clock", "global") ||
-	    write_file(TRACING "/trace", "") || write_file(DISPATCH, "1"))
-		SKIP("no trace of what a device is given");
-	for (i = FIRST; i <= LAST; i++) {
-		req[i] = request(self->dev, 0, BLOCK);
-		if (i % 3)
-			vsg_cmd_rw(req[i], T, lun, false, i, 1, BLOCK);
-		else
-			vsg_req_cmd(req[i], T, lun,
-				    (uint8_t[6]) { 0x12, [4] = i }, 6, 0, i);
-		ASSERT_EQ(0, vsg_submit(self->r, req[i]));
-	}
-	vsg_ring_kick(self->r);
-	ASSERT_EQ(0, vsg_ring_drain(self->r, WAIT_MS));
-	EXPECT_EQ(0, write_file(DISPATCH, "0"));
-	EXPECT_EQ(0, out_of_order(&seen));
-	EXPECT_EQ(LAST + 1 - FIRST, seen);
-}
-
-TEST_F(store, passthrough_order)
-{
-	in_order(self, LUN_DISK);
-}
-
-TEST_F(store, passthrough_order_of_a_tape)
-{
-	in_order(self, LUN_TAPE);
 }
 
 /*
