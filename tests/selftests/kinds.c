@@ -337,18 +337,35 @@ static void all(struct kind *self, const char *name,
 	printf("\n");
 }
 
-#define KIND(map) \
-	TEST_F_TIMEOUT(kind, map, 60) \
-	{ \
-		all(self, #map, map); \
-	}
+TEST_F_TIMEOUT(kind, anonymous, 60)
+{
+	all(self, "anonymous", anonymous);
+}
 
-KIND(anonymous)
-KIND(huge)
-KIND(memfd)
-KIND(tmpfs)
-KIND(ext4)
-KIND(ext4_private)
+TEST_F_TIMEOUT(kind, huge, 60)
+{
+	all(self, "huge", huge);
+}
+
+TEST_F_TIMEOUT(kind, memfd, 60)
+{
+	all(self, "memfd", memfd);
+}
+
+TEST_F_TIMEOUT(kind, tmpfs, 60)
+{
+	all(self, "tmpfs", tmpfs);
+}
+
+TEST_F_TIMEOUT(kind, ext4, 60)
+{
+	all(self, "ext4", ext4);
+}
+
+TEST_F_TIMEOUT(kind, ext4_private, 60)
+{
+	all(self, "ext4_private", ext4_private);
+}
 
 TEST_F_TIMEOUT(kind, hugetlb, 60)
 {
