@@ -7,6 +7,7 @@
 #
 # VHOST_TEST_TIMEOUT_FACTOR=N multiplies all time limits. VHOST_TEST_SECONDS=N, the
 # time of random tests, and VHOST_TEST_CHAINS=N of fuzz_ring add to them.
+# VHOST_TEST_LEAVE_OUT=TEST,... are not run, unless they are named.
 
 cd "$(dirname "$0")" || exit 1
 
@@ -14,7 +15,11 @@ all=(ioctl layout data badreq badring notify tmf event resize drain lifecycle ki
 	worker luns wlun blocks neighbour held user memory absent protect pi silent pins pin_memory poll reservation fence
 	pr log log_limited log_of_file memlock kinds backend backend_error access fault faultio fuzz_ioctl
 	fuzz_ring toctou chaos counters configfs.sh unload.sh)
-(($#)) || set -- "${all[@]}"
+if ((!$#)); then
+	for name in "${all[@]}"; do
+		[[ ,${VHOST_TEST_LEAVE_OUT:-}, == *,$name,* ]] || set -- "$@" "$name"
+	done
+fi
 
 # A program limits its own tests; this is for the programs.
 limit=300
