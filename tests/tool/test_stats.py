@@ -165,7 +165,7 @@ class Debug(Case):
                       "7 2 0x20 1 0 w 512 O waiting order 8a00000000000000000000000001000\x1b0\n")
         function, read, hostile = debug.pending(self.host, 3)
         self.assertEqual((function.what, function.says()),
-                         ("ABORT TASK", "commands that it ends are still in the backstore"))
+                         ("ABORT TASK", "commands that it ends are not answered yet"))
         self.assertEqual((read.what, read.bytes, read.says()),
                          ("READ(10) lba 8 blocks 8", 4096, "the backstore has it"))
         self.assertIn(r"\x1b", hostile.what)
