@@ -322,7 +322,7 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	return 1;
 }
 
-/* A request whose format is wrong, or whose target there is not. */
+/* Answers a request with a wrong format, or for a target that does not exist. */
 static void request_refuse(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_request *req, int err)
 {
@@ -432,12 +432,12 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	int i;
 
 	vhost_scsi_count_seen(vq, vhost_scsi_requests(vq)->last);
-	/* The stand-in has none, and must leave the thread's alone. */
+	/* The stand-in has no batch, and must leave that of the thread alone. */
 	if (!w->acting) {
 		vhost_scsi_submit_begin(w, vq);
 		while ((i = vhost_scsi_submit_next(w)) >= 0)
 			vhost_scsi_target_submit(batch_cmd(batch, i));
-		/* This may sleep, too. */
+		/* The devices get what the plug holds, and may make the thread sleep. */
 		if (last)
 			blk_finish_plug(last);
 		vhost_scsi_submit_end(w);
@@ -458,7 +458,7 @@ static void request_take_over(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_batch *batch = &w->batch;
 	unsigned int i;
 
-	/* Once for a batch, even if the thread is held again behind it, in the plug. */
+	/* The thread may be held twice in a batch, the second time when it ends the plug. */
 	if (batch->at && !batch->held) {
 		batch->held = batch->to[batch->at - 1];
 		vhost_scsi_target_held(batch->held);
