@@ -486,7 +486,7 @@ static void note_deferral(struct vhost_scsi_tcmd *t)
 
 /**
  * vhost_scsi_target_lun - which LUN a command is for
- * @cmd: prepared by vhost_scsi_target_prepare(), and not submitted
+ * @cmd: prepared by vhost_scsi_target_prepare(); it may have ended
  *
  * Return: valid as long as the endpoint is.
  */

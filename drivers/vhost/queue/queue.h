@@ -122,15 +122,14 @@ struct vhost_scsi_work {
  * @at: how many of them the thread has begun with
  * @vq: their queue
  * @slots: their slots
- * @to: of each, what it is submitted to; belongs to the queue's ops
- * @held: of @to, where the thread was held when the others were taken from it; likewise
+ * @held: to what the thread submitted when the others were taken from it; belongs to the
+ *	  queue's ops
  */
 struct vhost_scsi_batch {
 	unsigned int nr;
 	unsigned int at;
 	struct vhost_scsi_vq *vq;
 	struct vhost_scsi_slot *slots[VHOST_SCSI_BATCH];
-	void *to[VHOST_SCSI_BATCH];
 	void *held;
 };
 
@@ -154,9 +153,9 @@ struct vhost_scsi_batch {
  * @free: frees the struct, see vhost_scsi_worker_free()
  * @batch: what the thread submits
  * @submitting: the thread submits @batch
- * @submits: counts the submissions of the thread
+ * @batches: grows with each batch by more than the chains that a batch may have
  * @watch: looks whether it comes on
- * @watched: @submits at the last look
+ * @watched: @batches and @batch.at at the last look
  * @held_lock: guards that @standin is queued only while @held
  * @held: @standin takes the thread's place: the thread stops before its next submission,
  *	  and who has work wakes @standin
@@ -188,7 +187,7 @@ struct vhost_scsi_worker {
 
 	struct vhost_scsi_batch batch;
 	bool submitting;
-	unsigned long submits;
+	unsigned long batches;
 	struct timer_list watch;
 	unsigned long watched;
 	spinlock_t held_lock;	/* protects @held */
@@ -206,8 +205,31 @@ struct vhost_scsi_worker {
 
 void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_vq *vq);
-int vhost_scsi_submit_next(struct vhost_scsi_worker *w);
+void vhost_scsi_submit_wait(struct vhost_scsi_worker *w);
 void vhost_scsi_submit_end(struct vhost_scsi_worker *w);
+
+/**
+ * vhost_scsi_submit_next - the thread goes on with w->batch
+ * @w: the worker that calls
+ *
+ * Return: the number of the entry that the caller submits next; or negative: there is none
+ * left. Further ones may have been taken over.
+ */
+static __always_inline int vhost_scsi_submit_next(struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_batch *batch = &w->batch;
+	int next = -1;
+
+	rcu_read_lock_sched();
+	if (unlikely(READ_ONCE(w->held)))
+		vhost_scsi_submit_wait(w);
+	if (batch->at < batch->nr) {
+		next = batch->at;
+		WRITE_ONCE(batch->at, next + 1);
+	}
+	rcu_read_unlock_sched();
+	return next;
+}
 
 /* notify.c */
 

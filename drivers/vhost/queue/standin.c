@@ -13,8 +13,9 @@
  * queued to the worker. It submits nothing itself, so it is never held, and one is enough.
  * When the thread is back, it waits for the work item to end and goes on.
  *
- * The thread pays for this with plain stores. Between two submissions it is in an RCU
- * read-side section, in which it reads w->held and then counts up what it has begun:
+ * The thread pays for this with plain stores. Between two submissions it disables
+ * preemption, which is an RCU read-side section. In it the thread reads w->held and then
+ * counts up what it has begun:
  *
  *	thread				w->standin
  *	 if (w->held)			 w->held = true
@@ -50,7 +51,8 @@ void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_vq *vq)
 {
 	w->batch.vq = vq;
-	w->batch.at = 0;
+	WRITE_ONCE(w->batch.at, 0);
+	WRITE_ONCE(w->batches, w->batches + VHOST_SCSI_BATCH + 1);
 	/* Pairs with watch_timer(): that sees it, or has expired as is seen below. */
 	smp_store_mb(w->submitting, true);
 	if (!timer_pending(&w->watch))
@@ -59,11 +61,11 @@ void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 }
 
 /* The thread is back from a submission. It takes its place again. */
-static noinline void come_back(struct vhost_scsi_worker *w)
+static void come_back(struct vhost_scsi_worker *w)
 {
 	spin_lock_irq(&w->held_lock);
 	WRITE_ONCE(w->held, false);
-	w->submits++;
+	WRITE_ONCE(w->batches, w->batches + 1);
 	spin_unlock_irq(&w->held_lock);
 	/* From now on it is not queued. What comes wakes the thread. */
 	cancel_work_sync(&w->standin);
@@ -73,35 +75,19 @@ static noinline void come_back(struct vhost_scsi_worker *w)
 	spin_unlock_irq(&w->held_lock);
 }
 
-/* Begins the section between two submissions, see above. */
-static __always_inline void enter(struct vhost_scsi_worker *w)
-{
-	rcu_read_lock();
-	while (unlikely(READ_ONCE(w->held))) {
-		rcu_read_unlock();
-		come_back(w);
-		rcu_read_lock();
-	}
-}
-
 /**
- * vhost_scsi_submit_next - the thread goes on with w->batch
+ * vhost_scsi_submit_wait - wait for the stand-in to end
  * @w: the worker that calls
  *
- * Return: the number of the entry that the caller submits next; or negative: there is none
- * left. Further ones may have been taken over.
+ * Context: an RCU-sched read-side section, which this leaves and enters again.
  */
-int vhost_scsi_submit_next(struct vhost_scsi_worker *w)
+void vhost_scsi_submit_wait(struct vhost_scsi_worker *w)
 {
-	struct vhost_scsi_batch *batch = &w->batch;
-	int next = -1;
-
-	enter(w);
-	if (batch->at < batch->nr)
-		next = batch->at++;
-	WRITE_ONCE(w->submits, w->submits + 1);
-	rcu_read_unlock();
-	return next;
+	do {
+		rcu_read_unlock_sched();
+		come_back(w);
+		rcu_read_lock_sched();
+	} while (READ_ONCE(w->held));
 }
 
 /**
@@ -114,9 +100,11 @@ void vhost_scsi_submit_end(struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_vq *vq = w->batch.vq;
 
-	enter(w);
+	rcu_read_lock_sched();
+	if (unlikely(READ_ONCE(w->held)))
+		vhost_scsi_submit_wait(w);
 	WRITE_ONCE(w->submitting, false);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	w->batch.nr = 0;
 	/* mutex_lock() would first let others run, such as who completes the batch. */
 	if (!mutex_trylock(&vq->mutex))
@@ -146,16 +134,17 @@ bool vhost_scsi_standin_wake(struct vhost_scsi_worker *w)
 static void watch_timer(struct timer_list *timer)
 {
 	struct vhost_scsi_worker *w;
+	unsigned long now, flags;
 	bool submitting, same;
-	unsigned long flags;
 
 	w = container_of(timer, struct vhost_scsi_worker, watch);
 	/* Pairs with vhost_scsi_submit_begin(): the timer is seen to have expired. */
 	smp_mb();
 	spin_lock_irqsave(&w->held_lock, flags);
 	submitting = READ_ONCE(w->submitting);
-	same = READ_ONCE(w->submits) == w->watched;
-	w->watched = READ_ONCE(w->submits);
+	now = READ_ONCE(w->batches) + READ_ONCE(w->batch.at);
+	same = now == w->watched;
+	w->watched = now;
 	if (submitting && same && !w->held) {
 		WRITE_ONCE(w->held, true);
 		queue_work(w->wq->wq, &w->standin);

@@ -458,9 +458,12 @@ static void request_take_over(struct vhost_scsi_vq *vq,
 	struct vhost_scsi_batch *batch = &w->batch;
 	unsigned int i;
 
-	/* The thread may be held twice in a batch, the second time when it ends the plug. */
+	/*
+	 * The thread may be held twice in a batch, the second time when it ends the plug.
+	 * At the first time no slot of the batch has been used again.
+	 */
 	if (batch->at && !batch->held) {
-		batch->held = batch->to[batch->at - 1];
+		batch->held = vhost_scsi_target_lun(batch_cmd(batch, batch->at - 1));
 		vhost_scsi_target_held(batch->held);
 	}
 	for (i = batch->at; i < batch->nr; i++)
@@ -503,7 +506,6 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		vhost_scsi_target_queue(&slot->cmd);
 		return;
 	}
-	batch->to[batch->nr] = vhost_scsi_target_lun(&slot->cmd);
 	batch->slots[batch->nr++] = &slot->slot;
 }
 
@@ -710,13 +712,7 @@ void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd)
  */
 void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd)
 {
-	const struct request_slot *slot;
-	unsigned long flags;
-
-	slot = container_of(cmd, struct request_slot, cmd);
-	spin_lock_irqsave(&slot->vq->used_lock, flags);
-	count_of(cmd)->deferred++;
-	spin_unlock_irqrestore(&slot->vq->used_lock, flags);
+	atomic64_inc(&count_of(cmd)->deferred);
 }
 
 /**

@@ -147,7 +147,7 @@ void vhost_scsi_count_highest(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_count *count, u16 all)
 {
 	struct vhost_scsi_counts *counts = vq->counts;
-	u64 n = count->taken;
+	u64 n = count->taken - READ_ONCE(count->dropped);
 	unsigned int i;
 
 	for (i = 0; i < VHOST_SCSI_KINDS; i++)
@@ -381,7 +381,7 @@ static void add_count(struct vhost_scsi_count *count, void *priv)
 	/* See above: a command was taken before it ended. */
 	smp_rmb();
 	sums->taken += READ_ONCE(count->taken);
-	sums->deferred += READ_ONCE(count->deferred);
+	sums->deferred += atomic64_read(&count->deferred);
 	sums->bounced += READ_ONCE(count->bounced);
 }
 
