@@ -61,18 +61,35 @@ int disk_loop(const char *file, unsigned int block_size, char *path,
 	return ret;
 }
 
-int disk_filesystem(const char *disk, const char *dir)
+int disk_filesystem(const char *disk, const char *type, const char *dir,
+		    const char *options)
 {
+	/* Blocks of a page, as DAX wants them. */
+	const char *opts = strcmp(type, "xfs") ? "-F -b 4096" : "-f";
 	char command[256];
 	int ret = make_dir(dir);
 
 	if (ret)
 		return ret;
-	snprintf(command, sizeof(command), "mkfs.ext4 -q -F %s", disk);
+	load_module(type, NULL);
+	snprintf(command, sizeof(command), "mkfs.%s -q %s %s", type, opts, disk);
 	if (system(command))
 		return -EIO;
-	load_module("ext4", NULL);
-	return mount(disk, dir, "ext4", 0, NULL) ? -errno : 0;
+	return mount(disk, dir, type, 0, options) ? -errno : 0;
+}
+
+int disk_pmem(char *path, size_t size)
+{
+	int i;
+
+	snprintf(path, size, "/dev/pmem0");
+	/* The second makes a device of what the kernel was told to take for persistent. */
+	if (load_module("nd_pmem", NULL) || load_module("nd_e820", NULL))
+		return -ENODEV;
+	/* It is probed by a work item. */
+	for (i = 0; i < 100 && !exists(path); i++)
+		usleep(20000);
+	return exists(path) ? 0 : -ENODEV;
 }
 
 static int zram_remove(const char *number)

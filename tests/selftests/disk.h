@@ -28,13 +28,25 @@ int disk_loop(const char *file, unsigned int block_size, char *path,
 	      size_t size);
 
 /**
- * disk_filesystem() - make an ext4 file system and mount it
+ * disk_filesystem() - make a file system and mount it
  * @disk: on this block device
+ * @type: ext4 or xfs
  * @dir: here
+ * @options: of the mount; may be NULL
  *
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno. -ENODEV: the kernel has none of @type.
  */
-int disk_filesystem(const char *disk, const char *dir);
+int disk_filesystem(const char *disk, const char *type, const char *dir,
+		    const char *options);
+
+/**
+ * disk_pmem() - find the persistent memory that tools/vm/run gives the host VM
+ * @path: gets the path of the node
+ * @size: of @path
+ *
+ * Return: 0. -ENODEV: there is none, or no driver.
+ */
+int disk_pmem(char *path, size_t size);
 
 /**
  * disk_remove() - undo disk_zram() or disk_loop()

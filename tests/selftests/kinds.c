@@ -91,12 +91,12 @@ static void *tmpfs(void *at, size_t size)
 		     MAP_SHARED);
 }
 
-static void *ext4(void *at, size_t size)
+static void *file(void *at, size_t size)
 {
 	return of_fd(at, size, file_new(), MAP_SHARED);
 }
 
-static void *ext4_private(void *at, size_t size)
+static void *file_private(void *at, size_t size)
 {
 	return of_fd(at, size, file_new(), MAP_PRIVATE);
 }
@@ -359,12 +359,29 @@ TEST_F_TIMEOUT(kind, tmpfs, 60)
 
 TEST_F_TIMEOUT(kind, ext4, 60)
 {
-	all(self, "ext4", ext4);
+	all(self, "ext4", file);
 }
 
 TEST_F_TIMEOUT(kind, ext4_private, 60)
 {
-	all(self, "ext4_private", ext4_private);
+	all(self, "ext4_private", file_private);
+}
+
+TEST_F_TIMEOUT(kind, xfs, 60)
+{
+	if (lio("filesystem large 320 4096 xfs") == -ENODEV)
+		SKIP("no xfs");
+	all(self, "xfs", file);
+}
+
+TEST_F_TIMEOUT(kind, dax, 60)
+{
+	int ret = lio("dax ext4");
+
+	if (ret == -ENODEV)
+		SKIP("no persistent memory");
+	ASSERT_EQ(0, ret);
+	all(self, "dax", file);
 }
 
 TEST_F_TIMEOUT(kind, hugetlb, 60)

@@ -31,8 +31,10 @@
  * loop NAME MIB SIZE		  iblock on a loop device with direct I/O, over null_blk;
  *				  blocks of SIZE bytes
  * disk NAME PATH		  iblock on a disk that is there
- * filesystem NAME MIB SIZE	ext4 on null_blk with blocks of SIZE bytes, for the
- *				  files of later fileio backstores
+ * filesystem NAME MIB SIZE [TYPE]  ext4, or xfs, on null_blk with blocks of SIZE bytes, for
+ *				  the files of later fileio backstores
+ * dax TYPE			the same on persistent memory, of which files are mapped
+ *				  directly
  * hangable NAME MIB		  the same, with hang and unhang
  * jammed NAME MIB		  iblock on a loop device over one that hangs: 128 commands
  *				  have its tags then, and the next one's submission sleeps

@@ -458,7 +458,15 @@ static int cmd_filesystem(char **arg)
 	char disk[128];
 	int ret = null_disk(arg[0], arg[1], NULL, arg[2], disk, sizeof(disk));
 
-	return ret ? ret : disk_filesystem(disk, FILES);
+	return ret ? ret : disk_filesystem(disk, arg[3] ? arg[3] : "ext4", FILES, NULL);
+}
+
+static int cmd_dax(char **arg)
+{
+	char disk[64];
+	int ret = disk_pmem(disk, sizeof(disk));
+
+	return ret ? ret : disk_filesystem(disk, arg[0], FILES, "dax");
 }
 
 static int cmd_hangable(char **arg)
@@ -867,7 +875,9 @@ int store_cleanup(void)
 	err = dm_release(true);
 	ret = ret ? ret : err;
 	for_each(FILES, "", remove_file);
-	umount(FILES);
+	/* One may be mounted over another. */
+	while (!umount(FILES))
+		;
 	err = for_each(NULLB, "vsg_", remove_dir);
 	ret = ret ? ret : err;
 	rmdir(FILES);
@@ -888,6 +898,7 @@ const struct lio_command store_commands[] = {
 	{ "zram", 2, cmd_zram },
 	{ "loop", 3, cmd_loop },
 	{ "filesystem", 3, cmd_filesystem },
+	{ "dax", 1, cmd_dax },
 	{ "sleepy", 2, cmd_sleepy },
 	{ "delayed", 4, cmd_delayed },
 	{ "tardy", 4, cmd_tardy },
