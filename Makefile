@@ -21,7 +21,7 @@ help:
 	@echo 'make demo           a guest uses LUNs through the module, in a virtual machine'
 	@echo 'make check          tests and style; the last line counts them'
 	@echo 'make check-debug    the tests on a kernel that looks for faults; KERNEL=6.1, 7.3, ...;'
-	@echo '                    TURN=N: a third of the guest tests'
+	@echo '                    TURN=N: a fifth of the guest tests'
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: of the guest tests a part, and nothing that make check does'
 	@echo 'make check-all      all of these, every part, and package-trial; hours'
