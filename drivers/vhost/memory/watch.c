@@ -92,6 +92,8 @@ void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
 void vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
 {
 	watch->mm = current->mm;
+	/* The last owner may have left during one, whose end was not told then. */
+	atomic_set(&watch->in_progress, 0);
 	watch->mn.ops = &watch_ops;
 	watch->watched = !mmu_notifier_register(&watch->mn, watch->mm);
 	vhost_scsi_account_limit(watch);
