@@ -134,7 +134,7 @@ void flood_start(struct flood *flood, struct vsg_ring *r, uint8_t target)
 	EXPECT_EQ(0, vsg_submit(r, req));
 	for (i = 0; i < r->num; i++)
 		r->avail->ring[i] = vsg_v16(r, req->tok.head);
-	*flood = (struct flood) { .r = r };
+	*flood = (struct flood) { .r = r, .req = req };
 	EXPECT_EQ(0, pthread_create(&flood->thread, NULL, flood_run, flood));
 }
 

@@ -51,11 +51,13 @@ void load_end(struct load *load);
 /**
  * struct flood - a guest that keeps a queue full, whatever is answered
  * @r: the queue; of no use afterwards
+ * @req: what it sends; a test may change the header meanwhile
  * @stop: end
  * @thread: of the guest
  */
 struct flood {
 	struct vsg_ring *r;
+	struct vsg_req *req;
 	bool stop;
 	pthread_t thread;
 };

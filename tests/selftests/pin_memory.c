@@ -198,6 +198,40 @@ TEST_F(pin_memory, page_replaced)
 	vsg_req_free(in);
 }
 
+/*
+ * The owner chooses where its memory is: it may be far apart. What it then does to the
+ * addresses between takes as long as if nothing were pinned.
+ */
+TEST_F(pin_memory, far_apart)
+{
+	enum { MANY = 64 };
+	const size_t far = 1ULL << 45;
+	struct vsg_mem *mem = &self->dev->mem;
+	unsigned int i;
+	uint8_t *all;
+	int64_t t;
+
+	all = mmap(NULL, far + (MANY + 1) * PAGE, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, all);
+	for (i = 0; i <= MANY; i++) {
+		uint8_t *page = i ? all + far + i * PAGE : all;
+
+		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+		ASSERT_EQ(0, vsg_mem_add_hva(mem, MORE_GPA + i * MIB, PAGE, page));
+	}
+	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
+	ready(self->r, T, LUN_RAM);
+	t = vsg_now_ms();
+	EXPECT_EQ(0, madvise(all + PAGE, far, MADV_DONTNEED));
+	t = vsg_now_ms() - t;
+	printf("# %lld ms\n", (long long)t);
+	EXPECT_LE(t, 500 * t_factor());
+	ready(self->r, T, LUN_RAM);
+	vsg_stop(self->dev);
+	EXPECT_EQ(0, munmap(all, far + (MANY + 1) * PAGE));
+}
+
 /* Requests that are under way keep the pages of the table that they came by. */
 TEST_F(pin_memory, new_table)
 {

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: a remembered page is not used after another page has replaced it. */
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "load.h"
+#include "see.h"
 
 #define T 1
 #define LUN 0
@@ -287,6 +293,186 @@ TEST_F(pins, child_keeps_its_copy)
 TEST_F(runs, run_child_keeps_its_copy)
 {
 	child_keeps_its_copy(&self->u);
+}
+
+/**
+ * struct rights - a thread that changes the rights of memory again and again
+ * @mem: the memory, of many small pages
+ * @stop: end
+ * @thread: at work
+ */
+struct rights {
+	void *mem;
+	bool stop;
+	pthread_t thread;
+};
+
+enum { RIGHTS_BYTES = 64 * MIB };
+
+static void *rights_change(void *arg)
+{
+	struct rights *rights = arg;
+	int prot = PROT_READ;
+
+	while (!__atomic_load_n(&rights->stop, __ATOMIC_RELAXED)) {
+		if (mprotect(rights->mem, RIGHTS_BYTES, prot))
+			abort();
+		prot ^= PROT_WRITE;
+	}
+	return NULL;
+}
+
+static void rights_begin(struct rights *rights)
+{
+	rights->mem = mmap(NULL, RIGHTS_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, rights->mem);
+	small_pages(rights->mem, RIGHTS_BYTES);
+	memset(rights->mem, 1, RIGHTS_BYTES);
+	rights->stop = false;
+	ASSERT_EQ(0, pthread_create(&rights->thread, NULL, rights_change, rights));
+}
+
+static void rights_end(struct rights *rights)
+{
+	__atomic_store_n(&rights->stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(rights->thread, NULL));
+	ASSERT_EQ(0, munmap(rights->mem, RIGHTS_BYTES));
+}
+
+/* An owner leaves while its memory changes. The next one has its pages remembered. */
+TEST(owner_leaves_meanwhile)
+{
+	struct vsg_opts opts = { .mem_size = 8 * MIB };
+	struct vsg_dev *dev;
+	struct rights rights;
+	unsigned int i;
+	long seen;
+
+	ASSERT_EQ(0, vsg_open(&dev, &opts));
+	rights_begin(&rights);
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, vsg_ioctl(dev, VHOST_RESET_OWNER, NULL));
+		ASSERT_EQ(0, vsg_ioctl(dev, VHOST_SET_OWNER, NULL));
+	}
+	rights_end(&rights);
+	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	ready(vsg_io(dev, 0), T, LUN);
+	seen = see_device(getpid(), WWN_A);
+	if (seen >= 0)
+		EXPECT_LE(1ULL, see_number(seen, 3, "memory"));
+	else
+		printf("# nothing is shown of it\n");
+	guest_end(dev);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+/**
+ * struct waiter - a thread that wants the processor at all times
+ * @stop: end
+ * @most: microseconds that it had to do without it at a time
+ * @thread: at work
+ */
+struct waiter {
+	bool stop;
+	int64_t most;
+	pthread_t thread;
+};
+
+static void *waiter_wait(void *arg)
+{
+	struct waiter *waiter = arg;
+	int64_t now, last = now_us();
+
+	while (!__atomic_load_n(&waiter->stop, __ATOMIC_RELAXED)) {
+		now = now_us();
+		if (now - last > waiter->most)
+			waiter->most = now - last;
+		last = now;
+	}
+	return NULL;
+}
+
+/* A table whose regions, but the first, have other addresses than in the last one. */
+static struct vhost_memory *other_table(struct vsg_dev *dev, unsigned int nr, void *hva,
+					size_t size)
+{
+	struct vhost_memory *table;
+	unsigned int i;
+
+	table = calloc(1, sizeof(*table) + nr * sizeof(table->regions[0]));
+	ASSERT_TRUE(table);
+	table->nregions = nr;
+	table->regions[0] = (struct vhost_memory_region) {
+		.memory_size = dev->mem.region[0].size,
+		.userspace_addr = (uintptr_t)dev->mem.region[0].hva,
+	};
+	for (i = 1; i < nr; i++)
+		table->regions[i] = (struct vhost_memory_region) {
+			.guest_phys_addr = (1ULL << 32) + i * size,
+			.memory_size = size,
+			.userspace_addr = (uintptr_t)hva,
+		};
+	return table;
+}
+
+/*
+ * The owner gives a device many queues that remember pages, and again and again other
+ * memory. Others have the processor meanwhile.
+ */
+TEST_TIMEOUT(many_other_regions, 120)
+{
+	enum { QUEUES = 100, REGIONS = 256, SIZE = 16 * MIB };
+	struct vsg_opts opts = { .nr_io = QUEUES, .mem_size = 16 * MIB };
+	struct vsg_dev *dev = guest(WWN_A, &opts);
+	struct vsg_req *in = request(dev, 0, PAGE);
+	struct waiter waiter = { .stop = false };
+	struct vhost_memory *table[2];
+	unsigned int i, k;
+	int64_t t, took;
+	cpu_set_t cpu;
+	uint8_t *hva;
+
+	small_pages(in->data_in, PAGE);
+	for (i = 0; i < QUEUES; i++) {
+		ready(vsg_io(dev, i), T, LUN);
+		for (k = 0; k < AGAIN; k++) {
+			vsg_cmd_rw(in, T, LUN, false, 0, PAGE / BLOCK, BLOCK);
+			exec_good(vsg_io(dev, i), in);
+		}
+	}
+	hva = mmap(NULL, 2 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, hva);
+	for (i = 0; i < 2; i++)
+		table[i] = other_table(dev, REGIONS, hva + i * SIZE, SIZE);
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_SET_MEM_TABLE, table[1]));
+
+	ASSERT_EQ(0, pthread_create(&waiter.thread, NULL, waiter_wait, &waiter));
+	t = now_us();
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_MEM_TABLE, table[i % 2]));
+	took = (now_us() - t) / 4;
+	__atomic_store_n(&waiter.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(waiter.thread, NULL));
+	printf("# an ioctl takes %lld us, another thread waits for %lld\n",
+	       (long long)took, (long long)waiter.most);
+	/* A turn of the processor that others have, or the greater part of the ioctl. */
+	EXPECT_LE(waiter.most, took / 4 > 30000 ? took / 4 : 30000);
+
+	for (i = 0; i < 2; i++)
+		free(table[i]);
+	vsg_req_free(in);
+	guest_end(dev);
 }
 
 /* However many pages a guest has used, few stay pinned. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "load.h"
+#include "see.h"
 
 #define T 1
 #define L 0
@@ -280,6 +281,8 @@ TEST_F(worker, killed)
 	struct vsg_req *req = request(self->dev, 0, 0);
 	struct vsg_ring *r = vsg_io(self->dev, 0);
 	struct sharer sharer;
+	uint64_t nr[3];
+	long seen;
 
 	if (!have_vhost_tasks())
 		SKIP("kernel threads are not killed with a process");
@@ -295,7 +298,11 @@ TEST_F(worker, killed)
 	sharer_start(&sharer, self->dev);
 	EXPECT_EQ(0, worker_attach(self->dev, 0, sharer.id));
 	ready(r, T, L);
+	seen = see_device(getpid(), WWN_A);
+	EXPECT_EQ(seen < 0 ? -ENOENT : 3, see_numbers(seen, nr, 3, "queues/2/worker"));
 	sharer_kill(&sharer);
+	/* It has no thread, whose number may be another's by now. */
+	EXPECT_EQ(seen < 0 ? -ENOENT : 0, see_numbers(seen, nr, 3, "queues/2/worker"));
 	vsg_cmd_tur(req, T, L);
 	ASSERT_EQ(0, vsg_submit(r, req));
 	vsg_ring_kick(r);

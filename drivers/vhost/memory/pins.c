@@ -156,6 +156,8 @@ void vhost_scsi_mem_forget(const struct vhost_scsi_mem *old,
 		if (!now || now->gpa != r->gpa || now->base != r->base ||
 		    now->size != r->size)
 			vhost_scsi_pins_drop(watch, r->base, r->base + r->size);
+		/* The owner chooses how many regions there are. */
+		cond_resched();
 	}
 }
 

@@ -92,6 +92,8 @@ void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
 void vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
 {
 	watch->mm = current->mm;
+	/* The last owner may have left during one, whose end was not told then. */
+	atomic_set(&watch->in_progress, 0);
 	watch->mn.ops = &watch_ops;
 	watch->watched = !mmu_notifier_register(&watch->mn, watch->mm);
 	vhost_scsi_account_limit(watch);
@@ -188,23 +190,20 @@ void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
 void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 				 unsigned long start, unsigned long end)
 {
-	unsigned long first = ULONG_MAX, last = 0, to;
 	struct vhost_scsi_watched *table;
-	unsigned long flags;
-
-	spin_lock_irqsave(&watch->lock, flags);
-	list_for_each_entry(table, &watch->tables, node) {
-		first = min(first, table->start);
-		last = max(last, vhost_scsi_watched_end(table));
-	}
-	spin_unlock_irqrestore(&watch->lock, flags);
+	unsigned long flags, to, next;
 
 	/* Marking all of a large guest at once would keep interrupts off for long. */
-	for (start = max(start, first); start < min(end, last); start = to) {
-		to = ALIGN(start + 1, STRETCH);
+	for (; start < end; start = next) {
+		to = min(ALIGN_DOWN(start, STRETCH) + STRETCH, end);
+		next = end;
 		spin_lock_irqsave(&watch->lock, flags);
-		list_for_each_entry(table, &watch->tables, node)
-			mark_range(table, start & PAGE_MASK, min(to, end));
+		list_for_each_entry(table, &watch->tables, node) {
+			mark_range(table, start & PAGE_MASK, to);
+			/* The owner may put tables far apart: what is between takes no time. */
+			if (vhost_scsi_watched_end(table) > to)
+				next = min(next, max(to, table->start));
+		}
 		spin_unlock_irqrestore(&watch->lock, flags);
 	}
 }

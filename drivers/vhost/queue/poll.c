@@ -64,8 +64,8 @@ bool vhost_scsi_vq_poll(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 			vq->avail_stat.polls_paid++;
 			return true;
 		}
-		if (!llist_empty(&w->works) || READ_ONCE(vq->dev->closed) ||
-		    signal_pending(current))
+		if (w->todo || !llist_empty(&w->works) ||
+		    READ_ONCE(vq->dev->closed) || signal_pending(current))
 			break;
 		/* The thread that wants the processor may complete a command. */
 		if (!cond_resched())

@@ -162,7 +162,8 @@ static bool relieve(struct vhost_scsi_worker *w)
 
 	/* See above. */
 	synchronize_rcu();
-	if (!READ_ONCE(w->submitting)) {
+	/* Acquire: pairs with vhost_scsi_submit_begin(). It may be the next batch by now. */
+	if (!smp_load_acquire(&w->submitting)) {
 		spin_lock_irq(&w->held_lock);
 		WRITE_ONCE(w->held, false);
 		spin_unlock_irq(&w->held_lock);

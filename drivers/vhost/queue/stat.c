@@ -25,8 +25,11 @@ bool vhost_scsi_vq_worker_stat(struct vhost_scsi_vq *vq,
 
 	rcu_read_lock();
 	w = rcu_dereference(vq->worker);
-	/* A vhost task sets it itself, and it has a reference as long as @w exists. */
-	task = w ? READ_ONCE(w->task) : NULL;
+	/*
+	 * A vhost task sets it itself. Older kernels have no reference to one that was
+	 * killed, and RCU keeps the task_struct of one that is just being killed.
+	 */
+	task = w && !READ_ONCE(w->killed) ? READ_ONCE(w->task) : NULL;
 	if (task) {
 		stat->id = w->id;
 		stat->tid = task_pid_nr(task);

@@ -456,15 +456,19 @@ static void request_take_over(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_batch *batch = &w->batch;
+	struct vhost_scsi_lun *lun = NULL;
 	unsigned int i;
 
 	/*
 	 * The thread may be held twice in a batch, the second time when it ends the plug.
-	 * At the first time no slot of the batch has been used again.
+	 * At the first time no slot of the batch has been used again, unless the queue has
+	 * another worker by now. Then this may be another LUN, or none.
 	 */
-	if (batch->at && !batch->held) {
-		batch->held = vhost_scsi_target_lun(batch_cmd(batch, batch->at - 1));
-		vhost_scsi_target_held(batch->held);
+	if (batch->at && !batch->held)
+		lun = vhost_scsi_target_lun(batch_cmd(batch, batch->at - 1));
+	if (lun) {
+		batch->held = lun;
+		vhost_scsi_target_held(lun);
 	}
 	for (i = batch->at; i < batch->nr; i++)
 		vhost_scsi_target_queue(batch_cmd(batch, i));
