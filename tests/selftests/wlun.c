@@ -198,19 +198,19 @@ static struct vsg_dev *firmware(const char *wwn)
 TEST(firmware_finds_target_0)
 {
 	struct vsg_dev *dev = firmware(WWN_B);
-	uint8_t cdb[12] = { 0xa0, [9] = 64 };
-	struct vsg_req *req = request(dev, 0, 64);
+	uint8_t cdb[12] = { VSG_REPORT_LUNS, [9] = 16 }, first[8] = { 1, 1 };
+	struct vsg_req *req = request(dev, 0, 16);
 
 	ready(vsg_io(dev, 0), 0, 0);
 	EXPECT_TRUE(sees(dev, 0, 0));
 	EXPECT_TRUE(sees(dev, 1, 0));
 	EXPECT_FALSE(sees(dev, 0, 1));
 	WHERE("a list of all LUNs has each once");
-	vsg_req_cmd(req, 0, 0, cdb, sizeof(cdb), 0, 64);
+	vsg_req_cmd(req, 0, 0, cdb, sizeof(cdb), 0, 16);
 	memcpy(req->hdr->lun, of_device, 8);
 	exec_good(vsg_io(dev, 0), req);
 	EXPECT_EQ(8, vsg_get_be(req->data_in, 4));
-	EXPECT_EQ(0, memcmp(req->data_in + 8, ((uint8_t [8]){ 1, 1 }), 8));
+	EXPECT_EQ(0, memcmp(req->data_in + 8, first, 8));
 
 	WHERE("the same device, when the guest has come up");
 	ASSERT_EQ(0, vsg_stop(dev));
