@@ -58,15 +58,13 @@ mmd -i efi ::/EFI ::/EFI/BOOT
 mcopy -i efi BOOTX64.EFI ::/EFI/BOOT
 
 arrived() { (($(stat -c %s arrived) == 32 * 512)); }
-# boots SECONDS QEMUOPTIONS...
+# boots QEMUOPTIONS...
 boots() {
-	local seconds=$1 begin=$SECONDS
-	shift
 	: >arrived
 	guest_qemu firmware -chardev file,id=out,path=arrived \
 		-device isa-debugcon,iobase=0x500,chardev=out \
 		-chardev file,id=log,path=firmware.log -device isa-debugcon,iobase=0x402,chardev=log "$@"
-	within "$seconds" arrived || {
+	within 120 arrived || {
 		ls -l arrived
 		tail -n 25 firmware.log
 		tail -c 2000 "$work/firmware/console"
@@ -83,10 +81,10 @@ for firmware in bios efi; do
 	tpg_create "$wwn" 1
 	lun_add "$wwn" 1 0 "$store"
 	begin=$SECONDS
-	check "$name boots from it" boots 60 "${options[@]}" -device "$device"
+	check "$name boots from it" boots "${options[@]}" -device "$device"
 	note "$((SECONDS - begin)) s"
 	guest_kill firmware
-	check "$name boots by a bootindex" boots 60 "${options[@]}" -device "$device,boot_tpgt=1,bootindex=1"
+	check "$name boots by a bootindex" boots "${options[@]}" -device "$device,boot_tpgt=1,bootindex=1"
 	guest_kill firmware
 	wwn_remove "$wwn"
 	store_remove "$store"
