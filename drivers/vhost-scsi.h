@@ -180,7 +180,7 @@ extern const size_t vhost_scsi_target_cmd_size;
 
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 						    struct vhost_scsi_dev *dev,
-						    bool has_pi);
+						    bool has_pi, bool firmware);
 u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep);
 u64 vhost_scsi_endpoint_luns(const struct vhost_scsi_endpoint *ep);
 const char *vhost_scsi_endpoint_wwpn(const struct vhost_scsi_endpoint *ep);

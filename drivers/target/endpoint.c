@@ -263,6 +263,22 @@ static void read_attributes(struct vhost_scsi_endpoint *ep)
 }
 
 /*
+ * EDK2 looks for disks from target 0 on, and only as far as there is one at each
+ * address (MdeModulePkg/Bus/Scsi/ScsiBusDxe). So where the port has no target 0, firmware
+ * finds the first TPG there, too, unless its attrib/target was set. An operating system
+ * has a control queue, and finds each disk once.
+ */
+static void show_as_target_0(struct vhost_scsi_endpoint *ep)
+{
+	unsigned int i;
+
+	for (i = 0; !ep->tpgs[i]; i++)
+		;
+	if (READ_ONCE(ep->tpgs[i]->target_attr) < 0)
+		ep->tpgs[0] = ep->tpgs[i];
+}
+
+/*
  * A TPG that is being removed, has no nexus or is bound to another device is left
  * out. Any other error fails the whole call: with a TPG missing, the guest would take
  * LUNs that it has for removed.
@@ -277,6 +293,7 @@ static bool is_fatal(int err)
  * @wwpn: the port
  * @dev: gets vhost_scsi_lun_event() until the endpoint is put
  * @has_pi: the guest sends and takes protection information
+ * @firmware: the guest's driver is that of firmware: it has no control queue
  *
  * Context: may sleep.
  * Return: the endpoint, or an ERR_PTR. -EACCES: bind_uid of one of the TPGs is
@@ -286,11 +303,11 @@ static bool is_fatal(int err)
  */
 struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 						    struct vhost_scsi_dev *dev,
-						    bool has_pi)
+						    bool has_pi, bool firmware)
 {
 	struct vhost_scsi_endpoint *ep;
 	int ret = 0, err = -ENODEV;
-	bool bound = false;
+	bool bound = false, has_0;
 	unsigned int i;
 
 	ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
@@ -299,6 +316,8 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 	strscpy(ep->wwpn, wwpn, sizeof(ep->wwpn));
 
 	ret = find_tpgs(ep) ? 0 : -EINVAL;
+	/* One that another device has, or without a nexus, leaves its place empty. */
+	has_0 = ep->tpgs[0];
 	if (!ret && !may_bind(ep))
 		ret = -EACCES;
 	if (!ret)
@@ -329,6 +348,8 @@ struct vhost_scsi_endpoint *vhost_scsi_endpoint_get(const char *wwpn,
 		return ERR_PTR(err);
 	}
 	read_attributes(ep);
+	if (firmware && !has_0)
+		show_as_target_0(ep);
 	return ep;
 }
 
@@ -344,7 +365,7 @@ u64 vhost_scsi_endpoint_luns(const struct vhost_scsi_endpoint *ep)
 	u64 luns = 1;
 
 	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++)
-		if (ep->tpgs[i])
+		if (vhost_scsi_endpoint_tpg(ep, i))
 			luns += READ_ONCE(ep->tpgs[i]->changed);
 	return luns;
 }
@@ -362,7 +383,7 @@ u64 vhost_scsi_endpoint_put(struct vhost_scsi_endpoint *ep)
 	u64 luns = 1;
 
 	for (i = 0; i < ARRAY_SIZE(ep->tpgs); i++) {
-		struct vhost_scsi_tpg *tpg = ep->tpgs[i];
+		struct vhost_scsi_tpg *tpg = vhost_scsi_endpoint_tpg(ep, i);
 
 		if (!tpg)
 			continue;

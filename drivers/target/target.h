@@ -198,7 +198,7 @@ struct vhost_scsi_tpg {
  * @wwpn: name of the port
  * @pin_memory: pin_memory of one of @tpgs was set when it was bound
  * @poll_us: the largest poll_us of @tpgs when they were bound
- * @tpgs: by target number
+ * @tpgs: by target number; for firmware, one may be there twice
  */
 struct vhost_scsi_endpoint {
 	char wwpn[TRANSPORT_IQN_LEN];
@@ -206,6 +206,15 @@ struct vhost_scsi_endpoint {
 	u32 poll_us;
 	struct vhost_scsi_tpg *tpgs[VHOST_SCSI_MAX_TARGET];
 };
+
+/* By its own number, so that each TPG is met once; or NULL. */
+static inline struct vhost_scsi_tpg *
+vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int target)
+{
+	struct vhost_scsi_tpg *tpg = ep->tpgs[target];
+
+	return tpg && tpg->target == target ? tpg : NULL;
+}
 
 /**
  * struct vhost_scsi_tcmd - the host side's part of a command

@@ -80,7 +80,7 @@ static void list_all(struct list *list, const struct vhost_scsi_endpoint *ep,
 		if (tpg)
 			list_target(list, tpg, false);
 		for (i = 0; !tpg && i < ARRAY_SIZE(ep->tpgs); i++)
-			if (ep->tpgs[i])
+			if (vhost_scsi_endpoint_tpg(ep, i))
 				list_target(list, ep->tpgs[i], true);
 	}
 	/* LUN 0 where there is none at all, as LIO has it. */

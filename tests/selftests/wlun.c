@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Proves: the REPORT LUNS well known logical unit answers, REPORT LUNS looks at SELECT
- * REPORT, and attrib/target says which target a guest sees.
+ * REPORT, attrib/target says which target a guest sees, and firmware finds target 0.
  */
 
 #include <errno.h>
@@ -177,7 +177,76 @@ static bool sees(struct vsg_dev *dev, uint8_t target, uint16_t lun)
 	return vsg_good(req) && !req->data_in[0];
 }
 
-/* Firmware that looks at target 0 only finds what targetcli makes, which is tpgt_1. */
+/* As firmware does, with no control and no event queue. */
+static struct vsg_dev *firmware(const char *wwn)
+{
+	struct vsg_dev *dev;
+
+	ASSERT_EQ(0, vsg_open(&dev, NULL));
+	ASSERT_EQ(0, vsg_set_features(dev, dev->features));
+	ASSERT_EQ(0, vsg_set_mem_table(dev));
+	ASSERT_EQ(0, vsg_ring_start(vsg_io(dev, 0)));
+	ASSERT_EQ(0, vsg_set_endpoint(dev, wwn));
+	return dev;
+}
+
+/*
+ * Firmware that looks at target 0 only finds what targetcli makes, which is tpgt_1. An
+ * operating system does not, nor does firmware where there is another target 0, or
+ * attrib/target was set.
+ */
+TEST(firmware_finds_target_0)
+{
+	struct vsg_dev *dev = firmware(WWN_B);
+	uint8_t cdb[12] = { VSG_REPORT_LUNS, [9] = 16 }, first[8] = { 1, 1 };
+	struct vsg_req *req = request(dev, 0, 16);
+
+	ready(vsg_io(dev, 0), 0, 0);
+	EXPECT_TRUE(sees(dev, 0, 0));
+	EXPECT_TRUE(sees(dev, 1, 0));
+	EXPECT_FALSE(sees(dev, 0, 1));
+	WHERE("a list of all LUNs has each once");
+	vsg_req_cmd(req, 0, 0, cdb, sizeof(cdb), 0, 16);
+	memcpy(req->hdr->lun, of_device, 8);
+	exec_good(vsg_io(dev, 0), req);
+	EXPECT_EQ(8, vsg_get_be(req->data_in, 4));
+	EXPECT_EQ(0, memcmp(req->data_in + 8, first, 8));
+
+	WHERE("the same device, when the guest has come up");
+	ASSERT_EQ(0, vsg_stop(dev));
+	ASSERT_EQ(0, vsg_start(dev, WWN_B));
+	EXPECT_FALSE(sees(dev, 0, 0));
+	EXPECT_TRUE(sees(dev, 1, 0));
+	WHERE("and when it boots again");
+	ASSERT_EQ(0, vsg_stop(dev));
+	ASSERT_EQ(0, vsg_ring_start(vsg_io(dev, 0)));
+	ASSERT_EQ(0, vsg_set_endpoint(dev, WWN_B));
+	EXPECT_TRUE(sees(dev, 0, 0));
+	guest_end(dev);
+
+	WHERE("attrib/target was set");
+	ASSERT_EQ(0, lio_write("1", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+	dev = firmware(WWN_B);
+	EXPECT_FALSE(sees(dev, 0, 0));
+	EXPECT_TRUE(sees(dev, 1, 0));
+	guest_end(dev);
+	ASSERT_EQ(0, lio_write("-1", "vhost/" WWN_B "/tpgt_1/attrib/target"));
+
+	WHERE("there is a tpgt_0");
+	ASSERT_EQ(0, lio("tpg " WWN_B " 0"));
+	dev = firmware(WWN_B);
+	EXPECT_FALSE(sees(dev, 0, 0));
+	EXPECT_TRUE(sees(dev, 1, 0));
+	guest_end(dev);
+	WHERE("it has no nexus");
+	ASSERT_EQ(0, lio_write("NULL", "vhost/" WWN_B "/tpgt_0/nexus"));
+	dev = firmware(WWN_B);
+	EXPECT_FALSE(sees(dev, 0, 0));
+	EXPECT_TRUE(sees(dev, 1, 0));
+	guest_end(dev);
+	ASSERT_EQ(0, lio("droptpg " WWN_B " 0"));
+}
+
 TEST(target_number)
 {
 	struct vsg_dev *dev;

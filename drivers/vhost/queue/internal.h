@@ -116,7 +116,6 @@ void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 			u32 index);
 void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_set_by_worker(struct vhost_scsi_vq *vq);
-bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq);

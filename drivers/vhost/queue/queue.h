@@ -582,6 +582,7 @@ void vhost_scsi_dev_close(struct vhost_scsi_dev *dev);
 long vhost_scsi_dev_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			  void __user *argp);
 int vhost_scsi_dev_check_owner(struct vhost_scsi_dev *dev);
+bool vhost_scsi_vq_is_setup(const struct vhost_scsi_vq *vq);
 int vhost_scsi_dev_start(struct vhost_scsi_dev *dev, bool pin_memory,
 			 u32 poll_us);
 int vhost_scsi_dev_stop(struct vhost_scsi_dev *dev);

@@ -87,6 +87,7 @@ static const struct vhost_scsi_dev_ops host_ops = {
 static int set_endpoint(struct vhost_scsi_host *host,
 			const struct vhost_scsi_target *t)
 {
+	const struct vhost_scsi_vq *ctl = &host->dev.vqs[VHOST_SCSI_VQ_CTL];
 	struct vhost_scsi_endpoint *ep;
 	int ret;
 
@@ -96,7 +97,8 @@ static int set_endpoint(struct vhost_scsi_host *host,
 		return -EFAULT;
 	ep = vhost_scsi_endpoint_get(t->vhost_wwpn, &host->dev,
 				     vhost_scsi_has(&host->dev,
-						    VIRTIO_SCSI_F_T10_PI));
+						    VIRTIO_SCSI_F_T10_PI),
+				     !vhost_scsi_vq_is_setup(ctl));
 	if (IS_ERR(ep))
 		return PTR_ERR(ep);
 	host->ep = ep;
