@@ -210,8 +210,12 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba)
 		return get_unaligned_be32(&cdb[28]);
 	case 4:
 		*lba = get_unaligned_be64(&cdb[2]);
-		return cdb[0] == COMPARE_AND_WRITE ?
-		       cdb[13] : get_unaligned_be32(&cdb[10]);
+		if (cdb[0] == COMPARE_AND_WRITE)
+			return cdb[13];
+		/* Before it stands the atomic boundary. */
+		if (cdb[0] == WRITE_ATOMIC_16)
+			return get_unaligned_be16(&cdb[12]);
+		return get_unaligned_be32(&cdb[10]);
 	case 5:
 		*lba = get_unaligned_be32(&cdb[2]);
 		return get_unaligned_be32(&cdb[6]);
