@@ -248,14 +248,19 @@ guest_watch() {
 	echo 1 >"$event/enable"
 }
 
-# guest_start NAME OPTIONS...: boot a Linux guest and wait for it; guest_append is
-# more for its kernel's command line
-guest_start() {
+# guest_boot NAME OPTIONS...: boot a Linux guest; guest_append is more for its kernel's
+# command line, guest_initramfs another initramfs
+guest_boot() {
 	local name=$1
 	shift
-	guest_qemu "$name" -kernel "$VHOST_GUEST_KERNEL" -initrd "$VHOST_GUEST_INITRAMFS" \
+	guest_qemu "$name" -kernel "$VHOST_GUEST_KERNEL" -initrd "${guest_initramfs:-$VHOST_GUEST_INITRAMFS}" \
 		-append 'console=ttyS0 quiet panic=-1 oops=panic mitigations=off maxcpus=1 pci=noearly tsc=reliable no_timer_check initcall_blacklist=init_kprobe_trace '"${guest_append:-}" "$@"
-	guest_ready "$name"
+}
+
+# guest_start NAME OPTIONS...: and wait for it
+guest_start() {
+	guest_boot "$@"
+	guest_ready "$1"
 }
 
 # guest_ready NAME: until the guest can be talked to, first or after a reboot

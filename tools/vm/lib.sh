@@ -28,6 +28,14 @@ guest_image() {
 	export VHOST_GUEST_KERNEL=${made%%$'\n'*} VHOST_GUEST_INITRAMFS=${made#*$'\n'}
 }
 
+# guest_images [PART...]: what the guests of these parts of the guest test boot; all without
+guest_images() {
+	guest_image
+	(($#)) && [[ " $* " != *' 14 '* ]] && return
+	VHOST_GUEST_NODES=$("$top/tests/guest/nodes") || die 'there is nothing that a node of a cluster could boot; the reason stands above'
+	export VHOST_GUEST_NODES
+}
+
 # tree_files: the files of the tree that belong to it, each ended by a NUL. git would refuse
 # a clone of another user's; whoever runs this runs that user's programs already.
 tree_files() {
