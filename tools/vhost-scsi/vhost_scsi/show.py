@@ -11,7 +11,7 @@ from dataclasses import asdict
 from . import check, debug, stats, text, view
 from .host import Host
 
-USUAL = {"bind_uid": "-1", "pin_memory": "0", "poll_us": "0", "fabric_prot_type": "0"}
+USUAL = {"bind_uid": "-1", "pin_memory": "0", "poll_us": "0", "fabric_prot_type": "0", "target": "-1"}
 
 
 def out_json(what: object) -> None:

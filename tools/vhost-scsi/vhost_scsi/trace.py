@@ -7,7 +7,6 @@ import json
 import os
 import re
 import select
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -149,8 +148,6 @@ def show_trace(host: Host, options: argparse.Namespace) -> int:
         if not matching:
             raise Trouble(f"there is no event {printable(event)}; 'vhost-scsi trace --list' names them")
         chosen += matching
-    # Whoever ends this by a signal wants the instance gone, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with instance(host, chosen or names, options.filter) as place:
         for line in lines(host, place, options.time):
             event = decode(line)
