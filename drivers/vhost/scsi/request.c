@@ -710,13 +710,7 @@ void vhost_scsi_cmd_bounced(const struct vhost_scsi_cmd *cmd)
  */
 void vhost_scsi_cmd_deferred(const struct vhost_scsi_cmd *cmd)
 {
-	const struct request_slot *slot;
-	unsigned long flags;
-
-	slot = container_of(cmd, struct request_slot, cmd);
-	spin_lock_irqsave(&slot->vq->used_lock, flags);
-	count_of(cmd)->deferred++;
-	spin_unlock_irqrestore(&slot->vq->used_lock, flags);
+	atomic64_inc(&count_of(cmd)->deferred);
 }
 
 /**

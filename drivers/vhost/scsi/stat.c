@@ -381,7 +381,7 @@ static void add_count(struct vhost_scsi_count *count, void *priv)
 	/* See above: a command was taken before it ended. */
 	smp_rmb();
 	sums->taken += READ_ONCE(count->taken);
-	sums->deferred += READ_ONCE(count->deferred);
+	sums->deferred += atomic64_read(&count->deferred);
 	sums->bounced += READ_ONCE(count->bounced);
 }
 

@@ -64,10 +64,10 @@ struct vhost_scsi_times {
 
 /**
  * struct vhost_scsi_count - the commands of a queue to a LUN
- * @taken: from the ring; this and the next are under vq->mutex
+ * @taken: from the ring; this and the next two are under vq->mutex
  * @highest: that were seen in flight
- * @deferred: that a work item submitted
  * @bounced: that had a bounce buffer
+ * @deferred: that a work item submitted
  * @times: latencies; NULL until they are first measured
  * @next: in vhost_scsi_counts.luns; like @key set once
  * @key: vhost_scsi_key(), or U32_MAX: of none
@@ -79,8 +79,8 @@ struct vhost_scsi_times {
 struct vhost_scsi_count {
 	u64 taken;
 	u64 highest;
-	u64 deferred;
 	u64 bounced;
+	atomic64_t deferred;
 	struct vhost_scsi_times *times;
 	struct vhost_scsi_count *next;
 	u32 key;
