@@ -110,6 +110,9 @@ class Command(Case):
         for words in (f"{WWN} (device 3): process 1234 (qemu-system-x86) closed it", "2.5 s", "READ(10) lba 8 blocks 8",
                       "rd_mcp_0/ram", "the backstore has it"):
             self.assertIn(words, out)
+        head, line = out.splitlines()[-2:]
+        for word, number in (("queue", " 2 "), ("bytes", " 4096 ")):  # numbers end where their heads do
+            self.assertEqual(line.index(number) + len(number) - 1, head.index(word) + len(word))
         self.assertIn("nothing is in flight for 3 s", self.run_it("inflight", "--older", "3")[0])
         found, = json.loads(self.run_it("inflight", "--json")[0])
         self.assertEqual((found["microseconds"], found["stage"], found["closed"]), (2500000, "backend", 1790000100))
@@ -120,6 +123,8 @@ class Command(Case):
         self.tree.put(f"{DEBUG}/3/slow", "9000 2 0x1 1 0 w 512 S 0 2 2a000000000100000100\n"
                       "8000 2 0x2 1 0 r 512 S 2 0 28000000000100000100\n")
         out, _ = self.run_it("slow")
+        head, line = out.splitlines()[:2]
+        self.assertEqual(line.index(" 512 ") + 4, head.index("bytes") + 5)
         self.assertRegex(out, r"9 ms .*WRITE\(10\) lba 1 blocks 1 +CHECK CONDITION\n")
         self.assertRegex(out, r"8 ms .*ABORTED\n")
         self.assertEqual(json.loads(self.run_it("slow", "--json")[0])[1]["response"], "ABORTED")

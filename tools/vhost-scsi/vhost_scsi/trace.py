@@ -95,11 +95,14 @@ def instance(host: Host, events: list[str], expression: str | None) -> Iterator[
     except OSError as fault:
         raise Trouble(f"{place} cannot be made: {fault.strerror}") from fault
     try:
+        # All begin at the same moment.
+        _write(host, place + "/tracing_on", "0")
         for event in events:
             mine = f"{place}/events/{SYSTEM}/{event}"
             if expression:
                 _write(host, mine + "/filter", expression)
             _write(host, mine + "/enable", "1")
+        _write(host, place + "/tracing_on", "1")
         yield place
     finally:
         for event in events:
