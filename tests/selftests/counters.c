@@ -562,11 +562,14 @@ TEST_F(counters, events)
 	EXPECT_EQ(1, see_number(self->nr, 1, "events"));
 }
 
-/* Who holds a port whose process has died is to be seen, and with what. */
+/*
+ * Who holds a port whose process has died is to be seen, and with what: one of two backends
+ * answers, and then the other.
+ */
 TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 {
+	uint64_t stat[SEE_STATS], at[1];
 	struct vsg_dev *dev;
-	uint64_t at[1];
 	int status;
 	pid_t pid;
 	long nr;
@@ -577,15 +580,18 @@ TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 	if (!pid) {
 		self->dev = guest(WWN_A, NULL);
 		ready(vsg_io(self->dev, 0), T, LUN_HANG);
-		if (lio("hang hang"))
+		ready(vsg_io(self->dev, 0), T, LUN_SLEEPY);
+		if (lio("hang hang; hang sleepy"))
 			_exit(1);
 		leave(self, LUN_HANG, 0x4711, VIRTIO_SCSI_S_SIMPLE);
+		leave(self, LUN_SLEEPY, 0x4712, VIRTIO_SCSI_S_SIMPLE);
 		pause();
 		_exit(1);
 	}
-	self->hung = "hang";
+	self->hung = "hang; unhang sleepy";
 	while ((nr = see_device(pid, WWN_A)) < 0 ||
-	       !see_settle(nr, SEE_IN_FLIGHT, 1, 0, "luns/1:2/stat"))
+	       !see_settle(nr, SEE_IN_FLIGHT, 1, 0, "luns/1:2/stat") ||
+	       !see_settle(nr, SEE_IN_FLIGHT, 1, 0, "luns/1:3/stat"))
 		usleep(1000);
 	EXPECT_EQ(0, see_number(nr, 0, "closed"));
 	reach_backend();
@@ -594,12 +600,23 @@ TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 	EXPECT_EQ(nr, see_device(pid, WWN_A));
 	ASSERT_EQ(1, see_numbers(nr, at, 1, "closed"));
 	EXPECT_LE(time(NULL) - 60 * t_factor(), at[0]);
-	if (see_have_debug())
+	if (see_have_debug()) {
 		EXPECT_TRUE(see_inflight(nr, 0x4711, "backend", "backend", NULL, 0,
 					 1000 * t_factor()));
+		EXPECT_TRUE(see_inflight(nr, 0x4712, "backend", "backend", NULL, 0,
+					 1000 * t_factor()));
+	}
 	ASSERT_EQ(0, vsg_open(&dev, NULL));
 	EXPECT_EQ(-EBUSY, vsg_start(dev, WWN_A));
 	vsg_close(dev);
+
+	EXPECT_EQ(0, lio("unhang hang"));
+	self->hung = "sleepy";
+	EXPECT_TRUE(see_settle(nr, SEE_IN_FLIGHT, 0, WAIT_MS, "luns/1:2/stat"));
+	ASSERT_EQ(SEE_STATS, see_numbers(nr, stat, SEE_STATS, "stat"));
+	EXPECT_EQ(1, stat[SEE_IN_FLIGHT]);
+	EXPECT_EQ(stat[SEE_TAKEN], stat[SEE_READS] + stat[SEE_WRITES] +
+				   stat[SEE_OTHERS] + stat[SEE_DROPPED] + 1);
 	release(self);
 	while (see_device(pid, WWN_A) >= 0)
 		usleep(1000);
