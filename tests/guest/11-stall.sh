@@ -70,4 +70,4 @@ same 'the guest gave nothing up' '' \
 guest_forget main "$disk"
 lun_remove "$wwn" 1 6
 trap - EXIT
-stall_remove iblock_6/stall
+mapped_remove iblock_6/stall

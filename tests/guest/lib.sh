@@ -113,18 +113,30 @@ block_device() {
 	echo "$named"
 }
 
-# A disk that can be told not to answer: stall_create HBA/NAME MB
-stall_create() {
+# A block device by the device mapper: mapped_create HBA/NAME MB TARGET, with DEVICE for what
+# it is of
+mapped_create() {
 	local dir=$configfs/core/$1 name=${1#*/}
 	block_create "$name" "$2"
 	export DM_DISABLE_UDEV=1
-	dmsetup create "$name" --table "0 $(($2 * 2048)) linear $(block_device "$name") 0"
+	dmsetup create "$name" --table "0 $(($2 * 2048)) ${3//DEVICE/$(block_device "$name")}"
 	dmsetup mknodes "$name"
 	modprobe target_core_iblock
 	mkdir -p "$dir"
 	echo "udev_path=/dev/mapper/$name" >"$dir/control"
 	echo 1 >"$dir/enable"
 	cat /proc/sys/kernel/random/uuid >"$dir/wwn/vpd_unit_serial"
+}
+
+# A disk that can be told not to answer: stall_create HBA/NAME MB
+stall_create() {
+	mapped_create "$1" "$2" 'linear DEVICE 0'
+}
+
+# A disk that takes its time: slow_create HBA/NAME MB READ_MS WRITE_MS
+slow_create() {
+	modprobe dm-delay
+	mapped_create "$1" "$2" "delay DEVICE 0 $3 DEVICE 0 $4"
 }
 
 # stall_begin NAME, stall_end NAME: what it was given meanwhile is answered then
@@ -136,7 +148,8 @@ stall_end() {
 	dmsetup resume "$1"
 }
 
-stall_remove() {
+# Of either.
+mapped_remove() {
 	store_remove "$1"
 	dmsetup remove "${1#*/}"
 	block_remove "${1#*/}"

@@ -107,7 +107,7 @@ def test_list(guest):
     same([queue["index"] for queue in device["queues"] if queue["stat"]], [2, 3])
     group, = port["groups"]
     same([(lun["number"], lun["backstore"]["path"].partition("/")[2], lun["backstore"]["bytes"])
-          for lun in group["luns"]], [(0, "vsg_ram", 64 << 20), (3, "vsg_hang", 64 << 20)])
+          for lun in group["luns"]], [(0, "vsg_ram", 64 << 20), (3, "vsg_hang", 64 << 20), (4, "vsg_sleepy", 64 << 20)])
     text = run("list")
     assert r"vm\x1b[31m,1, process" in text and "\x1b" not in text, text
 
@@ -161,7 +161,11 @@ def test_latency(guest):
     for stage in ("submit", "backend", "answer", "total"):
         for by in ("device", "lun", "queue"):
             found, = run_json("latency", "--stage", stage, "--by", by)
-            same((found["count"], sum(bucket["count"] for bucket in found["buckets"])), (100, 100))
+            buckets = [(bucket["less_than_ns"], bucket["count"]) for bucket in found["buckets"]]
+            same((found["count"], sum(count for _, count in buckets)), (100, 100))
+            # Whoever is in a bucket took as long as that says.
+            assert sum(end * count for end, count in buckets if end) / 2 - 1024 * buckets[0][1] \
+                <= found["nanoseconds"] < sum((end or 1 << 60) * count for end, count in buckets), found
     assert found["nanoseconds"] <= took, (found["nanoseconds"], took)
     assert 0 < found["p50_ns"] <= found["p99_ns"] <= 2 * took, found
     assert "total of 100 commands" in run("latency"), run("latency")
@@ -169,34 +173,55 @@ def test_latency(guest):
     same(run_json("latency")[0]["count"], 100)
 
 
+def where(tag: int) -> tuple:
+    """The stage and the holder of a command, as inflight has them."""
+    found = [(one["stage"], one["holder"]) for one in run_json("inflight") if one["tag"] == hex(tag)]
+    return found[0] if found else ()
+
+
 def test_inflight(guest):
-    """inflight: a command that hangs is named at once: in the backstore, behind an order, to be aborted"""
+    """inflight: within a second a command is named that the backstore has, and one that a function waits for"""
     lio("hang vsg_hang")
     try:
-        tag = hex(guest("begin 0 1 3 8"))
+        tag = guest("begin 0 1 3 8")
         began = time.monotonic()
-        found = within(10, lambda: [one for one in run_json("inflight") if one["stage"] == "backend"])
+        within(1, lambda: where(tag) == ("backend", "backend"))
+        one, = run_json("inflight")
         seen = time.monotonic() - began
-        same([(one["tag"], one["holder"], one["target"], one["lun"], one["queue"], one["bytes"], one["what"],
-               one["guest"], one["backstore"].partition("/")[2]) for one in found],
-             [(tag, "backend", 1, 3, 2, 4096, "READ(10) lba 0 blocks 8", r"vm\x1b[31m,1", "vsg_hang")])
-        assert found[0]["microseconds"] <= (seen + 0.1) * 1e6, (found, seen)
-        print(f"# named {seen:.2f} s after it was sent")
-        guest("begin 0 1 3 8 ordered")
-        behind = hex(guest("begin 0 1 3 8"))
-        within(10, lambda: [one for one in run_json("inflight")
-                            if (one["tag"], one["stage"], one["holder"]) == (behind, "waiting", "order")])
-        same(rows("device")[None, None, None]["in_flight"], 3)
-        guest("abort 0")
-        within(10, lambda: {("backend", "function"), ("settle", "backend")} <= {
-            (one["stage"], one["holder"]) for one in run_json("inflight") if one["tag"] == tag})
+        same((one["tag"], one["target"], one["lun"], one["queue"], one["bytes"], one["what"], one["guest"],
+              one["backstore"].partition("/")[2]),
+             (hex(tag), 1, 3, 2, 4096, "READ(10) lba 0 blocks 8", r"vm\x1b[31m,1", "vsg_hang"))
+        assert one["microseconds"] <= (seen + 0.1) * 1e6, (one, seen)
+        same(rows("device")[None, None, None]["in_flight"], 1)
         within(10, lambda: json.loads(run("inflight", "--older", "0.05", "--json", status=1)))
+        guest("abort 0")
+        within(1, lambda: {("backend", "function"), ("settle", "backend")} <= {
+            (one["stage"], one["holder"]) for one in run_json("inflight") if one["tag"] == hex(tag)})
         assert "a task management function waits for it" in run("inflight")
     finally:
         lio("unhang vsg_hang")
-    same(guest("wait"), 4)
+    same(guest("wait"), 2)
     same(run_json("inflight"), [])
     same(rows("device")[None, None, None]["in_flight"], 0)
+
+
+def test_waiting(guest):
+    """inflight: within a second a command is named that waits for a slot, and one behind an ORDERED command"""
+    lio("hang vsg_sleepy")
+    try:
+        for _ in range(4):
+            tag = guest("begin 0 1 4 8")
+            within(1, lambda tag=tag: where(tag) == ("backend", "backend"))
+        tag = guest("begin 0 1 4 8")
+        within(1, lambda: where(tag) == ("waiting", "slot"))
+        guest("begin 0 1 4 8 ordered")
+        tag = guest("begin 0 1 4 8")
+        within(1, lambda: where(tag) == ("waiting", "order"))
+        assert "waits behind an ORDERED" in run("inflight")
+    finally:
+        lio("unhang vsg_sleepy")
+    same(guest("wait"), 7)
+    same(run_json("inflight"), [])
 
 
 def test_slow(guest):
@@ -265,8 +290,9 @@ def test_trace(guest):
     with subprocess.Popen([TOOL / "vhost-scsi", "trace", "--json"], stdout=subprocess.PIPE, encoding="utf-8") as trace:
         place = Path("/sys/kernel/tracing/instances")
         try:
-            within(20, lambda: [one for one in place.glob("vhost-scsi.*/events/vhost_scsi/enable")
-                                if one.read_text().strip() == "1"])
+            within(20, lambda: [one for one in place.glob("vhost-scsi.*") if not [
+                name for name in ("events/vhost_scsi/enable", "tracing_on")
+                if (one / name).read_text().strip() != "1"]])
             guest("read 0 1 0 8 1")
             seen = []
             while not seen or seen[-1]["cdb"] != "READ(10) lba 0 blocks 8":
@@ -310,8 +336,9 @@ def main() -> int:
     for kind, place in (("debugfs", "/sys/kernel/debug"), ("tracefs", "/sys/kernel/tracing")):
         if not os.path.ismount(place):
             subprocess.run(["mount", "-t", kind, "none", place], check=True)
-    lio(f"cleanup; ramdisk vsg_ram 64; hangable vsg_hang 64; tpg {WWN} 1 naa.5001405760000abc;"
-        f" lun {WWN} 1 0 vsg_ram; lun {WWN} 1 3 vsg_hang")
+    lio(f"cleanup; ramdisk vsg_ram 64; hangable vsg_hang 64; sleepy vsg_sleepy 64;"
+        f" tpg {WWN} 1 naa.5001405760000abc; lun {WWN} 1 0 vsg_ram; lun {WWN} 1 3 vsg_hang;"
+        f" lun {WWN} 1 4 vsg_sleepy")
     guest, failed = Player(), 0
     tests = [value for name, value in globals().items() if name.startswith("test_")
              and (not sys.argv[1:] or any(word in name for word in sys.argv[1:]))]

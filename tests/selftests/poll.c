@@ -12,6 +12,7 @@
 
 #include "files.h"
 #include "load.h"
+#include "see.h"
 
 #define T 1
 #define L 0
@@ -100,6 +101,18 @@ static unsigned long fewest_kicks(struct vsg_ring *r)
 			fewest = n;
 	}
 	return fewest;
+}
+
+/* What the module counts of the queue: polls that found a request, and polls in vain. */
+static void polls(struct poll *self, uint64_t nr[2])
+{
+	uint64_t ring[SEE_RINGS];
+	long device = see_device(getpid(), WWN_A);
+
+	ASSERT_EQ(SEE_RINGS, see_numbers(device, ring, SEE_RINGS, "queues/%u/ring",
+					 self->r->index));
+	nr[0] = ring[SEE_PAID];
+	nr[1] = ring[SEE_UNPAID];
 }
 
 /* Calls @fn with the line "stat" of every thread named vhost-*, of all processes. */
@@ -201,6 +214,7 @@ TEST_F(poll, values)
 
 TEST_F_TIMEOUT(poll, kicks_are_spared, 60)
 {
+	uint64_t before[2], after[2];
 	unsigned long none, some;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
@@ -208,8 +222,19 @@ TEST_F_TIMEOUT(poll, kicks_are_spared, 60)
 	start(self);
 	part();
 	none = kicks(self->r);
+	polls(self, before);
+	EXPECT_EQ(0, before[0]);
+	EXPECT_EQ(0, before[1]);
 	set_busyloop(self, LONG_US);
 	some = fewest_kicks(self->r);
+	polls(self, before);
+	/* The last of all finds nothing. */
+	usleep(200000 * t_factor());
+	polls(self, after);
+	EXPECT_LE(1, after[0]);
+	EXPECT_LE(1, after[1]);
+	EXPECT_EQ(before[0], after[0]);
+	EXPECT_LE(after[1], before[1] + 1);
 	printf("# of 100 commands %lu need a kick, with polling %lu\n", none,
 	       some);
 	EXPECT_LE(90, none);
@@ -218,6 +243,9 @@ TEST_F_TIMEOUT(poll, kicks_are_spared, 60)
 	WHERE("it can be ended");
 	set_busyloop(self, 0);
 	EXPECT_LE(90, kicks(self->r));
+	polls(self, before);
+	EXPECT_EQ(after[0], before[0]);
+	EXPECT_EQ(after[1], before[1]);
 }
 
 TEST_F_TIMEOUT(poll, attribute, 60)

@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,7 @@ class Command(Case):
         for words in (WWN, "device 3: vm1, process 1234 (qemu-system-x86)", "2 (128)", "threads: 1235",
                       "HOTPLUG INDIRECT_DESC EVENT_IDX VERSION_1", "LUN 0: rd_mcp_0/ram  64 MiB", "/srv/disk.img"):
             self.assertIn(words, out)
+        self.assertNotIn("target=", out)  # as usual
         port, = json.loads(self.run_it("list", "--json")[0])
         self.assertEqual((port["devices"][0]["guest"], port["groups"][0]["luns"][1]["backstore"]["bytes"]),
                          ("vm1", 96 << 20))
@@ -108,6 +110,9 @@ class Command(Case):
         for words in (f"{WWN} (device 3): process 1234 (qemu-system-x86) closed it", "2.5 s", "READ(10) lba 8 blocks 8",
                       "rd_mcp_0/ram", "the backstore has it"):
             self.assertIn(words, out)
+        head, line = out.splitlines()[-2:]
+        for word, number in (("queue", " 2 "), ("bytes", " 4096 ")):  # numbers end where their heads do
+            self.assertEqual(line.index(number) + len(number) - 1, head.index(word) + len(word))
         self.assertIn("nothing is in flight for 3 s", self.run_it("inflight", "--older", "3")[0])
         found, = json.loads(self.run_it("inflight", "--json")[0])
         self.assertEqual((found["microseconds"], found["stage"], found["closed"]), (2500000, "backend", 1790000100))
@@ -118,6 +123,8 @@ class Command(Case):
         self.tree.put(f"{DEBUG}/3/slow", "9000 2 0x1 1 0 w 512 S 0 2 2a000000000100000100\n"
                       "8000 2 0x2 1 0 r 512 S 2 0 28000000000100000100\n")
         out, _ = self.run_it("slow")
+        head, line = out.splitlines()[:2]
+        self.assertEqual(line.index(" 512 ") + 4, head.index("bytes") + 5)
         self.assertRegex(out, r"9 ms .*WRITE\(10\) lba 1 blocks 1 +CHECK CONDITION\n")
         self.assertRegex(out, r"8 ms .*ABORTED\n")
         self.assertEqual(json.loads(self.run_it("slow", "--json")[0])[1]["response"], "ABORTED")
@@ -146,17 +153,18 @@ class Command(Case):
         self.assertEqual((done.stderr, done.stdout.splitlines()[-1]), ("", "0"))
 
     def test_interrupt(self):
-        """command: interrupted, it says nothing and leaves the switch as it was"""
-        running = subprocess.Popen([sys.executable, TOOL / "vhost-scsi", "--root", self.place.name, "latency", "-t",
-                                    "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+        """command: ended by a signal, it says nothing and leaves the switch as it was"""
         switch = self.tree.root / DEBUG / "latency"
-        for _ in range(3000):
-            if switch.read_text().startswith("1"):
-                break
-            time.sleep(0.02)
-        running.send_signal(2)
-        self.assertEqual((running.communicate(timeout=60), running.returncode), (("", ""), 130))
-        self.assertEqual(switch.read_text()[0], "0")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            running = subprocess.Popen([sys.executable, TOOL / "vhost-scsi", "--root", self.place.name, "latency",
+                                        "-t", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+            for _ in range(3000):
+                if switch.read_text().startswith("1"):
+                    break
+                time.sleep(0.02)
+            running.send_signal(number)
+            self.assertEqual((running.communicate(timeout=60), running.returncode), (("", ""), 130))
+            self.assertEqual(switch.read_text()[0], "0")
 
 
 class Lacks(Case):
@@ -407,19 +415,35 @@ class Documents(unittest.TestCase):
         self.assertEqual(done.stdout, f"vhost-scsi {wanted}\n")
 
     def test_examples(self):
-        """documents: dashboard and rules name metrics that are there"""
+        """documents: dashboard and rules name metrics, labels and values of labels that are there"""
         with tempfile.TemporaryDirectory() as place:
             tree = Tree(place)
             tree.usual()
             tree.latency(3, [("2 1 0 total r", {2: 90})])
-            lines = metrics.exposition(metrics.families(Host(place)), True)
-            known = {line.split("{")[0].split(" ")[0] for line in lines if not line.startswith("#")}
-        for name in ("dashboard.json", "alerts.yml"):
-            text = (TOOL / "examples" / name).read_text()
-            used = set(re.findall(r"\bvhost_scsi_\w+", text))
-            self.assertTrue(used)
-            self.assertLessEqual(used, known, name)
-        json.loads((TOOL / "examples/dashboard.json").read_text())
+            known = {}
+            for family in metrics.families(Host(place)):
+                for suffix, labels, _ in family.samples:
+                    known.setdefault(family.name + suffix, []).append({"instance": None, **dict(labels)})
+        known["node_textfile_mtime_seconds"] = [{"instance": None, "file": "/x/vhost-scsi.prom"}]
+        dashboard = json.loads((TOOL / "examples/dashboard.json").read_text())
+        texts = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+        texts += [one["definition"] for one in dashboard["templating"]["list"] if "definition" in one]
+        rules = (TOOL / "examples/alerts.yml").read_text()
+        texts += [re.sub(r"\s+", " ", one)
+                  for one in re.findall(r"expr: (?:>-)?(.*?)(?=\n +(?:for|labels):)", rules, re.S)]
+        self.assertEqual(len(texts), 22)
+        for text in texts:
+            used = set(re.findall(r"\b(?:vhost_scsi|node)_\w+", text))
+            self.assertTrue(used, text)
+            self.assertLessEqual(used, set(known), text)
+            for name, selector in re.findall(r"(\w+)\{([^}]*)\}", text):
+                for label, how, value in re.findall(r'(\w+)(=~|=|!~|!=)"([^"]*)"', selector):
+                    self.assertIn(label, known[name][0], text)
+                    if how in ("=", "=~") and "$" not in value and value != "stock":
+                        self.assertTrue([one for one in known[name] if re.fullmatch(value, one[label])], text)
+            for names in re.findall(r"\b(?:by|on|group_left) \(([^)]*)\)", text):
+                for label in names.split(", "):
+                    self.assertTrue([name for name in used if label in known[name][0]], f"{label} in {text}")
 
     def test_target(self):
         """documents: nothing here writes to configfs"""

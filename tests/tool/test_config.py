@@ -5,6 +5,7 @@
 import json
 import lzma
 import os
+import stat
 import tempfile
 import unittest
 from unittest import mock
@@ -61,6 +62,24 @@ class Config(Case):
         self.tree.lun(11, "iblock_2/sd")
         store = config.ports(self.host)[0].backstore_of(1, 11)
         self.assertEqual((store.plugin, store.behind, store.bytes), ("block", "/dev/sdb", 1 << 20))
+
+    def test_device_as_a_file(self):
+        """config: the size of a device that fileio uses is the kernel's, for fileio says 0"""
+        self.tree.backstore("fileio_1", "disk", "Status: ACTIVATED  Max Queue Depth: 128  SectorSize: 512\n"
+                            "        TCM FILEIO ID: 0        File: /dev/sdb  Size: 0  Mode: O_DSYNC\n")
+        self.tree.put("sys/dev/block/8:16/size", "2048\n")
+        node = os.stat_result((stat.S_IFBLK | 0o660, *([0] * 9)), {"st_rdev": os.makedev(8, 16)})
+        with mock.patch.object(Host, "stat", lambda _, name: node if name == "/dev/sdb" else None):
+            store = config.ports(self.host)[0].backstore_of(1, 10)
+        self.assertEqual((store.behind, store.bytes), ("/dev/sdb", 1 << 20))
+
+    def test_target(self):
+        """config: the number of the target that a guest sees is an attribute of the port group"""
+        self.tree.put(f"{TARGET}/vhost/{WWN}/tpgt_1/attrib/target", "7\n")
+        port, = config.ports(self.host)
+        self.assertEqual((port.groups[0].tag, port.groups[0].target), (1, 7))
+        self.assertEqual(port.backstore_of(7, 10).path, "fileio_1/disk")
+        self.assertIsNone(port.backstore_of(1, 10))
 
     def test_acl(self):
         """config: an ACL of the nexus says what the guest sees, another one does not"""

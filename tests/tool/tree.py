@@ -74,7 +74,8 @@ class Tree:
         path = f"{TARGET}/vhost/{wwn}/tpgt_{tag}"
         self.put(path + "/enable", enable + "\n")
         self.put(path + "/nexus", nexus + "\n" if nexus else "")
-        for name, value in (("bind_uid", "-1"), ("pin_memory", "0"), ("poll_us", "0"), ("fabric_prot_type", "0")):
+        for name, value in (("bind_uid", "-1"), ("pin_memory", "0"), ("poll_us", "0"), ("fabric_prot_type", "0"),
+                            ("target", "-1")):
             self.put(f"{path}/attrib/{name}", value + "\n")
         return path
 

@@ -7,6 +7,7 @@
 #   tpg:NAME=VALUE    an attribute of the target port group
 #   core:NAME=VALUE   an attribute of each backstore
 #   param:NAME=VALUE  a parameter of the module
+#   debug:NAME=VALUE  a file of the module in debugfs
 #   bench:OPTION      for the guest; bench --help
 #
 # An emulated guest needs some 200 us from a response to its next request: to poll for
@@ -20,6 +21,7 @@ ours-pinned  ours  tpg:pin_memory=1
 ours-polling ours  tpg:poll_us=2000
 ours-tuned   ours  tpg:pin_memory=1 tpg:poll_us=2000
 ours-workers ours  bench:-w
+ours-latency ours  debug:latency=1
 ours-8m      ours  bench:-M2048
 ours-0m      ours  bench:-M0
 stock-huge   stock bench:-H

@@ -147,6 +147,34 @@ took() {
 	echo "$real s, $((user + system)) s of processor"
 }
 
+# progress DONE ALL WHAT: where a long run is, DONE of its ALL steps being done, on standard
+# error. On a terminal each of these lines takes the place of the one before it. The first call
+# is the beginning.
+progress() {
+	local elapsed left='' line
+	: "${progress_began:=$EPOCHSECONDS}"
+	elapsed=$((EPOCHSECONDS - progress_began))
+	((!$1 || $1 >= $2)) || left=", about $(clock $((elapsed * ($2 - $1) / $1))) left"
+	line="# $1 of $2 done after $(clock "$elapsed")$left: $3"
+	if [[ ! -t 2 ]]; then
+		printf '%s\n' "$line"
+	elif (($1 < $2)); then
+		printf '\r\e[K%s' "${line::${COLUMNS:-80}-1}"
+	else
+		printf '\r\e[K%s\n' "$line"
+	fi >&2
+}
+
+# progress_clear: something else is to be printed
+progress_clear() {
+	[[ ! -t 2 ]] || printf '\r\e[K' >&2
+}
+
+# clock SECONDS: as 1:02:03
+clock() {
+	printf '%d:%02d:%02d' $(($1 / 3600)) $(($1 / 60 % 60)) $(($1 % 60))
+}
+
 # explain NAME LOG [DIR]: the first case of LOG that failed, and what DIR, the directory of
 # its VM, has of it; at most 160 lines. Continuous integration shows no more of a run than
 # its end: so each run ends with this for what failed first.

@@ -33,6 +33,7 @@
 
 #include <linux/completion.h>
 #include <linux/eventfd.h>
+#include <linux/jump_label.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -313,6 +314,8 @@ struct vhost_scsi_slot {
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL
+ * @used: while vhost_scsi_used_watched is enabled: a chain that has a slot is about to be
+ *	  used. Called under used_lock
  *
  * @start and @stop may sleep.
  */
@@ -322,7 +325,10 @@ struct vhost_scsi_vq_ops {
 	void (*answer)(struct llist_node *node, bool alive);
 	int (*start)(struct vhost_scsi_vq *vq);
 	void (*stop)(struct vhost_scsi_vq *vq);
+	void (*used)(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot);
 };
+
+DECLARE_STATIC_KEY_FALSE(vhost_scsi_used_watched);
 
 /**
  * struct vhost_scsi_vq - a virtqueue of an open device

@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+DEFINE_STATIC_KEY_FALSE(vhost_scsi_used_watched);
+
 /**
  * vhost_scsi_vq_worker_stat - look at the worker of a queue
  * @vq: the queue

@@ -672,13 +672,15 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 
 /* Before the guest is told: who it asks then finds the chain counted. */
 static __always_inline void count_used(struct vhost_scsi_vq *vq,
-				       const struct vhost_scsi_slot *slot)
+				       struct vhost_scsi_slot *slot)
 {
 	vq->used_stat.chains++;
 	if (!slot)
 		return;
 	slot->tally->nr++;
 	slot->tally->bytes += slot->moved;
+	if (static_branch_unlikely(&vhost_scsi_used_watched))
+		vq->ops->used(vq, slot);
 }
 
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)

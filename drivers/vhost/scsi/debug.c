@@ -175,9 +175,10 @@ static void put_times(struct seq_file *m, const struct vhost_scsi_vq *vq,
 	static const char * const stages[VHOST_SCSI_STAGES] = {
 		"submit", "backend", "answer", "total",
 	};
+	const struct vhost_scsi_histogram *h;
 	const struct vhost_scsi_times *times;
 	unsigned int stage, kind, i;
-	u64 nr[VHOST_SCSI_BUCKETS], sum;
+	u64 nr[VHOST_SCSI_BUCKETS], n, sum;
 
 	/* Pairs with vhost_scsi_times_alloc(). */
 	times = smp_load_acquire(&count->times);
@@ -185,9 +186,12 @@ static void put_times(struct seq_file *m, const struct vhost_scsi_vq *vq,
 		return;
 	for (stage = 0; stage < VHOST_SCSI_STAGES; stage++) {
 		for (kind = 0; kind < VHOST_SCSI_KINDS; kind++) {
-			for (i = 0, sum = 0; i < VHOST_SCSI_BUCKETS; i++) {
-				nr[i] = READ_ONCE(times->of[stage][kind].nr[i]);
-				sum += nr[i];
+			h = &times->of[kind][stage];
+			memset(nr, 0, sizeof(nr));
+			for (i = 0, sum = 0; i < VHOST_SCSI_ALL_BUCKETS; i++) {
+				n = READ_ONCE(h->nr[i]);
+				nr[min(i, VHOST_SCSI_BUCKETS - 1U)] += n;
+				sum += n;
 			}
 			if (!sum)
 				continue;
@@ -199,7 +203,7 @@ static void put_times(struct seq_file *m, const struct vhost_scsi_vq *vq,
 					   count->key & 0xffff);
 			seq_printf(m, " %s %c %llu %llu", stages[stage],
 				   kind_chars[kind], sum,
-				   READ_ONCE(times->of[stage][kind].sum));
+				   READ_ONCE(h->sum));
 			for (i = 0; i < VHOST_SCSI_BUCKETS; i++)
 				seq_printf(m, " %llu", nr[i]);
 			seq_putc(m, '\n');
@@ -261,11 +265,13 @@ static ssize_t switch_write(struct file *file, const char __user *buf, size_t le
 	if (on && !static_key_enabled(&vhost_scsi_timing)) {
 		list_for_each_entry(s, &shown, node)
 			vhost_scsi_times_clear(&s->host->dev);
+		static_branch_enable(&vhost_scsi_used_watched);
 		static_branch_enable(&vhost_scsi_timing);
 		vhost_scsi_times_arm(true);
 	} else if (!on && static_key_enabled(&vhost_scsi_timing)) {
 		vhost_scsi_times_arm(false);
 		static_branch_disable(&vhost_scsi_timing);
+		static_branch_disable(&vhost_scsi_used_watched);
 	}
 	mutex_unlock(&shown_mutex);
 	return len;

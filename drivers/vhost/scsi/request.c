@@ -680,12 +680,20 @@ static void request_deferred(struct llist_node *node, bool alive)
 	vhost_scsi_vq_put(vq);
 }
 
+static void request_used(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *s)
+{
+	const struct request_slot *slot = container_of(s, struct request_slot, slot);
+
+	vhost_scsi_times_add(s, &slot->meter, &slot->cmd);
+}
+
 const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.handle = request_handle,
 	.take_over = request_take_over,
 	.answer = request_deferred,
 	.start = request_queue_start,
 	.stop = request_queue_stop,
+	.used = request_used,
 };
 
 static struct vhost_scsi_count *count_of(const struct vhost_scsi_cmd *cmd)

@@ -70,27 +70,25 @@ static struct dir *dir_of(struct kobject *kobj)
 	return container_of(kobj, struct dir, kobj);
 }
 
-static const struct vhost_scsi_show *show_of(struct kobject *kobj)
+static const struct vhost_scsi_show *show_of(const struct dir *dir)
 {
 	/* Pairs with show_new(). */
-	return smp_load_acquire(&dir_of(kobj)->host->show);
+	return smp_load_acquire(&dir->host->show);
 }
 
 /*
  * The device.
  */
 
-static ssize_t wwpn_show(struct kobject *kobj, struct kobj_attribute *attr,
-			 char *buf)
+static int wwpn_show(const struct dir *dir, unsigned int arg, char *buf)
 {
 	return sysfs_emit(buf, "%s\n",
-			  vhost_scsi_endpoint_wwpn(dir_of(kobj)->host->ep));
+			  vhost_scsi_endpoint_wwpn(dir->host->ep));
 }
 
-static ssize_t targets_show(struct kobject *kobj, struct kobj_attribute *attr,
-			    char *buf)
+static int targets_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	const struct vhost_scsi_endpoint *ep = dir_of(kobj)->host->ep;
+	const struct vhost_scsi_endpoint *ep = dir->host->ep;
 	unsigned int i;
 	int len = 0;
 	u8 target;
@@ -103,42 +101,37 @@ static ssize_t targets_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-static ssize_t pid_show(struct kobject *kobj, struct kobj_attribute *attr,
-			char *buf)
+static int pid_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	const struct vhost_scsi_show *show = show_of(kobj);
+	const struct vhost_scsi_show *show = show_of(dir);
 
 	return sysfs_emit(buf, "%d\n", show ? show->pid : 0);
 }
 
-static ssize_t comm_show(struct kobject *kobj, struct kobj_attribute *attr,
-			 char *buf)
+static int comm_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	const struct vhost_scsi_show *show = show_of(kobj);
+	const struct vhost_scsi_show *show = show_of(dir);
 
 	return sysfs_emit(buf, "%s\n", show ? show->comm : "");
 }
 
-static ssize_t bound_show(struct kobject *kobj, struct kobj_attribute *attr,
-			  char *buf)
+static int bound_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	const struct vhost_scsi_show *show = show_of(kobj);
+	const struct vhost_scsi_show *show = show_of(dir);
 
 	return sysfs_emit(buf, "%lld\n", show ? show->bound_at : 0);
 }
 
-static ssize_t closed_show(struct kobject *kobj, struct kobj_attribute *attr,
-			   char *buf)
+static int closed_show(const struct dir *dir, unsigned int arg, char *buf)
 {
 	return sysfs_emit(buf, "%lld\n",
-			  READ_ONCE(dir_of(kobj)->host->closed_at));
+			  READ_ONCE(dir->host->closed_at));
 }
 
-static ssize_t features_show(struct kobject *kobj, struct kobj_attribute *attr,
-			     char *buf)
+static int features_show(const struct dir *dir, unsigned int arg, char *buf)
 {
 	return sysfs_emit(buf, "0x%016llx\n",
-			  READ_ONCE(dir_of(kobj)->host->dev.features));
+			  READ_ONCE(dir->host->dev.features));
 }
 
 /*
@@ -161,14 +154,13 @@ static void sum(const struct dir *dir, struct vhost_scsi_sums *sums)
 	}
 }
 
-static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
-			 char *buf)
+static int stat_show(const struct dir *dir, unsigned int arg, char *buf)
 {
 	struct vhost_scsi_sums s;
 	u64 ended, errors = 0;
 	int i;
 
-	sum(dir_of(kobj), &s);
+	sum(dir, &s);
 	ended = s.nr[0] + s.nr[1] + s.nr[2] + s.dropped;
 	for (i = 0; i < VHOST_SCSI_ERRORS; i++)
 		errors += s.errors[i];
@@ -180,13 +172,12 @@ static ssize_t stat_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  s.bounced);
 }
 
-static ssize_t errors_show(struct kobject *kobj, struct kobj_attribute *attr,
-			   char *buf)
+static int errors_show(const struct dir *dir, unsigned int arg, char *buf)
 {
 	struct vhost_scsi_sums s;
 	int i, len = 0;
 
-	sum(dir_of(kobj), &s);
+	sum(dir, &s);
 	for (i = 0; i < VHOST_SCSI_ERRORS; i++)
 		len += sysfs_emit_at(buf, len, i ? " %llu" : "%llu", s.errors[i]);
 	return len + sysfs_emit_at(buf, len, "\n");
@@ -196,61 +187,39 @@ static ssize_t errors_show(struct kobject *kobj, struct kobj_attribute *attr,
  * Functions, events, memory.
  */
 
-static ssize_t emit_tmf(struct kobject *kobj, char *buf, unsigned int function)
+/* @arg: VIRTIO_SCSI_T_TMF_* or VHOST_SCSI_TMFS_OTHER. */
+static int tmf_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	atomic64_t *tmfs = dir_of(kobj)->host->stat.tmfs[function];
-	u64 nr, pending = 0;
+	atomic64_t *tmfs = dir->host->stat.tmfs[arg];
+	u64 nr[VHOST_SCSI_TMFS_ENDS], ended = 0;
 	int i, len = 0;
 
 	/* As the sums of commands: what began is read last. */
 	for (i = VHOST_SCSI_TMFS_BEGUN + 1; i < VHOST_SCSI_TMFS_ENDS; i++) {
-		nr = atomic64_read(&tmfs[i]);
-		pending -= nr;
-		len += sysfs_emit_at(buf, len, " %llu", nr);
+		nr[i] = atomic64_read(&tmfs[i]);
+		ended += nr[i];
 	}
 	/* See above. */
 	smp_rmb();
-	nr = atomic64_read(&tmfs[VHOST_SCSI_TMFS_BEGUN]);
-	pending += nr;
-	memmove(buf + 20, buf, len);
-	i = sysfs_emit(buf, "%llu", nr);
-	memmove(buf + i, buf + 20, len);
-	len += i;
-	return len + sysfs_emit_at(buf, len, " %llu\n", pending);
+	nr[VHOST_SCSI_TMFS_BEGUN] = atomic64_read(&tmfs[VHOST_SCSI_TMFS_BEGUN]);
+	for (i = 0; i < VHOST_SCSI_TMFS_ENDS; i++)
+		len += sysfs_emit_at(buf, len, "%llu ", nr[i]);
+	return len + sysfs_emit_at(buf, len, "%llu\n",
+				   nr[VHOST_SCSI_TMFS_BEGUN] - ended);
 }
 
-#define TMF_ATTR(name, function)						\
-static ssize_t tmf_ ## name ## _show(struct kobject *kobj,			\
-				     struct kobj_attribute *attr, char *buf)	\
-{										\
-	return emit_tmf(kobj, buf, function);					\
-}										\
-static struct kobj_attribute tmf_ ## name ## _attr = __ATTR_RO(tmf_ ## name)
-
-TMF_ATTR(abort_task, VIRTIO_SCSI_T_TMF_ABORT_TASK);
-TMF_ATTR(abort_task_set, VIRTIO_SCSI_T_TMF_ABORT_TASK_SET);
-TMF_ATTR(clear_aca, VIRTIO_SCSI_T_TMF_CLEAR_ACA);
-TMF_ATTR(clear_task_set, VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET);
-TMF_ATTR(nexus_reset, VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET);
-TMF_ATTR(lun_reset, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET);
-TMF_ATTR(query_task, VIRTIO_SCSI_T_TMF_QUERY_TASK);
-TMF_ATTR(query_task_set, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET);
-TMF_ATTR(other, VHOST_SCSI_TMFS_OTHER);
-
-static ssize_t events_show(struct kobject *kobj, struct kobj_attribute *attr,
-			   char *buf)
+static int events_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	const struct vhost_scsi_host *host = dir_of(kobj)->host;
+	const struct vhost_scsi_host *host = dir->host;
 
 	return sysfs_emit(buf, "%llu %llu %u\n", READ_ONCE(host->stat.events_sent),
 			  READ_ONCE(host->stat.events_missed),
 			  READ_ONCE(host->events.nr));
 }
 
-static ssize_t memory_show(struct kobject *kobj, struct kobj_attribute *attr,
-			   char *buf)
+static int memory_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	struct vhost_scsi_dev *dev = &dir_of(kobj)->host->dev;
+	struct vhost_scsi_dev *dev = &dir->host->dev;
 	const struct vhost_scsi_mem_size *size = &dev->mem_size;
 	unsigned int i;
 	u64 kept = 0;
@@ -267,10 +236,9 @@ static ssize_t memory_show(struct kobject *kobj, struct kobj_attribute *attr,
  * Queues.
  */
 
-static ssize_t ring_show(struct kobject *kobj, struct kobj_attribute *attr,
-			 char *buf)
+static int ring_show(const struct dir *dir, unsigned int arg, char *buf)
 {
-	const struct vhost_scsi_vq *vq = dir_of(kobj)->vq;
+	const struct vhost_scsi_vq *vq = dir->vq;
 	const struct vhost_scsi_counts *counts = vhost_scsi_counts(vq);
 	u64 signals = READ_ONCE(vq->used_stat.signals);
 	u64 chains = READ_ONCE(vq->used_stat.chains);
@@ -285,75 +253,87 @@ static ssize_t ring_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  READ_ONCE(vq->broken));
 }
 
-static ssize_t worker_show(struct kobject *kobj, struct kobj_attribute *attr,
-			   char *buf)
+static int worker_show(const struct dir *dir, unsigned int arg, char *buf)
 {
 	struct vhost_scsi_worker_stat stat;
 
-	if (!vhost_scsi_vq_worker_stat(dir_of(kobj)->vq, &stat))
+	if (!vhost_scsi_vq_worker_stat(dir->vq, &stat))
 		return sysfs_emit(buf, "\n");
 	return sysfs_emit(buf, "%u %d %llu\n", stat.id, stat.tid, stat.ns);
 }
 
-static struct kobj_attribute wwpn_attr = __ATTR_RO(wwpn);
-static struct kobj_attribute targets_attr = __ATTR_RO(targets);
-static struct kobj_attribute pid_attr = __ATTR_RO(pid);
-static struct kobj_attribute comm_attr = __ATTR_RO(comm);
-static struct kobj_attribute bound_attr = __ATTR_RO(bound);
-static struct kobj_attribute closed_attr = __ATTR_RO(closed);
-static struct kobj_attribute features_attr = __ATTR_RO(features);
-static struct kobj_attribute stat_attr = __ATTR_RO(stat);
-static struct kobj_attribute errors_attr = __ATTR_RO(errors);
-static struct kobj_attribute events_attr = __ATTR_RO(events);
-static struct kobj_attribute memory_attr = __ATTR_RO(memory);
-static struct kobj_attribute ring_attr = __ATTR_RO(ring);
-static struct kobj_attribute worker_attr = __ATTR_RO(worker);
+/**
+ * struct dir_file - an attribute
+ * @attr: its name
+ * @show: writes it
+ * @arg: for @show
+ */
+struct dir_file {
+	struct attribute attr;
+	int (*show)(const struct dir *dir, unsigned int arg, char *buf);
+	unsigned int arg;
+};
+
+static ssize_t dir_file_show(struct kobject *kobj, struct attribute *attr, char *buf)
+{
+	const struct dir_file *f = container_of(attr, struct dir_file, attr);
+
+	return f->show(dir_of(kobj), f->arg, buf);
+}
+
+static const struct sysfs_ops dir_ops = { .show = dir_file_show };
+
+#define FILE(_name, _show, _arg)						\
+	(&((struct dir_file) {							\
+		.attr = { .name = _name, .mode = 0444 },			\
+		.show = _show, .arg = _arg,					\
+	}).attr)
 
 static struct attribute *device_attrs[] = {
-	&wwpn_attr.attr,
-	&targets_attr.attr,
-	&pid_attr.attr,
-	&comm_attr.attr,
-	&bound_attr.attr,
-	&closed_attr.attr,
-	&features_attr.attr,
-	&stat_attr.attr,
-	&errors_attr.attr,
-	&tmf_abort_task_attr.attr,
-	&tmf_abort_task_set_attr.attr,
-	&tmf_clear_aca_attr.attr,
-	&tmf_clear_task_set_attr.attr,
-	&tmf_nexus_reset_attr.attr,
-	&tmf_lun_reset_attr.attr,
-	&tmf_query_task_attr.attr,
-	&tmf_query_task_set_attr.attr,
-	&tmf_other_attr.attr,
-	&events_attr.attr,
-	&memory_attr.attr,
+	FILE("wwpn", wwpn_show, 0),
+	FILE("targets", targets_show, 0),
+	FILE("pid", pid_show, 0),
+	FILE("comm", comm_show, 0),
+	FILE("bound", bound_show, 0),
+	FILE("closed", closed_show, 0),
+	FILE("features", features_show, 0),
+	FILE("stat", stat_show, 0),
+	FILE("errors", errors_show, 0),
+	FILE("tmf_abort_task", tmf_show, VIRTIO_SCSI_T_TMF_ABORT_TASK),
+	FILE("tmf_abort_task_set", tmf_show, VIRTIO_SCSI_T_TMF_ABORT_TASK_SET),
+	FILE("tmf_clear_aca", tmf_show, VIRTIO_SCSI_T_TMF_CLEAR_ACA),
+	FILE("tmf_clear_task_set", tmf_show, VIRTIO_SCSI_T_TMF_CLEAR_TASK_SET),
+	FILE("tmf_nexus_reset", tmf_show, VIRTIO_SCSI_T_TMF_I_T_NEXUS_RESET),
+	FILE("tmf_lun_reset", tmf_show, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET),
+	FILE("tmf_query_task", tmf_show, VIRTIO_SCSI_T_TMF_QUERY_TASK),
+	FILE("tmf_query_task_set", tmf_show, VIRTIO_SCSI_T_TMF_QUERY_TASK_SET),
+	FILE("tmf_other", tmf_show, VHOST_SCSI_TMFS_OTHER),
+	FILE("events", events_show, 0),
+	FILE("memory", memory_show, 0),
 	NULL,
 };
 ATTRIBUTE_GROUPS(device);
 
 static struct attribute *request_attrs[] = {
-	&stat_attr.attr,
-	&errors_attr.attr,
-	&ring_attr.attr,
-	&worker_attr.attr,
+	FILE("stat", stat_show, 0),
+	FILE("errors", errors_show, 0),
+	FILE("ring", ring_show, 0),
+	FILE("worker", worker_show, 0),
 	NULL,
 };
 ATTRIBUTE_GROUPS(request);
 
 /* Of the control queue and the event queue. */
 static struct attribute *other_attrs[] = {
-	&ring_attr.attr,
-	&worker_attr.attr,
+	FILE("ring", ring_show, 0),
+	FILE("worker", worker_show, 0),
 	NULL,
 };
 ATTRIBUTE_GROUPS(other);
 
 static struct attribute *lun_attrs[] = {
-	&stat_attr.attr,
-	&errors_attr.attr,
+	FILE("stat", stat_show, 0),
+	FILE("errors", errors_show, 0),
 	NULL,
 };
 ATTRIBUTE_GROUPS(lun);
@@ -365,30 +345,30 @@ static void dir_release(struct kobject *kobj)
 
 static const struct kobj_type device_type = {
 	.release = dir_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &dir_ops,
 	.default_groups = device_groups,
 };
 
 static const struct kobj_type plain_type = {
 	.release = dir_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &dir_ops,
 };
 
 static const struct kobj_type request_type = {
 	.release = dir_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &dir_ops,
 	.default_groups = request_groups,
 };
 
 static const struct kobj_type other_type = {
 	.release = dir_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &dir_ops,
 	.default_groups = other_groups,
 };
 
 static const struct kobj_type lun_type = {
 	.release = dir_release,
-	.sysfs_ops = &kobj_sysfs_ops,
+	.sysfs_ops = &dir_ops,
 	.default_groups = lun_groups,
 };
 

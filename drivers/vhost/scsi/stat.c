@@ -5,7 +5,9 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/math64.h>
 #include <linux/slab.h>
+#include <linux/timex.h>
 #include <scsi/scsi_proto.h>
 
 #include "scsi.h"
@@ -13,9 +15,12 @@
 
 DEFINE_STATIC_KEY_FALSE(vhost_scsi_timing);
 
-/* A unit of vhost_scsi_stamp() is 16 ns; it comes round in more than a minute. */
-#define STAMP_SHIFT	4
-#define STAMP_ROUND	(60 * HZ)
+/* Whether stamps are of the TSC. */
+bool vhost_scsi_by_tsc;
+/* Nanoseconds of a unit of a stamp, times 2^16. */
+static u32 unit_ns;
+/* What took longer, in jiffies, is known by these. */
+#define LONG_TIME	(30 * HZ)
 /* Commands that were taken after this, in jiffies, are measured. */
 static u32 armed_at;
 static bool armed;
@@ -34,16 +39,6 @@ static const u8 statuses[] = {
 	SAM_STAT_ACA_ACTIVE,
 	SAM_STAT_TASK_ABORTED,
 };
-
-/**
- * vhost_scsi_stamp_now - the time for a stamp
- *
- * Return: not 0, which means that there is no stamp.
- */
-u32 vhost_scsi_stamp_now(void)
-{
-	return (u32)(ktime_get_ns() >> STAMP_SHIFT) | 1;
-}
 
 struct vhost_scsi_stat *vhost_scsi_stat(struct vhost_scsi_dev *dev)
 {
@@ -442,15 +437,31 @@ void vhost_scsi_times_alloc(struct vhost_scsi_count *count)
 	smp_store_release(&count->times, times);
 }
 
-static void time_add(struct vhost_scsi_times *times, unsigned int stage, u8 kind,
-		     u32 from, u32 to, bool round)
+static __always_inline void time_add(struct vhost_scsi_histogram *h, u64 ns)
 {
-	u64 ns = round ? BIT_ULL(36) : (u64)(to - from) << STAMP_SHIFT;
-	int bucket = fls64(ns) - FIRST_BUCKET;
+	h->sum += ns;
+	h->nr[__fls(ns | BIT(FIRST_BUCKET - 1)) + 1 - FIRST_BUCKET]++;
+}
 
-	bucket = clamp(bucket, 0, VHOST_SCSI_BUCKETS - 1);
-	times->of[stage][kind].sum += ns;
-	times->of[stage][kind].nr[bucket]++;
+/* Of processors whose clocks differ by a little, too. */
+static __always_inline u64 stamp_ns(u32 from, u32 to)
+{
+	return (u64)max_t(s32, to - from, 0) * unit_ns >> 16;
+}
+
+/* The stamps have come round, or will soon. */
+static noinline void times_add_long(struct vhost_scsi_histogram *h, bool submitted,
+				    u32 ticks)
+{
+	/* The last bucket is of 9 minutes and more. */
+	u64 ns = min_t(u64, jiffies64_to_nsecs(ticks), BIT_ULL(39));
+
+	if (submitted) {
+		time_add(&h[0], 0);
+		time_add(&h[1], ns);
+		time_add(&h[2], 0);
+	}
+	time_add(&h[3], ns);
 }
 
 /*
@@ -463,6 +474,17 @@ static bool was_measured(const struct vhost_scsi_meter *meter)
 	return smp_load_acquire(&armed) && (s32)(meter->started - armed_at) > 0;
 }
 
+/* Before anything is measured by it. */
+static void choose_clock(void)
+{
+	bool by_tsc = !check_tsc_unstable();
+
+	unit_ns = by_tsc ? div_u64((u64)NSEC_PER_MSEC << (VHOST_SCSI_STAMP_CYCLES + 16),
+				   tsc_khz) :
+			   1 << (VHOST_SCSI_STAMP_NS + 16);
+	WRITE_ONCE(vhost_scsi_by_tsc, by_tsc);
+}
+
 /**
  * vhost_scsi_times_arm - commands are measured from now on, or are not
  * @on: they are: vhost_scsi_timing is enabled already
@@ -471,6 +493,8 @@ static bool was_measured(const struct vhost_scsi_meter *meter)
  */
 void vhost_scsi_times_arm(bool on)
 {
+	if (on)
+		choose_clock();
 	armed_at = jiffies;
 	/* Pairs with was_measured(). */
 	smp_store_release(&armed, on);
@@ -481,35 +505,35 @@ void vhost_scsi_times_arm(bool on)
 
 /**
  * vhost_scsi_times_add - note how long a command took
- * @vq: its queue
  * @slot: its slot
  * @meter: what it noted
  * @cmd: with its stamps
  *
- * Context: any.
+ * Context: used_lock of its queue is held.
  */
-void vhost_scsi_times_add(struct vhost_scsi_vq *vq,
-			  const struct vhost_scsi_slot *slot,
+void vhost_scsi_times_add(const struct vhost_scsi_slot *slot,
 			  const struct vhost_scsi_meter *meter,
 			  const struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_times *times = vhost_scsi_count_of(slot, cmd)->times;
-	u8 kind = vhost_scsi_kind(cmd->dir);
-	bool round = (u32)jiffies - meter->started > STAMP_ROUND;
+	u32 ticks = (u32)jiffies - meter->started;
 	u32 now = vhost_scsi_stamp_now();
 	u32 completed = cmd->completed ? cmd->completed : now;
-	unsigned long flags;
+	struct vhost_scsi_histogram *h;
 
 	if (!times || !was_measured(meter))
 		return;
-	spin_lock_irqsave(&vq->used_lock, flags);
-	if (cmd->submitted) {
-		time_add(times, 0, kind, meter->taken, cmd->submitted, false);
-		time_add(times, 1, kind, cmd->submitted, completed, round);
-		time_add(times, 2, kind, completed, now, false);
+	h = times->of[vhost_scsi_kind(cmd->dir)];
+	if (unlikely(ticks > LONG_TIME)) {
+		times_add_long(h, cmd->submitted, ticks);
+		return;
 	}
-	time_add(times, 3, kind, meter->taken, now, round);
-	spin_unlock_irqrestore(&vq->used_lock, flags);
+	if (cmd->submitted) {
+		time_add(&h[0], stamp_ns(meter->taken, cmd->submitted));
+		time_add(&h[1], stamp_ns(cmd->submitted, completed));
+		time_add(&h[2], stamp_ns(completed, now));
+	}
+	time_add(&h[3], stamp_ns(meter->taken, now));
 }
 
 static void clear_count(struct vhost_scsi_count *count, void *priv)

@@ -46,20 +46,27 @@ static inline u8 vhost_scsi_kind(enum dma_data_direction dir)
 #define VHOST_SCSI_ERRORS	16
 /* Stages of a command that are timed. */
 #define VHOST_SCSI_STAGES	4
-/* Powers of two of nanoseconds, from 2^10 on. */
+/* Powers of two of nanoseconds, from 2^10 on, as they are shown... */
 #define VHOST_SCSI_BUCKETS	28
+/* ... and as they are counted: without a limit that has to be looked at. */
+#define VHOST_SCSI_ALL_BUCKETS	31
+
+/**
+ * struct vhost_scsi_histogram - how long a stage of commands took
+ * @sum: nanoseconds
+ * @nr: of commands that took so long
+ */
+struct vhost_scsi_histogram {
+	u64 sum;
+	u64 nr[VHOST_SCSI_ALL_BUCKETS];
+};
 
 /**
  * struct vhost_scsi_times - latencies of the commands of a queue to a LUN
- * @of: by stage and kind; under used_lock
- * @of.sum: nanoseconds
- * @of.nr: of commands that took so long
+ * @of: by kind and stage; under used_lock
  */
 struct vhost_scsi_times {
-	struct {
-		u64 sum;
-		u64 nr[VHOST_SCSI_BUCKETS];
-	} of[VHOST_SCSI_STAGES][VHOST_SCSI_KINDS];
+	struct vhost_scsi_histogram of[VHOST_SCSI_KINDS][VHOST_SCSI_STAGES];
 };
 
 /**
@@ -251,8 +258,7 @@ void vhost_scsi_sum_queue(const struct vhost_scsi_vq *vq,
 void vhost_scsi_sum_lun(const struct vhost_scsi_dev *dev, u32 key,
 			struct vhost_scsi_sums *sums);
 void vhost_scsi_times_alloc(struct vhost_scsi_count *count);
-void vhost_scsi_times_add(struct vhost_scsi_vq *vq,
-			  const struct vhost_scsi_slot *slot,
+void vhost_scsi_times_add(const struct vhost_scsi_slot *slot,
 			  const struct vhost_scsi_meter *meter,
 			  const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_times_arm(bool on);
@@ -368,8 +374,6 @@ vhost_scsi_count_end(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
 		vhost_scsi_count_result(vq, slot, cmd);
 	if (unlikely((u32)jiffies - meter->started > 1))
 		vhost_scsi_slow_add(vq, meter, cmd);
-	if (static_branch_unlikely(&vhost_scsi_timing))
-		vhost_scsi_times_add(vq, slot, meter, cmd);
 }
 
 #endif /* _VHOST_SCSI_STAT_H */

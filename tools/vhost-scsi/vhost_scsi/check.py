@@ -186,7 +186,8 @@ def check_ports(host: Host) -> Iterator[Finding]:
             yield Finding("ports", WARNING, f"{port.wwpn} has no LUN: the guest sees no disk",
                           f"targetcli /vhost/{port.wwpn}/tpg1/luns create BACKSTORE")
         else:
-            yield Finding("ports", OK, f"{port.wwpn} has {sum(len(g.luns) for g in usable)} LUNs")
+            number = sum(len(g.luns) for g in usable)
+            yield Finding("ports", OK, f"{port.wwpn} has {number} LUN{'s' * (number != 1)}")
         for group in port.groups:
             for lun in group.luns:
                 if lun.backstore is None:

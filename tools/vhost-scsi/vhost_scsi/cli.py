@@ -6,6 +6,7 @@ import argparse
 import io
 import math
 import os
+import signal
 import sys
 
 from . import VERSION, metrics, show, stats, top, trace, view
@@ -117,6 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
     # What is shown is printable; this terminal may not know every character of it.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    # Whoever ends it by a signal wants what it has switched on to be off again, too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         status = run(parser().parse_args(arguments))
         sys.stdout.flush()

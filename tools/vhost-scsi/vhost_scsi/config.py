@@ -7,7 +7,9 @@ port group that it meets without one. The test in the virtual machine compares w
 here with what rtslib-fb says.
 """
 
+import os
 import re
+import stat
 from dataclasses import dataclass
 
 from .host import Host, printable
@@ -40,9 +42,10 @@ class Lun:
 
 @dataclass(frozen=True)
 class Group:
-    """A port group (tpgt_N), which is target N of the guest."""
+    """A port group (tpgt_N), and the number of the target that its guest sees."""
 
     tag: int
+    target: int
     enabled: bool
     nexus: str | None
     attributes: dict[str, str]
@@ -74,10 +77,15 @@ class Port:
     def backstore_of(self, target: int, lun: int) -> Backstore | None:
         """What a guest of this port reads and writes there."""
         for group in self.groups:
-            found = group.lun_of(lun) if group.tag == target else None
+            found = group.lun_of(lun) if group.target == target else None
             if found:
                 return found.backstore
         return None
+
+
+def _device_size(host: Host, major: int, minor: int) -> int | None:
+    sectors = host.number(f"/sys/dev/block/{major}:{minor}/size")
+    return None if sectors is None else sectors * 512
 
 
 def _backstore(host: Host, hba: str, name: str) -> Backstore:
@@ -95,8 +103,10 @@ def _backstore(host: Host, hba: str, name: str) -> Backstore:
         length = int(pages.group(1)) * int(pages.group(2))
     device = re.search(r"\bMajor: (\d+) Minor: (\d+)", info)  # iblock
     if device:
-        sectors = host.number(f"/sys/dev/block/{device.group(1)}:{device.group(2)}/size")
-        length = None if sectors is None else sectors * 512
+        length = _device_size(host, int(device.group(1)), int(device.group(2)))
+    node = host.stat(behind) if size and not length else None
+    if node and stat.S_ISBLK(node.st_mode):  # of which fileio has no size
+        length = _device_size(host, os.major(node.st_rdev), os.minor(node.st_rdev))
     serial = (host.text(path + "/wwn/vpd_unit_serial") or "").rpartition(": ")[2]
     return Backstore(printable(f"{hba}/{name}"), PLUGINS.get(kind, printable(kind)), printable(name),
                      host.text(path + "/enable") == "1", printable(behind), length, printable(serial))
@@ -142,9 +152,12 @@ def _group(host: Host, path: str, tag: int) -> Group:
         if value is not None:
             attributes[name] = printable(value)
     nexus = host.text(path + "/nexus")
+    # -1, or of a module that has no such attribute: as the port group.
+    target = attributes.get("target", "-1")
     luns = [_lun(host, f"{path}/lun/lun_{number}", number)
             for number in _numbers(host.names(path + "/lun"), "lun_")]
-    return Group(tag, host.text(path + "/enable") != "0", printable(nexus) if nexus else None, attributes,
+    return Group(tag, int(target) if target.isascii() and target.isdigit() else tag,
+                 host.text(path + "/enable") != "0", printable(nexus) if nexus else None, attributes,
                  [printable(name) for name in host.names(path + "/acls")], luns, _mapped(host, path, nexus))
 
 

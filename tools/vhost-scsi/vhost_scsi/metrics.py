@@ -167,8 +167,7 @@ def exposition(found: list[Family], openmetrics: bool) -> Iterator[str]:
         yield f"# HELP {name} {family.help}"
         for suffix, labels, value in family.samples:
             pairs = ",".join(f'{key}="{_value(text)}"' for key, text in labels)
-            number = repr(value) if isinstance(value, int) else f"{value:.17g}"
-            yield f"{family.name}{suffix}{'{' + pairs + '}' if pairs else ''} {number}"
+            yield f"{family.name}{suffix}{'{' + pairs + '}' if pairs else ''} {value!r}"
     if openmetrics:
         yield "# EOF"
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from . import check, debug, stats, text, view
 from .host import Host
 
-USUAL = {"bind_uid": "-1", "pin_memory": "0", "poll_us": "0", "fabric_prot_type": "0"}
+USUAL = {"bind_uid": "-1", "pin_memory": "0", "poll_us": "0", "fabric_prot_type": "0", "target": "-1"}
 
 
 def out_json(what: object) -> None:
@@ -138,7 +138,7 @@ def show_inflight(host: Host, as_json: bool, device: str | None, older: float) -
             ("age", "dev", "guest", "queue", "tag", "LUN", "backstore", "bytes", "what", "where it is"),
             [(text.duration(command.microseconds * 1000), str(one.number), now.owner(one).name, str(command.queue),
               command.tag, f"{command.target}:{command.lun}", now.backstore(one, command.target, command.lun),
-              str(command.bytes), command.what, command.says()) for one, command in found], "rr  r   r")
+              str(command.bytes), command.what, command.says()) for one, command in found], "rr r   r")
             if found else "nothing is in flight" if not older else f"nothing is in flight for {older:g} s")
     return 1 if older and found else 0
 
@@ -162,7 +162,7 @@ def show_slow(host: Host, as_json: bool, device: str | None) -> int:
             [(text.duration(slow.command.microseconds * 1000), str(one.number), now.owner(one).name,
               str(slow.command.queue), f"{slow.command.target}:{slow.command.lun}",
               now.backstore(one, slow.command.target, slow.command.lun), str(slow.command.bytes), slow.command.what,
-              slow.status if slow.response == "OK" else slow.response) for one, slow in found], "rr  r  r"))
+              slow.status if slow.response == "OK" else slow.response) for one, slow in found], "rr r  r"))
     return 0
 
 

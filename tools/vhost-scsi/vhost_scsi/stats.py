@@ -4,6 +4,7 @@
 
 import re
 from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 from .host import Host, Trouble, printable
 
@@ -22,8 +23,30 @@ STATUSES = ("check_condition", "busy", "reservation_conflict", "task_set_full", 
 ERRORS = tuple(("response", name) for name in RESPONSES) + tuple(("status", name) for name in STATUSES)
 
 
+T = TypeVar("T", bound="Columns")
+
+
+def columns(text: str | None) -> list[int] | None:
+    """The numbers of a line; None when it is not such a line."""
+    words = (text or "").split()
+    if not words or not all(word.isascii() and word.isdigit() for word in words):
+        return None
+    return [int(word) for word in words]
+
+
 @dataclass(frozen=True)
-class Stat:
+class Columns:
+    """A file of one line, whose numbers are the fields."""
+
+    @classmethod
+    def read(cls: type[T], host: Host, path: str) -> T | None:
+        """None when it is not there; columns that are new are not known here."""
+        found, width = columns(host.text(path)), len(fields(cls))
+        return cls(*found[:width]) if found and len(found) >= width else None
+
+
+@dataclass(frozen=True)
+class Stat(Columns):
     """The file stat of a device, a queue or a LUN."""
 
     reads: int = 0
@@ -51,7 +74,7 @@ FUNCTIONS = ("abort_task", "abort_task_set", "clear_aca", "clear_task_set", "nex
 
 
 @dataclass(frozen=True)
-class Functions:
+class Functions(Columns):
     """A file of task management functions."""
 
     begun: int = 0
@@ -66,7 +89,7 @@ class Functions:
 
 
 @dataclass(frozen=True)
-class Ring:
+class Ring(Columns):
     """The file ring of a queue."""
 
     size: int = 0
@@ -81,7 +104,7 @@ class Ring:
 
 
 @dataclass(frozen=True)
-class Events:
+class Events(Columns):
     """The file events of a device."""
 
     sent: int = 0
@@ -90,7 +113,7 @@ class Events:
 
 
 @dataclass(frozen=True)
-class Memory:
+class Memory(Columns):
     """The file memory of a device."""
 
     regions: int = 0
@@ -100,7 +123,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Worker:
+class Worker(Columns):
     """The thread that serves a queue."""
 
     number: int
@@ -159,67 +182,45 @@ class Device:
         return [FEATURES.get(bit, f"BIT_{bit}") for bit in range(64) if self.features >> bit & 1]
 
 
-def columns(text: str | None) -> list[int] | None:
-    """The numbers of a line; None when it is not such a line."""
-    words = (text or "").split()
-    if not words or not all(word.isascii() and word.isdigit() for word in words):
-        return None
-    return [int(word) for word in words]
-
-
-def _counts(text: str | None, number: int) -> list[int] | None:
-    """So many numbers; columns that are new are not known here."""
-    found = columns(text)
-    return found[:number] if found and len(found) >= number else None
-
-
-def _stat(host: Host, path: str) -> Stat | None:
-    numbers = _counts(host.text(path + "/stat"), 13)
-    return Stat(*numbers) if numbers else None
-
-
 def error_name(kind: tuple[str, str]) -> str:
     """A name of an error that is its own."""
     return "_".join(kind)
 
 
 def _errors(host: Host, path: str) -> dict[str, int]:
-    numbers = _counts(host.text(path + "/errors"), len(ERRORS))
-    return dict(zip(map(error_name, ERRORS), numbers)) if numbers else {}
+    numbers = columns(host.text(path + "/errors")) or []
+    return dict(zip(map(error_name, ERRORS), numbers)) if len(numbers) >= len(ERRORS) else {}
 
 
 def _queue(host: Host, path: str, index: int) -> Queue | None:
-    ring = _counts(host.text(path + "/ring"), 9)
+    ring = Ring.read(host, path + "/ring")
     if ring is None:
         return None
-    worker = _counts(host.text(path + "/worker"), 3)
-    return Queue(index, Ring(*ring), Worker(*worker) if worker else None, _stat(host, path), _errors(host, path))
+    return Queue(index, ring, Worker.read(host, path + "/worker"), Stat.read(host, path + "/stat"),
+                 _errors(host, path))
 
 
 def _device(host: Host, number: int) -> Device | None:
     """None when it went away while it was read."""
     path = f"{DEVICES}/{number}"
-    wwpn, stat = host.text(path + "/wwpn"), _stat(host, path)
+    wwpn, stat = host.text(path + "/wwpn"), Stat.read(host, path + "/stat")
     pid, bound, closed = (host.number(f"{path}/{name}") for name in ("pid", "bound", "closed"))
     if wwpn is None or stat is None or pid is None or bound is None or closed is None:
         return None
-    functions = {}
-    for name in FUNCTIONS:
-        functions[name] = Functions(*(_counts(host.text(f"{path}/tmf_{name}"), 9) or ()))
+    functions = {name: Functions.read(host, f"{path}/tmf_{name}") or Functions() for name in FUNCTIONS}
     features = host.text(path + "/features") or ""
     device = Device(
         number, printable(wwpn), columns(host.text(path + "/targets")) or [], pid,
         printable(host.text(path + "/comm") or ""), bound, closed,
         int(features, 16) if re.fullmatch("0x[0-9a-f]{1,16}", features) else 0, stat, _errors(host, path),
-        functions, Events(*(_counts(host.text(path + "/events"), 3) or ())),
-        Memory(*(_counts(host.text(path + "/memory"), 4) or ())))
+        functions, Events.read(host, path + "/events") or Events(), Memory.read(host, path + "/memory") or Memory())
     for name in host.names(path + "/queues"):
         queue = _queue(host, f"{path}/queues/{name}", int(name)) if name.isdigit() else None
         if queue:
             device.queues.append(queue)
     for name in host.names(path + "/luns"):
         match = re.fullmatch(r"(\d{1,3}):(\d{1,5})", name, re.A)
-        lun = _stat(host, f"{path}/luns/{name}")
+        lun = Stat.read(host, f"{path}/luns/{name}/stat")
         if match and lun:
             device.luns.append(LunStat(int(match.group(1)), int(match.group(2)), lun,
                                        _errors(host, f"{path}/luns/{name}")))

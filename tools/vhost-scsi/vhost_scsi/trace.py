@@ -7,7 +7,6 @@ import json
 import os
 import re
 import select
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,11 +95,14 @@ def instance(host: Host, events: list[str], expression: str | None) -> Iterator[
     except OSError as fault:
         raise Trouble(f"{place} cannot be made: {fault.strerror}") from fault
     try:
+        # All begin at the same moment.
+        _write(host, place + "/tracing_on", "0")
         for event in events:
             mine = f"{place}/events/{SYSTEM}/{event}"
             if expression:
                 _write(host, mine + "/filter", expression)
             _write(host, mine + "/enable", "1")
+        _write(host, place + "/tracing_on", "1")
         yield place
     finally:
         for event in events:
@@ -149,8 +151,6 @@ def show_trace(host: Host, options: argparse.Namespace) -> int:
         if not matching:
             raise Trouble(f"there is no event {printable(event)}; 'vhost-scsi trace --list' names them")
         chosen += matching
-    # Whoever ends this by a signal wants the instance gone, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with instance(host, chosen or names, options.filter) as place:
         for line in lines(host, place, options.time):
             event = decode(line)
