@@ -474,15 +474,24 @@ static bool was_measured(const struct vhost_scsi_meter *meter)
 	return smp_load_acquire(&armed) && (s32)(meter->started - armed_at) > 0;
 }
 
+/* How fast the TSC is; 0: it is no clock, or there is none. */
+static unsigned int clock_khz(void)
+{
+#ifdef CONFIG_X86_TSC
+	if (!check_tsc_unstable())
+		return tsc_khz;
+#endif
+	return 0;
+}
+
 /* Before anything is measured by it. */
 static void choose_clock(void)
 {
-	bool by_tsc = !check_tsc_unstable();
+	unsigned int khz = clock_khz();
 
-	unit_ns = by_tsc ? div_u64((u64)NSEC_PER_MSEC << (VHOST_SCSI_STAMP_CYCLES + 16),
-				   tsc_khz) :
-			   1 << (VHOST_SCSI_STAMP_NS + 16);
-	WRITE_ONCE(vhost_scsi_by_tsc, by_tsc);
+	unit_ns = khz ? div_u64((u64)NSEC_PER_MSEC << (VHOST_SCSI_STAMP_CYCLES + 16), khz) :
+			1 << (VHOST_SCSI_STAMP_NS + 16);
+	WRITE_ONCE(vhost_scsi_by_tsc, khz);
 }
 
 /**
