@@ -45,7 +45,7 @@ done
 # name of a test first, and the result at the end of a line, or on a line of its own. A
 # command for which the ioctl fails was not sent: so it is with 1 MiB in more pages, one here
 # and one there, than a request of virtio-scsi has segments.
-cat >/tmp/conform <<'END'
+cat >/tmp/conform <<'SCRIPT'
 suites=$1
 shift
 for suite in $suites; do
@@ -55,18 +55,25 @@ for suite in $suites; do
 	timeout 600 iscsi-test-cu --dataloss --verbose --test=SCSI.$suite "$@" >/tmp/out 2>&1
 	grep -q "Run Summary" /tmp/out || echo "$suite ended early"
 	awk -v suite=$suite '
-		/^ *Test: / { test = $2; skipped = 0; said = "" }
+		function tell() {
+			if (held != "")
+				print held
+			held = ""
+		}
+		/^ *Test: / { tell(); test = $2; skipped = 0; said = "" }
 		/\[SKIPPED\]/ { skipped = 1 }
 		/\[FAILED\]/ && said == "" { said = substr($0, index($0, "[FAILED]") + 9) }
 		/(passed|FAILED)$/ && test != "" {
-			if (/FAILED$/ && said ~ /SG_IO ioctl failed$/) print suite "." test, "unsent"
-			else if (/FAILED$/) print suite "." test, "FAILED", said
-			else print suite "." test, skipped ? "skipped" : "passed"
+			if (/FAILED$/ && said ~ /SG_IO ioctl failed$/) held = suite "." test " unsent"
+			else if (/FAILED$/) held = suite "." test " FAILED " said
+			else held = suite "." test (skipped ? " skipped" : " passed")
 			test = ""
-		}' /tmp/out
+		}
+		/^ *1\. / && held ~ / FAILED $/ { held = held $2 " " $4 }
+		END { tell() }' /tmp/out
 	echo "# $suite: $(($(cut -d . -f 1 /proc/uptime) - begin)) s"
 done
-END
+SCRIPT
 guest_start conform -device "vhost-scsi-pci,wwpn=${conform_ports[0]},num_queues=2" \
 	-device "vhost-scsi-pci,wwpn=${conform_ports[1]},num_queues=2"
 guest conform "echo $(base64 -w 0 /tmp/conform) | base64 -d >/tmp/conform"
