@@ -204,6 +204,9 @@ for which in 1 3; do
 	check 'and it is read' guest_reads "$device" 8192
 done
 
+check 'type 3 by the port alone: the guest writes' write_blocks "${at[3 0]}" 64 port
+check 'and reads' guest_reads "${at[3 0]}" 64
+
 # The disk below iblock finds it before the module can; LIO does not pass on what it said.
 host_disk=$(debug_disk)
 write_blocks "${at[1 $disk]}" 8192 spoilt >/dev/null 2>&1

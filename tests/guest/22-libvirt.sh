@@ -18,7 +18,7 @@ ramdisk_create rd_mcp_91/virt 16
 tpg_create "$virt_wwn" 1
 lun_add "$virt_wwn" 1 0 rd_mcp_91/virt
 id -u "$user" >"$configfs/vhost/$virt_wwn/tpgt_1/attrib/bind_uid"
-guest_stop main
+! guest_alive main || guest_stop main
 
 # The host VM has no udev and no systemd, which do this on a host.
 chmod 666 /dev/kvm
