@@ -14,7 +14,7 @@ if ((slow > 1)); then
 	return 0
 fi
 moving=naa.5001405000000019
-guest_memory=384
+guest_memory=512
 guest_stop main
 target_clear
 
