@@ -14,7 +14,7 @@ debug_disk_is_there() {
 	head -c 512 "$(debug_disk)"
 }
 atomic=''
-! modinfo scsi_debug | grep -q '^parm: *atomic_wr:' || atomic=atomic_wr=1
+[[ $(modinfo -F parm scsi_debug) != *atomic_wr:* ]] || atomic=atomic_wr=1
 modprobe scsi_debug lbpu=1 lbpws=1 lbprz=1 dev_size_mb=32 delay=0 $atomic
 within 10 debug_disk_is_there
 host_disk=$(debug_disk)
@@ -152,12 +152,13 @@ atomic() {
 }
 same 'WRITE ATOMIC to a file, which cannot' 'Illegal Request Invalid command operation code' \
 	"$(atomic "$file_disk" 64 8 0)"
-longest=$(cat "$configfs/core/iblock_95/blocks-thin/attrib/atomic_max_len" 2>/dev/null || echo 0)
-if ((!longest)); then
-	note "neither LIO of $(uname -r) nor the disk below has it"
-	same 'to a disk: this kernel has no WRITE ATOMIC' 'Illegal Request Invalid command operation code' \
+longest=$configfs/core/iblock_95/blocks-thin/attrib/atomic_max_len
+if [[ ! -e $longest ]]; then
+	same 'to a disk: LIO of this kernel has no WRITE ATOMIC' 'Illegal Request Invalid command operation code' \
 		"$(atomic "$thin_disk" 64 8 0)"
 else
+	longest=$(<"$longest")
+	check "LIO has it, for up to $longest blocks" test "$longest" -gt 0
 	trace=/sys/kernel/tracing/instances/atomic
 	mkdir "$trace"
 	echo 'opcode == 0x9c' >"$trace/events/scsi/scsi_dispatch_cmd_start/filter"
