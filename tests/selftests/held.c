@@ -2,7 +2,6 @@
 /* Proves: a backend that makes its submission sleep keeps no other LUN waiting, and no function. */
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 
 #include "files.h"
 #include "load.h"
-#include "see.h"
 
 #define T 1
 #define POLL_US "vhost/" WWN_A "/tpgt_1/attrib/poll_us"
@@ -360,75 +358,6 @@ TEST_F_TIMEOUT(held, close, 60)
 	self->hung = false;
 	EXPECT_TRUE(threads_settle(0, WAIT_MS));
 	start(self, "0");
-}
-
-static void on_processor_0(pid_t tid)
-{
-	cpu_set_t cpu;
-
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	EXPECT_EQ(0, sched_setaffinity(tid, sizeof(cpu), &cpu));
-}
-
-/* Who takes the place of a worker gives the rest of its batch to the LUN. */
-static bool rest_is_given(long seen, uint64_t before, int timeout_ms)
-{
-	int64_t end = vsg_now_ms() + timeout_ms;
-
-	while (see_number(seen, SEE_DEFERRED, "queues/2/stat") == before) {
-		if (vsg_now_ms() > end)
-			return false;
-		usleep(5000);
-	}
-	return true;
-}
-
-/*
- * A worker has no processor, often in the middle of a batch. Its queue is given to another
- * one, which uses the slots of the batch again, for a LUN that does not exist.
- */
-TEST_TIMEOUT(moved_meanwhile, 90)
-{
-	enum { TRIES = 40, ABSENT = 99, HELD_MS = 400 };
-	struct vsg_opts opts = { .ring_size = 16 };
-	struct vhost_worker_state state = {};
-	struct vhost_vring_worker first = { .index = VSG_IO };
-	struct vsg_dev *dev = guest(WWN_A, &opts);
-	unsigned int i, relieved = 0;
-	struct flood flood;
-	struct hog hog;
-	pid_t tid[2], one;
-	uint64_t before;
-	long seen;
-
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP("one processor: the other worker has none either");
-	ASSERT_EQ(1, threads_named("vhost-", &one, 1));
-	if (vsg_ioctl(dev, VHOST_NEW_WORKER, &state) == -ENOTTY)
-		SKIP("no worker ioctls in this module");
-	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_WORKER, &first));
-	ASSERT_EQ(2, threads_named("vhost-", tid, 2));
-	on_processor_0(tid[tid[0] == one]);
-	on_processor_0(0);
-	seen = see_device(getpid(), WWN_A);
-	ready(vsg_io(dev, 0), T, LUN_DISK);
-	flood_start(&flood, vsg_io(dev, 0), T);
-	for (i = 0; i < TRIES; i++) {
-		vsg_cmd_tur(flood.req, T, LUN_DISK);
-		usleep(10000 + i * 100);
-		hog_start(&hog, one);
-		vsg_cmd_tur(flood.req, T, ABSENT);
-		before = see_number(seen, SEE_DEFERRED, "queues/2/stat");
-		EXPECT_EQ(0, worker_attach(dev, 0, state.worker_id));
-		relieved += rest_is_given(seen, before, HELD_MS * t_factor());
-		hog_end(&hog);
-		EXPECT_EQ(0, worker_attach(dev, 0, first.worker_id));
-	}
-	flood_end(&flood);
-	printf("# the worker was relieved %u times of %u\n", relieved, TRIES);
-	vsg_stop(dev);
-	vsg_close(dev);
 }
 
 /* A worker that would poll its queue is held all the same. */

@@ -5,14 +5,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "load.h"
-#include "see.h"
 
 #define T 1
 #define LUN 0
@@ -293,77 +291,6 @@ TEST_F(pins, child_keeps_its_copy)
 TEST_F(runs, run_child_keeps_its_copy)
 {
 	child_keeps_its_copy(&self->u);
-}
-
-/**
- * struct rights - a thread that changes the rights of memory again and again
- * @mem: the memory, of many small pages
- * @stop: end
- * @thread: at work
- */
-struct rights {
-	void *mem;
-	bool stop;
-	pthread_t thread;
-};
-
-enum { RIGHTS_BYTES = 64 * MIB };
-
-static void *rights_change(void *arg)
-{
-	struct rights *rights = arg;
-	int prot = PROT_READ;
-
-	while (!__atomic_load_n(&rights->stop, __ATOMIC_RELAXED)) {
-		if (mprotect(rights->mem, RIGHTS_BYTES, prot))
-			abort();
-		prot ^= PROT_WRITE;
-	}
-	return NULL;
-}
-
-static void rights_begin(struct rights *rights)
-{
-	rights->mem = mmap(NULL, RIGHTS_BYTES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, rights->mem);
-	small_pages(rights->mem, RIGHTS_BYTES);
-	memset(rights->mem, 1, RIGHTS_BYTES);
-	rights->stop = false;
-	ASSERT_EQ(0, pthread_create(&rights->thread, NULL, rights_change, rights));
-}
-
-static void rights_end(struct rights *rights)
-{
-	__atomic_store_n(&rights->stop, true, __ATOMIC_RELAXED);
-	ASSERT_EQ(0, pthread_join(rights->thread, NULL));
-	ASSERT_EQ(0, munmap(rights->mem, RIGHTS_BYTES));
-}
-
-/* An owner leaves while its memory changes. The next one has its pages remembered. */
-TEST(owner_leaves_meanwhile)
-{
-	struct vsg_opts opts = { .mem_size = 8 * MIB };
-	struct vsg_dev *dev;
-	struct rights rights;
-	unsigned int i;
-	long seen;
-
-	ASSERT_EQ(0, vsg_open(&dev, &opts));
-	rights_begin(&rights);
-	for (i = 0; i < 5; i++) {
-		ASSERT_EQ(0, vsg_ioctl(dev, VHOST_RESET_OWNER, NULL));
-		ASSERT_EQ(0, vsg_ioctl(dev, VHOST_SET_OWNER, NULL));
-	}
-	rights_end(&rights);
-	ASSERT_EQ(0, vsg_start(dev, WWN_A));
-	ready(vsg_io(dev, 0), T, LUN);
-	seen = see_device(getpid(), WWN_A);
-	if (seen >= 0)
-		EXPECT_LE(1ULL, see_number(seen, 3, "memory"));
-	else
-		printf("# nothing is shown of it\n");
-	guest_end(dev);
 }
 
 static int64_t now_us(void)

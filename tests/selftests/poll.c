@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -160,21 +159,6 @@ static unsigned long worker_ticks(void)
 
 	look_at_workers(add_ticks, &sum);
 	return sum;
-}
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
-static int us_cmp(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
 }
 
 static void run_on(pid_t tid, int cpu)
@@ -333,77 +317,6 @@ TEST_F_TIMEOUT(poll, two_queues, 60)
 		printf("# queue %u: %lu requests\n", i, load[i].done);
 		EXPECT_LE(100, load[i].done);
 	}
-}
-
-/* Before all others on processor 0, but who is woken there runs when this thread sleeps. */
-static void be_first(void)
-{
-	const struct sched_param first = { .sched_priority = 1 };
-
-	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
-}
-
-static void run_worker_on_0(const char *stat, void *priv)
-{
-	run_on(atoi(stat), 0);
-}
-
-/*
- * Both queues are kicked before the worker runs. Return: microseconds until the second one
- * was answered, in the middle of many tries.
- */
-static int64_t second_waits(struct poll *self)
-{
-	enum { TRIES = 41 };
-	struct vsg_ring *r[2] = { self->r, vsg_io(self->dev, 1) };
-	struct vsg_req *req[2];
-	int64_t us[TRIES], t;
-	unsigned int i, k;
-
-	for (k = 0; k < 2; k++)
-		req[k] = request(self->dev, 0, 4096);
-	for (i = 0; i < TRIES; i++) {
-		for (k = 0; k < 2; k++) {
-			vsg_cmd_rw(req[k], T, L, false, 0, 8, BLOCK);
-			ASSERT_EQ(0, vsg_submit(r[k], req[k]));
-		}
-		t = now_us();
-		for (k = 0; k < 2; k++)
-			vsg_ring_kick(r[k]);
-		ASSERT_EQ(0, vsg_token_wait(&req[1]->tok, WAIT_MS));
-		us[i] = now_us() - t;
-		ASSERT_EQ(0, vsg_token_wait(&req[0]->tok, WAIT_MS));
-		/* Soon enough for the worker to go on polling for as long. */
-		usleep(3000);
-	}
-	for (k = 0; k < 2; k++)
-		vsg_req_free(req[k]);
-	qsort(us, TRIES, sizeof(us[0]), us_cmp);
-	return us[TRIES / 2];
-}
-
-/* Who polls an empty queue sees the other one, whose kick came with that of the first. */
-TEST_F_TIMEOUT(poll, other_queue_waits_already, 60)
-{
-	int64_t none, some;
-	unsigned int i;
-
-	start(self);
-	ready(vsg_io(self->dev, 1), T, L);
-	run_on(0, 0);
-	look_at_workers(run_worker_on_0, NULL);
-	be_first();
-	none = second_waits(self);
-	set_busyloop(self, LONG_US);
-	/* It learns to look for long. */
-	for (i = 0; i < 50; i++) {
-		ready(self->r, T, L);
-		usleep(5000);
-	}
-	some = second_waits(self);
-	printf("# the second waits for %lld us, beside polling for %lld\n",
-	       (long long)none, (long long)some);
-	EXPECT_LE(some, none + LONG_US / 2);
 }
 
 /*

@@ -413,7 +413,8 @@ static void dirs_remove(struct dir *dir)
 
 	for (; dir; dir = next) {
 		next = dir->next;
-		/* Removes it, too, and waits for readers. */
+		/* Waits for readers. The last put may come later (DEBUG_KOBJECT_RELEASE). */
+		kobject_del(&dir->kobj);
 		kobject_put(&dir->kobj);
 	}
 }
