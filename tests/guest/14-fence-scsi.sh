@@ -122,4 +122,4 @@ for i in 0 1; do
 	wwn_remove "${cluster_ports[i]}"
 done
 trap - EXIT
-stall_remove iblock_81/cluster
+mapped_remove iblock_81/cluster

@@ -104,4 +104,4 @@ for port in "${conform_ports[@]}"; do
 done
 store_remove fileio_86/conform
 store_remove rd_mcp_86/conform
-stall_remove iblock_86/conform
+mapped_remove iblock_86/conform

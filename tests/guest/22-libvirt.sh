@@ -22,10 +22,9 @@ id -u "$user" >"$configfs/vhost/$virt_wwn/tpgt_1/attrib/bind_uid"
 
 # The host VM has no udev and no systemd, which do this on a host.
 chmod 666 /dev/kvm
-mkdir -p /run/boot /run/dbus
+mkdir -p /run/boot
 cp "$VHOST_GUEST_KERNEL" /run/boot/kernel
 cp "$VHOST_GUEST_INITRAMFS" /run/boot/initramfs
-dbus-daemon --system --fork
 virtlogd --daemon
 libvirtd --daemon
 check 'libvirt answers' within 30 virsh_ list
@@ -94,7 +93,6 @@ check 'the port is free' within 10 free
 
 pkill -x libvirtd
 pkill -x virtlogd
-pkill -x dbus-daemon
 rm -rf "$dir" /run/boot
 wwn_remove "$virt_wwn"
 store_remove rd_mcp_91/virt

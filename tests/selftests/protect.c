@@ -342,6 +342,38 @@ static void check_copied(struct guests *self, unsigned int from,
 			    BLOCKS * BLOCK));
 }
 
+/* As many blocks as a segment may have in one go, again and again. */
+TEST_F_TIMEOUT(guests, copy_of_many_blocks, 60)
+{
+	enum { MANY = 2048, TO = 4096, ROUNDS = 60 };
+	struct vsg_req *out = request(self->all, MANY * BLOCK, 0);
+	struct vsg_req *in = request(self->all, 0, MANY * BLOCK);
+	struct vsg_ring *r = vsg_io(self->all, 0);
+	unsigned int round, wrong = 0, at;
+	uint8_t naa[4][16];
+
+	copy_setup(self, naa);
+	for (round = 0; round < ROUNDS; round++) {
+		WHERE("round %u", round);
+		write_pattern(r, out, T, LUN_FROM, 0, MANY, round);
+		copy_prepare(self->req, LUN_FROM, naa[LUN_FROM], naa[LUN_FROM]);
+		vsg_put_be(self->req->data_out + 90, MANY, 2);
+		vsg_put_be(self->req->data_out + 104, TO, 4);
+		exec_good(r, self->req);
+		vsg_cmd_rw(in, T, LUN_FROM, false, TO, MANY, BLOCK);
+		exec_good(r, in);
+		if (!memcmp(in->data_in, out->data_out, MANY * BLOCK))
+			continue;
+		for (at = 0; in->data_in[at] == out->data_out[at]; at++)
+			;
+		printf("# round %u: wrong from byte %u on\n", round, at);
+		wrong++;
+	}
+	EXPECT_EQ(0, wrong);
+	vsg_req_free(out);
+	vsg_req_free(in);
+}
+
 /* By the source, and by the destination. */
 TEST_F(guests, copy_of_ones_own)
 {
