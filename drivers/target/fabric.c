@@ -226,7 +226,8 @@ static int miscompare(const struct se_cmd *se_cmd)
 
 /*
  * LIO has read the blocks. Of a miscompare it logs a line, so that is found here,
- * and ended as LIO does it (SBC-4 5.3: the information is where).
+ * and ended as LIO does it (SBC-4 5.3: the information is where). A read that failed
+ * LIO 6.12 takes for an abort, and warns that it is none: that is ended here, too.
  */
 static sense_reason_t complete_caw(struct se_cmd *se_cmd, bool success,
 				   int *post_ret)
@@ -237,11 +238,13 @@ static sense_reason_t complete_caw(struct se_cmd *se_cmd, bool success,
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
 	if (success && !se_cmd->scsi_status && se_cmd->data_length)
 		at = miscompare(se_cmd);
-	if (at < 0)
+	if (success && at < 0)
 		return t->completed(se_cmd, success, post_ret);
-	se_cmd->sense_info = at;
 	/* Taken before the blocks were read. */
 	up(&se_cmd->se_dev->caw_sem);
+	if (!success)
+		return TCM_NO_SENSE;
+	se_cmd->sense_info = at;
 	return TCM_MISCOMPARE_VERIFY;
 }
 
