@@ -13,6 +13,7 @@
 #define T 1
 #define NEXUS "naa.3001405760000001"
 #define OTHER "naa.3001405760000002"
+#define WWN_C LIO_WWN "0003"
 #define WRITE_PROTECTED 0x2700
 #define NOT_REACHABLE 0x0d02
 
@@ -629,4 +630,19 @@ TEST_F(guests, port_group_is_disabled)
 	self->all = guest(WWN_A, NULL);
 	self->req = request(self->all, 4096, 4096);
 	EXPECT_NE(0, port_number(self->all, self->req));
+}
+
+/* It was to be disabled, and is in use: another port must not get its number. */
+TEST_F(guests, port_keeps_its_number)
+{
+	unsigned int own = port_number(self->all, self->req);
+	struct vsg_dev *third;
+
+	EXPECT_EQ(-EBUSY, enable("0"));
+	ASSERT_EQ(0, lio("tpg " WWN_C " 1; lun " WWN_C " 1 1 from"));
+	third = guest(WWN_C, NULL);
+	EXPECT_NE(own, port_number(third, request(third, 4096, 4096)));
+	EXPECT_EQ(own, port_number(self->all, self->req));
+	guest_end(third);
+	ASSERT_EQ(0, lio("dropwwn " WWN_C));
 }
