@@ -393,6 +393,20 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	return false;
 }
 
+/*
+ * Parameters end where the CDB says, and the block of a WRITE SAME where that ends. Of
+ * a larger buffer LIO takes all, or logs a line.
+ */
+static void end_parameters(struct vhost_scsi_tcmd *t)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+
+	if (se_cmd->data_direction == DMA_TO_DEVICE &&
+	    !(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB))
+		se_cmd->data_length = vhost_scsi_cmd(t)->data_len -
+				      se_cmd->residual_count;
+}
+
 /**
  * vhost_scsi_target_prepare - give a command to LIO, without submitting it
  * @ep: the endpoint, which has cmd->target
@@ -445,6 +459,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	if (!prep(tpg, cmd, lun))
 		return false;
 
+	if (unlikely(se_cmd->se_cmd_flags & SCF_UNDERFLOW_BIT))
+		end_parameters(t);
 	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cmd->cdb))
 		se_cmd->se_cmd_flags &= ~SCF_OVERFLOW_BIT;
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT ||

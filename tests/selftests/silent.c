@@ -342,6 +342,46 @@ TEST_F(silent, more_than_a_file_takes)
 	}
 }
 
+/* The parameters are a part of the data-out; @resid: bytes that are not. */
+struct larger {
+	struct row row;
+	uint32_t resid;
+};
+
+static const struct larger larger[] = {
+	{ { "MODE SELECT (6) of no list", { 0x15, 0x10 }, 512, 0, { 0xff, 0xff }, 0, 0 }, 512 },
+	{ { "MODE SELECT (10) of no list", { 0x55, 0x10 }, 512, 0, { 0xff, 0xff }, 0, 0 }, 512 },
+	{ { "PERSISTENT RESERVE OUT", { 0x5f, 0, [8] = 24 }, 32, 0, {}, 0, 0 }, 8 },
+	{ { "EXTENDED COPY of no list", { 0x83 }, 512, 0, { 0xff, 0xff }, 0, 0 }, 512 },
+};
+
+/* Likewise, of backstores that have it. */
+static const struct larger larger_same[] = {
+	{ { "WRITE SAME (10)", { 0x41, [8] = 2 }, 1024, 0, { 1 }, 0, 0 }, 512 },
+	{ { "WRITE SAME (16)", { 0x93, [13] = 2 }, 4096, 0, { 1 }, 0, 0 }, 3584 },
+	{ { "WRITE SAME (32)", SAME_32(2, 0), 513, 0, { 1 }, 0, 0 }, 1 },
+};
+
+static void check_larger(struct silent *self, unsigned int lun, const struct larger *l)
+{
+	check_row(self, lun, &l->row);
+	EXPECT_EQ(l->resid, vsg_result(self->req).resid);
+}
+
+TEST_F(silent, larger_buffers)
+{
+	unsigned int lun, i, n;
+
+	for (n = 0; n < 3; n++) {
+		for (lun = 0; lun < LUNS; lun++)
+			for (i = 0; i < ARRAY_SIZE(larger); i++)
+				check_larger(self, lun, &larger[i]);
+		for (lun = LUN_FILE; lun <= LUN_BLOCK; lun++)
+			for (i = 0; i < ARRAY_SIZE(larger_same); i++)
+				check_larger(self, lun, &larger_same[i]);
+	}
+}
+
 static int set_unmap(const char *value)
 {
 	int ret = lio_write(value, "core/fileio_" LIO_HBA "/file/attrib/emulate_tpu");
