@@ -141,6 +141,8 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (cdb[0] == VARIABLE_LENGTH_CMD &&
 	    scsi_command_size(cdb) != VHOST_SCSI_CDB_SIZE)
 		return TCM_INVALID_CDB_FIELD;
+	if (vhost_scsi_has_large_blocks(t->se_cmd.se_dev))
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
 	/* WSNZ of the Block Limits VPD page is 1. */
 	if (!blocks)
@@ -254,7 +256,8 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_VARIABLE_LENGTH:
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	case VHOST_SCSI_CHECK_UNMAP:
-		return dev->dev_attrib.emulate_tpu ?
+		return dev->dev_attrib.emulate_tpu &&
+		       !vhost_scsi_has_large_blocks(dev) ?
 		       TCM_NO_SENSE : TCM_UNSUPPORTED_SCSI_OPCODE;
 	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
 		return check_service_action_in(cdb);
