@@ -19,4 +19,22 @@ static inline bool compat_port_has_number(const struct se_portal_group *tpg)
 #endif
 }
 
+/**
+ * compat_port_set_manual - does LIO give the port the number that it has, or any
+ * @tpg: the port group
+ * @manual: the number that it has
+ *
+ * Return: what it was.
+ */
+static inline bool compat_port_set_manual(struct se_portal_group *tpg, bool manual)
+{
+	bool was = false;
+
+#ifdef COMPAT_TARGET_TPG_RTPI
+	was = tpg->rtpi_manual;
+	tpg->rtpi_manual = manual;
+#endif
+	return was;
+}
+
 #endif /* _VHOST_SCSI_COMPAT_PORT_H */

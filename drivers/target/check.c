@@ -141,6 +141,8 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (cdb[0] == VARIABLE_LENGTH_CMD &&
 	    scsi_command_size(cdb) != VHOST_SCSI_CDB_SIZE)
 		return TCM_INVALID_CDB_FIELD;
+	if (vhost_scsi_has_large_blocks(t->se_cmd.se_dev))
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
 	/* WSNZ of the Block Limits VPD page is 1. */
 	if (!blocks)
@@ -201,6 +203,26 @@ static sense_reason_t check_service_action_in(const u8 *cdb)
 	}
 }
 
+/*
+ * pscsi says that a LUN is write-protected, in the data of a MODE SENSE, when the device
+ * has answered, in an interrupt. More than a page of it LIO would map there, which may
+ * sleep. No device has more. LIO does not compare the length with the buffer's here.
+ */
+static void limit_mode_sense(struct se_cmd *se_cmd)
+{
+	u8 *cdb = se_cmd->t_task_cdb;
+
+	if ((cdb[0] != MODE_SENSE && cdb[0] != MODE_SENSE_10) ||
+	    se_cmd->data_length <= PAGE_SIZE)
+		return;
+	if (cdb[0] == MODE_SENSE_10)
+		put_unaligned_be16(min_t(u32, get_unaligned_be16(&cdb[7]),
+					 PAGE_SIZE), &cdb[7]);
+	se_cmd->se_cmd_flags |= SCF_UNDERFLOW_BIT;
+	se_cmd->residual_count = se_cmd->data_length - PAGE_SIZE;
+	se_cmd->data_length = PAGE_SIZE;
+}
+
 /**
  * vhost_scsi_check_cdb - may LIO parse the CDB
  * @t: has its LUN
@@ -213,8 +235,10 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	const struct se_device *dev = t->se_cmd.se_dev;
 
-	if (unlikely(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH))
+	if (unlikely(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH)) {
+		limit_mode_sense(&t->se_cmd);
 		return TCM_NO_SENSE;
+	}
 
 	switch (vhost_scsi_cdb_check(cdb)) {
 	case VHOST_SCSI_CHECK_RW:
@@ -232,7 +256,8 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_VARIABLE_LENGTH:
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	case VHOST_SCSI_CHECK_UNMAP:
-		return dev->dev_attrib.emulate_tpu ?
+		return dev->dev_attrib.emulate_tpu &&
+		       !vhost_scsi_has_large_blocks(dev) ?
 		       TCM_NO_SENSE : TCM_UNSUPPORTED_SCSI_OPCODE;
 	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
 		return check_service_action_in(cdb);

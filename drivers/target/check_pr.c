@@ -95,6 +95,35 @@ static sense_reason_t check_reservation(const struct t10_pr_registration *own,
 					    TCM_NO_SENSE;
 }
 
+/* Does a PREEMPT take the reservation, and not only registrations? */
+static bool takes_reservation(const struct t10_pr_registration *own,
+			      const struct t10_pr_registration *holder,
+			      const struct vhost_scsi_pr_out *out)
+{
+	if (!holder)
+		return false;
+	if (vhost_scsi_is_all_registrants(holder) &&
+	    out->action_key != own->pr_res_key)
+		return !out->action_key;
+	return out->action_key == holder->pr_res_key;
+}
+
+static sense_reason_t check_preempt(const struct se_cmd *se_cmd,
+				    const struct t10_pr_registration *own,
+				    const struct vhost_scsi_pr_out *out)
+{
+	if (out->key != own->pr_res_key)
+		return TCM_RESERVATION_CONFLICT;
+	/* SPC-4 5.13.11.2.4: then scope and type are ignored. LIO 6.1 looks at them. */
+	if (!takes_reservation(own, se_cmd->se_dev->dev_pr_res_holder, out)) {
+		se_cmd->t_task_cdb[2] = PR_ANY_TYPE;
+		return TCM_NO_SENSE;
+	}
+	if (!has_type(out->type))
+		return TCM_INVALID_CDB_FIELD;
+	return out->scope ? TCM_INVALID_PARAMETER_LIST : TCM_NO_SENSE;
+}
+
 /**
  * vhost_scsi_pr_out_check - may LIO carry out a PERSISTENT RESERVE OUT
  * @se_cmd: the command
@@ -121,11 +150,7 @@ sense_reason_t vhost_scsi_pr_out_check(const struct se_cmd *se_cmd,
 					 out);
 	case PROUT_PREEMPT:
 	case PROUT_PREEMPT_AND_ABORT:
-		if (out->key != own->pr_res_key)
-			return TCM_RESERVATION_CONFLICT;
-		if (!has_type(out->type))
-			return TCM_INVALID_CDB_FIELD;
-		return out->scope ? TCM_INVALID_PARAMETER_LIST : TCM_NO_SENSE;
+		return check_preempt(se_cmd, own, out);
 	case PROUT_REGISTER_AND_MOVE:
 		if (out->key == own->pr_res_key && !out->action_key)
 			return TCM_INVALID_PARAMETER_LIST;

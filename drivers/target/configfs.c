@@ -365,16 +365,8 @@ static struct configfs_attribute *tpg_attrib_attrs[] = {
  * when make_tpg() has returned, so the number comes with the first LUN or device.
  */
 
-static int enable_tpg(struct se_portal_group *se_tpg, bool enable)
-{
-	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
-	int ret;
-
-	mutex_lock(&tpg->mutex);
-	ret = !enable && tpg->dev ? -EBUSY : 0;
-	mutex_unlock(&tpg->mutex);
-	return ret;
-}
+/* One port group is numbered at a time; tpg->mutex is taken under it. */
+static DEFINE_MUTEX(number_mutex);
 
 static ssize_t write_enable(struct vhost_scsi_tpg *tpg, const char *text)
 {
@@ -387,16 +379,49 @@ static ssize_t write_enable(struct vhost_scsi_tpg *tpg, const char *text)
 	return -ENOENT;
 }
 
+/*
+ * LIO takes the number back before it asks whether the port group may be disabled, and
+ * would give it to another one while this one goes on to tell it. So it is given it
+ * once more.
+ */
+static void keep_number(struct vhost_scsi_tpg *tpg)
+{
+	bool manual = compat_port_set_manual(&tpg->tpg, true);
+
+	tpg->tpg.enabled = false;
+	if (write_enable(tpg, "1") < 0) {
+		/* Another one has it already. */
+		compat_port_set_manual(&tpg->tpg, false);
+		write_enable(tpg, "1");
+	}
+	tpg->tpg.enabled = true;
+	compat_port_set_manual(&tpg->tpg, manual);
+}
+
+static int enable_tpg(struct se_portal_group *se_tpg, bool enable)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(se_tpg);
+	int ret;
+
+	mutex_lock(&tpg->mutex);
+	ret = !enable && tpg->dev ? -EBUSY : 0;
+	mutex_unlock(&tpg->mutex);
+	if (ret)
+		keep_number(tpg);
+	return ret;
+}
+
 /**
  * vhost_scsi_tpg_number - have LIO number the target port, if it has no number
  * @tpg: not bound: a bound one has a number; not with tpg->mutex held
  */
 void vhost_scsi_tpg_number(struct vhost_scsi_tpg *tpg)
 {
-	if (compat_port_has_number(&tpg->tpg) || !tpg->tpg.enabled)
-		return;
-	if (write_enable(tpg, "0") > 0)
+	mutex_lock(&number_mutex);
+	if (!compat_port_has_number(&tpg->tpg) && tpg->tpg.enabled &&
+	    write_enable(tpg, "0") > 0)
 		write_enable(tpg, "1");
+	mutex_unlock(&number_mutex);
 }
 
 static ssize_t vhost_scsi_wwn_version_show(struct config_item *item, char *page)

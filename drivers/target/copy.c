@@ -228,7 +228,8 @@ static sense_reason_t check_ends(const struct se_cmd *se_cmd,
 	/* One is the LUN that the command came to. */
 	if (from.dev != se_cmd->se_dev && to.dev != se_cmd->se_dev)
 		return TCM_INVALID_PARAMETER_LIST;
-	if (!from.dev || !to.dev)
+	if (!from.dev || !to.dev || vhost_scsi_has_large_blocks(from.dev) ||
+	    vhost_scsi_has_large_blocks(to.dev))
 		return TCM_COPY_TARGET_DEVICE_NOT_REACHABLE;
 	if (!to.writable)
 		return TCM_WRITE_PROTECTED;

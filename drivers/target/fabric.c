@@ -226,7 +226,8 @@ static int miscompare(const struct se_cmd *se_cmd)
 
 /*
  * LIO has read the blocks. Of a miscompare it logs a line, so that is found here,
- * and ended as LIO does it (SBC-4 5.3: the information is where).
+ * and ended as LIO does it (SBC-4 5.3: the information is where). A read that failed
+ * LIO 6.12 takes for an abort, and warns that it is none: that is ended here, too.
  */
 static sense_reason_t complete_caw(struct se_cmd *se_cmd, bool success,
 				   int *post_ret)
@@ -237,11 +238,13 @@ static sense_reason_t complete_caw(struct se_cmd *se_cmd, bool success,
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
 	if (success && !se_cmd->scsi_status && se_cmd->data_length)
 		at = miscompare(se_cmd);
-	if (at < 0)
+	if (success && at < 0)
 		return t->completed(se_cmd, success, post_ret);
-	se_cmd->sense_info = at;
 	/* Taken before the blocks were read. */
 	up(&se_cmd->se_dev->caw_sem);
+	if (!success)
+		return TCM_NO_SENSE;
+	se_cmd->sense_info = at;
 	return TCM_MISCOMPARE_VERIFY;
 }
 
@@ -390,6 +393,20 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	return false;
 }
 
+/*
+ * Parameters end where the CDB says, and the block of a WRITE SAME where that ends. Of
+ * a larger buffer LIO takes all, or logs a line.
+ */
+static void end_parameters(struct vhost_scsi_tcmd *t)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+
+	if (se_cmd->data_direction == DMA_TO_DEVICE &&
+	    !(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB))
+		se_cmd->data_length = vhost_scsi_cmd(t)->data_len -
+				      se_cmd->residual_count;
+}
+
 /**
  * vhost_scsi_target_prepare - give a command to LIO, without submitting it
  * @ep: the endpoint, which has cmd->target
@@ -442,6 +459,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	if (!prep(tpg, cmd, lun))
 		return false;
 
+	if (unlikely(se_cmd->se_cmd_flags & SCF_UNDERFLOW_BIT))
+		end_parameters(t);
 	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cmd->cdb))
 		se_cmd->se_cmd_flags &= ~SCF_OVERFLOW_BIT;
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT ||

@@ -86,6 +86,8 @@ static const struct backend *backend_of(const struct se_device *dev)
 
 static u32 max_bytes_of(const struct se_device *dev)
 {
+	if (vhost_scsi_has_large_blocks(dev))
+		return 0;
 	return strcmp(dev->transport->name, "fileio") ? VHOST_SCSI_MAX_DATA :
 							FILE_BYTES;
 }

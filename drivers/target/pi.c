@@ -296,6 +296,19 @@ static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
 	return t->completed(se_cmd, success, post_ret);
 }
 
+/*
+ * LIO makes the protection information of what was read, which takes time for each
+ * block: with a callback it does that in a work item, and not in the interrupt of a
+ * backend.
+ */
+static sense_reason_t complete_insert(struct se_cmd *se_cmd, bool success,
+				      int *post_ret)
+{
+	/* Go on. */
+	*post_ret = 1;
+	return TCM_NO_SENSE;
+}
+
 /* What the field lets be checked (SBC-4, tables 33 and 113). */
 static u8 checks_of(u8 protect)
 {
@@ -328,6 +341,8 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 		se_cmd->residual_count = cmd->data_len - se_cmd->data_length;
 	}
 
+	if (se_cmd->prot_op == TARGET_PROT_DIN_INSERT)
+		se_cmd->transport_complete_callback = complete_insert;
 	t->pi_checks = se_cmd->prot_checks & checks_of(protect_of(t));
 	/* LIO does not check it once more. */
 	se_cmd->prot_checks = 0;

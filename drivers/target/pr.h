@@ -27,6 +27,7 @@ enum {
 	PROUT_REGISTER_AND_IGNORE = 6,
 	PROUT_REGISTER_AND_MOVE = 7,
 
+	PR_ANY_TYPE = 1,		/* and scope, as byte 2 of the CDB */
 	PROUT_LIST_LEN = 24,
 	PROUT_SPEC_I_PT = 1 << 3,	/* byte 20 */
 	PROUT_ALL_TG_PT = 1 << 2,

@@ -53,9 +53,9 @@ static void unlock(struct se_device *dev)
 	spin_unlock(&dev->dev_reservation_lock);
 }
 
-/* Is the nexus that the parameter list names registered; under the locks. */
-static bool destination_is_registered(const struct se_cmd *se_cmd,
-				      const struct vhost_scsi_pr_out *out)
+/* The registration of the nexus that the parameter list names; under the locks. */
+static const struct t10_pr_registration *
+destination(const struct se_cmd *se_cmd, const struct vhost_scsi_pr_out *out)
 {
 	struct t10_reservation *pr = &se_cmd->se_dev->t10_pr;
 	u16 rtpi = get_unaligned_be16(&out->list[18]);
@@ -68,9 +68,32 @@ static bool destination_is_registered(const struct se_cmd *se_cmd,
 		if (reg->tg_pt_sep_rtpi == rtpi &&
 		    out->len >= PROUT_LIST_LEN + len &&
 		    !memcmp(&out->list[PROUT_LIST_LEN], id, len))
-			return true;
+			return reg;
 	}
-	return false;
+	return NULL;
+}
+
+/* LIO logs a line for most of these. */
+static sense_reason_t check_move(const struct se_cmd *se_cmd,
+				 const struct t10_pr_registration *own,
+				 const struct vhost_scsi_pr_out *out)
+{
+	const struct t10_pr_registration *holder = se_cmd->se_dev->dev_pr_res_holder;
+	const struct t10_pr_registration *to;
+
+	if (out->len < PROUT_LIST_LEN + PROUT_TID_MIN)
+		return TCM_PARAMETER_LIST_LENGTH_ERROR;
+	if (get_unaligned_be32(&out->list[20]) != se_cmd->data_length - PROUT_LIST_LEN)
+		return TCM_INVALID_PARAMETER_LIST;
+	to = destination(se_cmd, out);
+	/* SPC-4 6.16.4: not to the initiator port that it comes from. */
+	if (!to || !strcmp(to->pr_reg_nacl->initiatorname,
+			   own->pr_reg_nacl->initiatorname))
+		return TCM_INVALID_PARAMETER_LIST;
+	if (!holder)
+		return TCM_INVALID_CDB_FIELD;
+	return holder != own || vhost_scsi_is_all_registrants(holder) ?
+	       TCM_RESERVATION_CONFLICT : TCM_NO_SENSE;
 }
 
 /* All registrants hold the reservation: @reg is as good as @holder for LIO. */
@@ -124,10 +147,7 @@ static sense_reason_t check(const struct se_cmd *se_cmd, struct vhost_scsi_pr_ou
 	case PROUT_PREEMPT_AND_ABORT:
 		return check_preempt(dev, reg, out);
 	case PROUT_REGISTER_AND_MOVE:
-		if (out->len < PROUT_LIST_LEN + PROUT_TID_MIN)
-			return TCM_PARAMETER_LIST_LENGTH_ERROR;
-		return destination_is_registered(se_cmd, out) ?
-		       0 : TCM_INVALID_PARAMETER_LIST;
+		return check_move(se_cmd, reg, out);
 	default:
 		return 0;
 	}

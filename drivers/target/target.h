@@ -11,6 +11,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -428,6 +429,15 @@ enum vhost_scsi_check vhost_scsi_cdb_check(const u8 *cdb);
 u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 
 /* check.c */
+
+/*
+ * Of larger blocks, which kernels have since 6.15, LIO's iblock takes the number for that
+ * of a sector: it reads and writes elsewhere, and a WRITE SAME never ends.
+ */
+static inline bool vhost_scsi_has_large_blocks(const struct se_device *dev)
+{
+	return dev->dev_attrib.block_size > SZ_4K;
+}
 
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);

@@ -62,6 +62,9 @@ static void list_target(struct list *list, const struct vhost_scsi_tpg *tpg,
 	rcu_read_lock();
 	hlist_for_each_entry_rcu(entry, &tpg->sess->se_node_acl->lun_entry_hlist,
 				 link) {
+		/* The guest cannot address it: the same bytes name another. */
+		if (entry->mapped_lun > VHOST_SCSI_MAX_LUN)
+			continue;
 		int_to_scsilun(entry->mapped_lun, (struct scsi_lun *)(lun + 2));
 		list_add_lun(list, bus ? lun : lun + 2);
 	}
@@ -160,7 +163,9 @@ sense_reason_t vhost_scsi_execute_report_luns(struct se_cmd *se_cmd)
 	if (ret)
 		return ret == -EINVAL ? TCM_INVALID_CDB_FIELD :
 					TCM_OUT_OF_RESOURCES;
-	len = HEADER_LEN + list.nr * LUN_LEN;
+	/* LIO does not look at it for a passed-through device. */
+	len = min_t(u32, HEADER_LEN + list.nr * LUN_LEN,
+		    get_unaligned_be32(&se_cmd->t_task_cdb[6]));
 	sg_copy_from_buffer(se_cmd->t_data_sg, se_cmd->t_data_nents, list.buf,
 			    min(len, se_cmd->data_length));
 	kvfree(list.buf);

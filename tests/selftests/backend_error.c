@@ -204,6 +204,25 @@ TEST_F(fault, part_of_a_file_direct)
 	part_fails(self, LUN_DIRECT);
 }
 
+/* The read fails: nothing is compared or written, and the next one does not wait for it. */
+TEST_F(fault, compare_and_write)
+{
+	uint8_t cdb[16] = { 0x89, [13] = 1 };
+	int i;
+
+	write_pattern(self->r, self->req, T, LUN_BLOCK, BAD_FROM, 1, 1);
+	ASSERT_EQ(0, lio("fail block " MIB " %d %d", BAD_FROM, BAD_COUNT));
+	vsg_put_be(cdb + 2, BAD_FROM, 8);
+	for (i = 0; i < 3; i++) {
+		memset(self->req->data_out, 0, 2 * BLOCK);
+		vsg_req_cmd(self->req, T, LUN_BLOCK, cdb, sizeof(cdb), 2 * BLOCK, 0);
+		exec(self->r, self->req);
+		check_failed(self->req);
+	}
+	ASSERT_EQ(0, lio("heal block " MIB));
+	check_pattern(self->r, self->req, T, LUN_BLOCK, BAD_FROM, 1, 1);
+}
+
 /* The host's cache takes a write; who asks whether it is safe is told. */
 TEST_F(fault, buffered_file)
 {

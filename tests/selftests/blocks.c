@@ -390,17 +390,19 @@ TEST(larger_than_a_page)
 	/* SET TARGET PORT GROUPS: the first group, to the state that it has. */
 	static const uint8_t set[12] = { 0xa4, 0x0a, [7] = 1 };
 	static const uint8_t caw[16] = { 0x89, [13] = 1 }, capacity[10] = { 0x25 };
+	static const uint8_t same[16] = { 0x93, [9] = 2, [13] = 2 };
 	struct vsg_result res;
 	struct vsg_req *req;
 	struct vsg_dev *dev;
 	struct vsg_ring *r;
+	unsigned int lba;
 
 	if (lio("block larger 16 0 16384"))
 		SKIP("null_blk has no such blocks");
 	ASSERT_EQ(0, lio("tpg " WWN_B " 1; lun " WWN_B " 1 0 larger"));
 	dev = guest(WWN_B, NULL);
 	r = vsg_io(dev, 0);
-	req = request(dev, LIST, 4096);
+	req = request(dev, LIST, LARGE);
 	ready(r, T, 0);
 	vsg_req_cmd(req, T, 0, capacity, 10, 0, 8);
 	exec_good(r, req);
@@ -411,6 +413,17 @@ TEST(larger_than_a_page)
 	memset(req->data_out, 0, LIST);
 	vsg_req_cmd(req, T, 0, set, sizeof(set), LIST, 0);
 	exec_good(r, req);
+	/* LIO takes LBA 32 for sector 32, which is in block 1. */
+	for (lba = 0; lba <= 32; lba += 32) {
+		WHERE("LBA %u", lba);
+		vsg_cmd_rw(req, T, 0, false, lba, 1, LARGE);
+		EXPECT_EQ(0x2400, exec(r, req).asc);
+		vsg_cmd_rw(req, T, 0, true, lba, 1, LARGE);
+		EXPECT_EQ(0x2400, exec(r, req).asc);
+	}
+	WHERE("WRITE SAME");
+	vsg_req_cmd(req, T, 0, same, sizeof(same), LARGE, 0);
+	EXPECT_EQ(0x2000, exec(r, req).asc);
 	WHERE("COMPARE AND WRITE");
 	vsg_req_cmd(req, T, 0, caw, sizeof(caw), 2 * LARGE, 0);
 	res = exec(r, req);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Proves: of a command with much data nothing is copied in its backend's interrupt. */
+/* Proves: of a command with much data nothing is copied or made in its backend's interrupt. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +11,19 @@
 #define T 1
 #define TRACE "/sys/kernel/tracing"
 #define COPY "vhost_scsi_bounce_copy_back"
+/* LIO's: makes the protection information of what was read. */
+#define MAKE "sbc_dif_generate"
 #define PROBE TRACE "/events/kprobes/vhost_copy"
 
 enum { CUT = 256, LARGE = 48 << 20, SMALL = 64 << 10 };
+/* Blocks, and bytes of data and of protection information. */
+enum { BLOCKS = 16384, DATA = BLOCKS * BLOCK, INFO = BLOCKS * 8 };
 
 int suite_setup(void)
 {
 	/* Its timer completes, in an interrupt. */
 	return lio_suite("block irq 64 1000000; tpg " WWN_A " 1; lun " WWN_A
-			 " 1 0 irq");
+			 " 1 0 irq; tpg " WWN_B " 1; lun " WWN_B " 1 0 irq");
 }
 
 void suite_teardown(void)
@@ -30,8 +34,33 @@ void suite_teardown(void)
 	lio_suite_end();
 }
 
-/* How often the copy was traced: in all, and in interrupts or with them off. */
-static void traced(unsigned int *all, unsigned int *in_interrupts)
+/*
+ * Traces a function; false: that is not possible.
+ *
+ * The tracer of functions, and events that record names, have the scheduler patched, and
+ * an emulated processor may run into a patch after it was done ("Oops: int3"). This patches
+ * the function alone.
+ */
+static bool probe(const char *function)
+{
+	char event[80];
+
+	/* Without it a probe traps, with interrupts off. */
+	if (write_file(TRACE "/set_ftrace_filter", function))
+		return false;
+	write_file(TRACE "/set_ftrace_filter", "");
+	write_file(PROBE "/enable", "0");
+	write_file(TRACE "/kprobe_events", "-:vhost_copy");
+	write_file(TRACE "/trace", "");
+	EXPECT_EQ(0, write_file(TRACE "/options/record-cmd", "0"));
+	snprintf(event, sizeof(event), "p:vhost_copy %s", function);
+	EXPECT_EQ(0, write_file(TRACE "/kprobe_events", event));
+	EXPECT_EQ(0, write_file(PROBE "/enable", "1"));
+	return true;
+}
+
+/* How often it was traced: in all, and in interrupts or with them off. */
+static void traced(const char *function, unsigned int *all, unsigned int *in_interrupts)
 {
 	FILE *f = fopen(TRACE "/trace", "r");
 	char line[512], flags[8];
@@ -43,7 +72,7 @@ static void traced(unsigned int *all, unsigned int *in_interrupts)
 		const char *cpu = strstr(line, " [");
 
 		/* task-pid [cpu] flags time: function <-caller */
-		if (!strstr(line, COPY) || *line == '#' || !cpu ||
+		if (!strstr(line, function) || *line == '#' || !cpu ||
 		    sscanf(cpu, " [%*d] %7s", flags) != 1)
 			continue;
 		++*all;
@@ -72,31 +101,50 @@ TEST_TIMEOUT(large_read, 60)
 	struct vsg_req *req;
 	struct vsg_dev *dev;
 
-	/* Without it a probe traps, with interrupts off. */
-	if (write_file(TRACE "/set_ftrace_filter", COPY))
+	if (!probe(COPY))
 		SKIP("no tracer of functions, or another module");
-	write_file(TRACE "/set_ftrace_filter", "");
-	/*
-	 * The tracer of functions, and events that record names, have the scheduler
-	 * patched, and an emulated processor may run into a patch after it was done
-	 * ("Oops: int3"). This patches the function alone.
-	 */
-	ASSERT_EQ(0, write_file(TRACE "/options/record-cmd", "0"));
-	ASSERT_EQ(0, write_file(TRACE "/kprobe_events", "p:vhost_copy " COPY));
-	ASSERT_EQ(0, write_file(PROBE "/enable", "1"));
 	dev = guest(WWN_A, &opts);
 	ready(vsg_io(dev, 0), T, 0);
 	req = request(dev, 0, LARGE);
 
 	for (i = 0; i < 4; i++)
 		misaligned_read(vsg_io(dev, 0), req, LARGE);
-	traced(&all, &in_interrupts);
+	traced(COPY, &all, &in_interrupts);
 	EXPECT_EQ(4, all);
 	EXPECT_EQ(0, in_interrupts);
 
 	WHERE("little data ends where it comes");
 	misaligned_read(vsg_io(dev, 0), req, SMALL);
-	traced(&all, &in_interrupts);
+	traced(COPY, &all, &in_interrupts);
 	EXPECT_EQ(5, all);
+	guest_end(dev);
+}
+
+TEST_TIMEOUT(large_read_with_information, 60)
+{
+	struct vsg_opts opts = {
+		.mem_size = DATA + (4 << 20),
+		.features = VSG_FEATURES_MODERN | VSG_F(VIRTIO_SCSI_F_T10_PI),
+	};
+	uint8_t cdb[10] = { VSG_READ_10, 1 << 5 };
+	unsigned int all, in_interrupts;
+	struct vsg_req *req;
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+
+	if (!probe(MAKE))
+		SKIP("no tracer of functions");
+	ASSERT_EQ(0, lio_write("1", "vhost/" WWN_B "/tpgt_1/attrib/fabric_prot_type"));
+	dev = guest(WWN_B, &opts);
+	r = vsg_io(dev, 0);
+	ready(r, T, 0);
+	req = request(dev, 0, INFO + DATA);
+	vsg_put_be(cdb + 7, BLOCKS, 2);
+	vsg_req_cmd(req, T, 0, cdb, sizeof(cdb), 0, INFO + DATA);
+	req->hdr_pi->pi_bytesin = vsg_v32(r, INFO);
+	exec_good(r, req);
+	traced(MAKE, &all, &in_interrupts);
+	EXPECT_EQ(1, all);
+	EXPECT_EQ(0, in_interrupts);
 	guest_end(dev);
 }

@@ -13,6 +13,7 @@
 #define T 1
 #define NEXUS "naa.3001405760000001"
 #define OTHER "naa.3001405760000002"
+#define WWN_C LIO_WWN "0003"
 #define WRITE_PROTECTED 0x2700
 #define NOT_REACHABLE 0x0d02
 
@@ -560,6 +561,45 @@ TEST_F(guests, protection_information)
 	ASSERT_EQ(0, lio("unlun " WWN_A " 1 8; unlun " WWN_A " 1 9"));
 }
 
+/* ---- what is passed through --------------------------------------------- */
+
+/*
+ * LIO says that the LUN is write-protected when the device has answered, in an interrupt.
+ * Whatever the guest's buffer is, it must not sleep there.
+ */
+TEST_F(guests, mode_sense_of_a_device)
+{
+	static const struct {
+		uint8_t cdb[10];
+		uint32_t in;
+		unsigned int flags;	/* byte with the WP bit */
+	} all[] = {
+		{ { 0x1a, 0x08, 0x3f, 0, 255 }, 255, 2 },
+		{ { 0x1a, 0x08, 0x3f, 0, 255 }, 8192, 2 },
+		{ { 0x5a, 0x08, 0x3f, [7] = 0x20 }, 8192, 3 },
+		{ { 0x5a, 0x08, 0x3f, [7] = 0xff }, 65280, 3 },
+	};
+	struct vsg_ring *r = vsg_io(self->acl, 0);
+	struct vsg_req *req = self->acl_req;
+	unsigned int i, len;
+
+	if (lio("scsi scsi"))
+		SKIP("no scsi_debug");
+	ASSERT_EQ(0, lio("lun " WWN_B " 1 5 scsi; map " WWN_B " 1 " NEXUS " 5 5"));
+	ready(r, T, 5);
+	ASSERT_EQ(0, protect(5, true));
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		WHERE("%02xh, %u bytes", all[i].cdb[0], all[i].in);
+		vsg_req_cmd(req, T, 5, all[i].cdb, 10, 0, all[i].in);
+		EXPECT_EQ(VSG_GOOD, exec(r, req).status);
+		EXPECT_TRUE(req->data_in[all[i].flags] & 0x80);
+		len = all[i].flags == 2 ? 1U + req->data_in[0] :
+					  2U + vsg_get_be(req->data_in, 2);
+		EXPECT_EQ(all[i].in - len, vsg_result(req).resid);
+	}
+	ASSERT_EQ(0, lio("unmap " WWN_B " 1 " NEXUS " 5; unlun " WWN_B " 1 5"));
+}
+
 /* ---- port groups -------------------------------------------------------- */
 
 /* The relative target port identifier that INQUIRY tells, or 0. */
@@ -622,4 +662,19 @@ TEST_F(guests, port_group_is_disabled)
 	self->all = guest(WWN_A, NULL);
 	self->req = request(self->all, 4096, 4096);
 	EXPECT_NE(0, port_number(self->all, self->req));
+}
+
+/* It was to be disabled, and is in use: another port must not get its number. */
+TEST_F(guests, port_keeps_its_number)
+{
+	unsigned int own = port_number(self->all, self->req);
+	struct vsg_dev *third;
+
+	EXPECT_EQ(-EBUSY, enable("0"));
+	ASSERT_EQ(0, lio("tpg " WWN_C " 1; lun " WWN_C " 1 1 from"));
+	third = guest(WWN_C, NULL);
+	EXPECT_NE(own, port_number(third, request(third, 4096, 4096)));
+	EXPECT_EQ(own, port_number(self->all, self->req));
+	guest_end(third);
+	ASSERT_EQ(0, lio("dropwwn " WWN_C));
 }

@@ -484,6 +484,31 @@ static const uint8_t *full_status(struct side *s, uint64_t key)
 	return NULL;
 }
 
+/* SPC-4, 5.13.11.2.4: whose reservation is not taken is preempted with any type and scope. */
+TEST_F(two, preempt_of_any_type)
+{
+	struct side *a = &self->a, *b = &self->b;
+
+	WHERE("nothing is reserved");
+	EXPECT_EQ(VSG_GOOD, pr_out_type(a, LUN_RAM, VSG_PROUT_PREEMPT, 0, KEY_A, KEY_B));
+	EXPECT_EQ(1, nr_keys(a));
+	ready(b->r, T, LUN_RAM);
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER_AND_IGNORE, 0, KEY_B));
+	WHERE("the other has not reserved it");
+	EXPECT_EQ(VSG_GOOD, pr_out(a, LUN_RAM, VSG_PROUT_RESERVE, KEY_A, 0));
+	EXPECT_EQ(VSG_GOOD, pr_out_type(a, LUN_RAM, VSG_PROUT_PREEMPT_AND_ABORT, 0xff,
+					KEY_A, KEY_B));
+	EXPECT_EQ(1, nr_keys(a));
+	ready(b->r, T, LUN_RAM);
+	EXPECT_EQ(VSG_RESERVATION_CONFLICT, rw_status(b, LUN_RAM, true));
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER_AND_IGNORE, 0, KEY_B));
+	WHERE("the other has");
+	EXPECT_EQ(VSG_CHECK_CONDITION, pr_out_type(b, LUN_RAM, VSG_PROUT_PREEMPT, 0,
+						   KEY_B, KEY_A));
+	EXPECT_EQ(0x2400, vsg_result(b->req).asc);
+	EXPECT_EQ(2, nr_keys(a));
+}
+
 /* The TransportIDs are those of the nexuses, which lio.c names after the ports. */
 #define PORT_A 0x5001405760000001ULL
 #define PORT_B 0x5001405760000002ULL

@@ -342,6 +342,46 @@ TEST_F(silent, more_than_a_file_takes)
 	}
 }
 
+/* The parameters are a part of the data-out; @resid: bytes that are not. */
+struct larger {
+	struct row row;
+	uint32_t resid;
+};
+
+static const struct larger larger[] = {
+	{ { "MODE SELECT (6) of no list", { 0x15, 0x10 }, 512, 0, { 0xff, 0xff }, 0, 0 }, 512 },
+	{ { "MODE SELECT (10) of no list", { 0x55, 0x10 }, 512, 0, { 0xff, 0xff }, 0, 0 }, 512 },
+	{ { "PERSISTENT RESERVE OUT", { 0x5f, 0, [8] = 24 }, 32, 0, {}, 0, 0 }, 8 },
+	{ { "EXTENDED COPY of no list", { 0x83 }, 512, 0, { 0xff, 0xff }, 0, 0 }, 512 },
+};
+
+/* Likewise, of backstores that have it. */
+static const struct larger larger_same[] = {
+	{ { "WRITE SAME (10)", { 0x41, [8] = 2 }, 1024, 0, { 1 }, 0, 0 }, 512 },
+	{ { "WRITE SAME (16)", { 0x93, [13] = 2 }, 4096, 0, { 1 }, 0, 0 }, 3584 },
+	{ { "WRITE SAME (32)", SAME_32(2, 0), 513, 0, { 1 }, 0, 0 }, 1 },
+};
+
+static void check_larger(struct silent *self, unsigned int lun, const struct larger *l)
+{
+	check_row(self, lun, &l->row);
+	EXPECT_EQ(l->resid, vsg_result(self->req).resid);
+}
+
+TEST_F(silent, larger_buffers)
+{
+	unsigned int lun, i, n;
+
+	for (n = 0; n < 3; n++) {
+		for (lun = 0; lun < LUNS; lun++)
+			for (i = 0; i < ARRAY_SIZE(larger); i++)
+				check_larger(self, lun, &larger[i]);
+		for (lun = LUN_FILE; lun <= LUN_BLOCK; lun++)
+			for (i = 0; i < ARRAY_SIZE(larger_same); i++)
+				check_larger(self, lun, &larger_same[i]);
+	}
+}
+
 static int set_unmap(const char *value)
 {
 	int ret = lio_write(value, "core/fileio_" LIO_HBA "/file/attrib/emulate_tpu");
@@ -411,4 +451,83 @@ TEST_F(silent, reservations)
 	WHERE("cleared");
 	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_CLEAR, 0, 2, 0);
 	exec_good(o, theirs);
+}
+
+/* ---- REGISTER AND MOVE -------------------------------------------------- */
+
+/* A nexus: its target port's number, and its initiator port's name. */
+struct port {
+	uint16_t number;
+	uint64_t name;
+};
+
+/* Of the nexus that is registered with this key. */
+static struct port port_of(struct silent *self, uint64_t key)
+{
+	const uint8_t *d = self->req->data_in, *end;
+	struct port port = {};
+
+	vsg_cmd_pr_in(self->req, T, LUN_RAM, VSG_PRIN_READ_FULL_STATUS, 512);
+	EXPECT_EQ(VSG_GOOD, exec(vsg_io(self->dev, 0), self->req).status);
+	end = d + 8 + vsg_get_be(d + 4, 4);
+	for (d += 8; d < end; d += 24 + vsg_get_be(d + 20, 4))
+		if (vsg_get_be(d, 8) == key) {
+			port.number = vsg_get_be(d + 18, 2);
+			port.name = vsg_get_be(d + 28, 8);
+		}
+	EXPECT_NE(0, port.name);
+	return port;
+}
+
+/* By the nexus whose key is 2. @len: what the list says of the TransportID's length. */
+static struct vsg_result move_to(struct silent *self, struct port port, uint32_t len)
+{
+	static const uint8_t cdb[32] = { 0x5f, VSG_PROUT_REGISTER_AND_MOVE, [8] = 48 };
+	uint8_t *list = self->req->data_out;
+
+	memset(list, 0, 48);
+	vsg_put_be(list, 2, 8);
+	vsg_put_be(list + 8, 4, 8);
+	vsg_put_be(list + 18, port.number, 2);
+	vsg_put_be(list + 20, len, 4);
+	list[24] = 6;
+	vsg_put_be(list + 28, port.name, 8);
+	return run(self, LUN_RAM, cdb, 48, 0);
+}
+
+TEST_F(silent, register_and_move)
+{
+	struct vsg_ring *r = vsg_io(self->dev, 0), *o = vsg_io(self->other, 0);
+	struct vsg_req *req = self->req, *theirs = request(self->other, 4096, 4096);
+	struct port own, others;
+	unsigned int n;
+
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0, 2);
+	exec_good(r, req);
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0, 3);
+	exec_good(o, theirs);
+	own = port_of(self, 2);
+	others = port_of(self, 3);
+	for (n = 0; n < 3; n++) {
+		WHERE("a TransportID of another length");
+		EXPECT_EQ(0x2600, move_to(self, others, 25).asc);
+		WHERE("to itself");
+		EXPECT_EQ(0x2600, move_to(self, own, 24).asc);
+		WHERE("nothing is reserved");
+		EXPECT_EQ(0x2400, move_to(self, others, 24).asc);
+	}
+	WHERE("another has reserved it");
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_RESERVE, VSG_PR_WRITE_EXCLUSIVE, 3, 0);
+	exec_good(o, theirs);
+	for (n = 0; n < 3; n++)
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT, move_to(self, others, 24).status);
+	vsg_cmd_pr_out(theirs, T, LUN_RAM, VSG_PROUT_RELEASE, VSG_PR_WRITE_EXCLUSIVE, 3, 0);
+	exec_good(o, theirs);
+	WHERE("all have");
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_RESERVE, 7, 2, 0);
+	exec_good(r, req);
+	for (n = 0; n < 3; n++)
+		EXPECT_EQ(VSG_RESERVATION_CONFLICT, move_to(self, others, 24).status);
+	vsg_cmd_pr_out(req, T, LUN_RAM, VSG_PROUT_CLEAR, 0, 2, 0);
+	exec_good(r, req);
 }

@@ -17,10 +17,11 @@ static const uint8_t of_device[8] = { 0xc1, 0x01 };
 static const uint8_t of_target[8] = { 1, 1, 0xc1, 0x01 };
 static const uint8_t usual[8] = { 1, 1, 0x00, 0x03 };
 
+/* No guest can address LUN 20000 (4e20h): LUN 3616 has the same bytes (SAM-5, 4.7.7.3). */
 int suite_setup(void)
 {
 	return lio_suite("ramdisk a 4; tpg " WWN_A " 1; lun " WWN_A " 1 3 a\n"
-			 "lun " WWN_A " 1 300 a; tpg " WWN_A " 7\n"
+			 "lun " WWN_A " 1 300 a; lun " WWN_A " 1 20000 a; tpg " WWN_A " 7\n"
 			 "lun " WWN_A " 7 0 a; tpg " WWN_B " 1\n"
 			 "lun " WWN_B " 1 0 a; tpg " WWN_B " 2\n");
 }
