@@ -42,9 +42,7 @@ for i in 0 1; do
 done
 
 # Of the tool's output: "SUITE.TEST RESULT", and what it says of a failure. It prints the
-# name of a test first, and the result at the end of a line, or on a line of its own. A
-# command for which the ioctl fails was not sent: so it is with 1 MiB in more pages, one here
-# and one there, than a request of virtio-scsi has segments.
+# name of a test first, and the result at the end of a line, or on a line of its own.
 cat >/tmp/conform <<'SCRIPT'
 suites=$1
 shift
@@ -64,8 +62,7 @@ for suite in $suites; do
 		/\[SKIPPED\]/ { skipped = 1 }
 		/\[FAILED\]/ && said == "" { said = substr($0, index($0, "[FAILED]") + 9) }
 		/(passed|FAILED)$/ && test != "" {
-			if (/FAILED$/ && said ~ /SG_IO ioctl failed$/) held = suite "." test " unsent"
-			else if (/FAILED$/) held = suite "." test " FAILED " said
+			if (/FAILED$/) held = suite "." test " FAILED " said
 			else held = suite "." test (skipped ? " skipped" : " passed")
 			test = ""
 		}
@@ -74,8 +71,11 @@ for suite in $suites; do
 	echo "# $suite: $(($(cut -d . -f 1 /proc/uptime) - begin)) s"
 done
 SCRIPT
-guest_start conform -device "vhost-scsi-pci,wwpn=${conform_ports[0]},num_queues=2" \
-	-device "vhost-scsi-pci,wwpn=${conform_ports[1]},num_queues=2"
+# Requests with as many segments as 1 MiB has pages: the guest does not send a command whose
+# buffer lies in more, and the tool does not always tell (ExtendedCopy.Simple).
+device=vhost-scsi-pci,num_queues=2,virtqueue_size=512
+guest_start conform -device "$device,wwpn=${conform_ports[0]}" \
+	-device "$device,wwpn=${conform_ports[1]}"
 guest conform "echo $(base64 -w 0 /tmp/conform) | base64 -d >/tmp/conform"
 
 # The tool does not expect the unit attentions of a LUN that is new.
