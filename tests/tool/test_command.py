@@ -155,9 +155,17 @@ class Command(Case):
     def test_interrupt(self):
         """command: ended by a signal, it says nothing and leaves the switch as it was"""
         switch = self.tree.root / DEBUG / "latency"
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+        def as_in_a_terminal() -> None:
+            """Whoever runs the tests may ignore them, as nohup does, and what it starts goes on to."""
+            for number in numbers:
+                signal.signal(number, signal.SIG_DFL)
+
+        for number in numbers:
             running = subprocess.Popen([sys.executable, TOOL / "vhost-scsi", "--root", self.place.name, "latency",
-                                        "-t", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+                                        "-t", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                                       preexec_fn=as_in_a_terminal)
             for _ in range(3000):
                 if switch.read_text().startswith("1"):
                     break
