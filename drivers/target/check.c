@@ -42,6 +42,18 @@ enum {
 	PR_OUT_LAST = 7,
 };
 
+/**
+ * vhost_scsi_has_large_blocks - are the blocks of a backstore larger than LIO knows
+ * @dev: the backstore
+ *
+ * Of blocks larger than 4096 bytes, which kernels have since 6.15, LIO's iblock takes the
+ * number for that of a sector: it reads and writes elsewhere, and a WRITE SAME never ends.
+ */
+bool vhost_scsi_has_large_blocks(const struct se_device *dev)
+{
+	return dev->dev_attrib.block_size > 4096;
+}
+
 static sense_reason_t check_range(struct vhost_scsi_tcmd *t, u64 lba, u64 blocks)
 {
 	struct se_device *dev = t->se_cmd.se_dev;

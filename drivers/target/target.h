@@ -11,7 +11,6 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/nospec.h>
-#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/workqueue.h>
@@ -430,15 +429,7 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 
 /* check.c */
 
-/*
- * Of larger blocks, which kernels have since 6.15, LIO's iblock takes the number for that
- * of a sector: it reads and writes elsewhere, and a WRITE SAME never ends.
- */
-static inline bool vhost_scsi_has_large_blocks(const struct se_device *dev)
-{
-	return dev->dev_attrib.block_size > SZ_4K;
-}
-
+bool vhost_scsi_has_large_blocks(const struct se_device *dev);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);

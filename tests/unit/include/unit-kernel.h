@@ -305,6 +305,8 @@ struct rcu_head {
 #define rcu_dereference(p)		(p)
 #define rcu_assign_pointer(p, v)	((p) = (v))
 #define rcu_read_lock()			do { } while (0)
+#define rcu_read_lock_sched()		do { } while (0)
+#define rcu_read_unlock_sched()		do { } while (0)
 #define rcu_read_unlock()		do { } while (0)
 
 /* What is only a member of a struct here. */
