@@ -9,7 +9,7 @@ if [[ ${VHOST_SCSI_MODULE:-} == stock ]]; then
 	echo 'ok - from stock and back # SKIP this is the stock module'
 	return 0
 fi
-if ((slow > 1)); then
+if has_checkers; then
 	echo 'ok - from stock and back # SKIP a kernel with checkers finds faults of the stock module'
 	return 0
 fi

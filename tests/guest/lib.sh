@@ -7,6 +7,10 @@ tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 configfs=/sys/kernel/config/target
 # On a slow kernel all waiting may take longer.
 slow=${VHOST_TEST_TIMEOUT_FACTOR:-1}
+# Is this the debug kernel of tests/debug-kernel?
+has_checkers() {
+	[[ $(uname -r) == *-vhost-lio-debug* ]]
+}
 # The QEMU that runs the guests, and what starts it: another user, say.
 qemu=${VHOST_GUEST_QEMU:-qemu-system-x86_64}
 guest_as=()
