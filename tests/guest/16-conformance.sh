@@ -27,6 +27,10 @@ if [[ $suites == all ]]; then
 	suites=$(iscsi-test-cu --list | awk -F. '$1 == "SCSI" && NF == 2 { print $2 }' | xargs)
 fi
 
+# LIO's work item of an EXTENDED COPY is on the stack, and does not say so: debug objects
+# report that.
+! has_checkers || suites=$(xargs -n 1 <<<"$suites" | grep -vxE 'ExtendedCopy|ReceiveCopyResults' | xargs)
+
 # By two ports, for some of the tests are about two paths.
 conform_ports=(naa.5001405000000086 naa.5001405000000087)
 conform_stores=(fileio_86/conform rd_mcp_86/conform iblock_86/conform)

@@ -134,10 +134,14 @@ copy() {
 }
 check 'the guest writes 1 MiB' guest main \
 	"seq 100000 300000 | dd of=/dev/$ram_disk bs=64k count=16 iflag=fullblock oflag=direct 2>/dev/null"
-check 'EXTENDED COPY of 1 MiB from a ramdisk to a file' copy "$ram_disk" 0 "$file_disk" 10000 2048
-same 'it is there' "$(seq 100000 300000 | head -c 1M | md5sum)" "$(sum_on_host file 10000 2048)"
-check 'from there to a disk' copy "$file_disk" 10001 "$thin_disk" 333 2000
-same 'it is there' "$(sum_on_host file 10001 2000)" "$(sum_on_host thin 333 2000)"
+if has_checkers; then
+	echo "ok - EXTENDED COPY # SKIP debug objects report LIO's work item"
+else
+	check 'EXTENDED COPY of 1 MiB from a ramdisk to a file' copy "$ram_disk" 0 "$file_disk" 10000 2048
+	same 'it is there' "$(seq 100000 300000 | head -c 1M | md5sum)" "$(sum_on_host file 10000 2048)"
+	check 'from there to a disk' copy "$file_disk" 10001 "$thin_disk" 333 2000
+	same 'it is there' "$(sum_on_host file 10001 2000)" "$(sum_on_host thin 333 2000)"
+fi
 
 # ---- WRITE ATOMIC (16) ------------------------------------------------------------
 
