@@ -160,6 +160,7 @@ struct vhost_scsi_tport {
  * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type; read once, when a device is bound
  * @bounced: bytes of bounce buffers in use
+ * @copies: EXTENDED COPY commands that LIO carries out
  * @luns: struct vhost_scsi_lun by LUN number
  * @low_luns: those with low numbers once more, for a fast look-up
  * @any_lun: for commands of a LUN for which there was no memory
@@ -188,6 +189,7 @@ struct vhost_scsi_tpg {
 	u64 changed;
 	int prot_type;
 	atomic_long_t bounced;
+	atomic_t copies;
 	struct xarray luns;
 	struct vhost_scsi_lun *low_luns[VHOST_SCSI_LOW_LUNS];
 	struct vhost_scsi_lun any_lun;
@@ -236,6 +238,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
+ * @copies: vhost_scsi_copy_end() is owed
  * @undone: LIO's GOOD is of what undid the command
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
@@ -261,6 +264,7 @@ struct vhost_scsi_tcmd {
 	u8 pi_checks;
 	bool takes_turn;
 	bool pr_capabilities;
+	bool copies;
 	bool undone;
 	u8 aborted_as;
 	u8 verdict;
@@ -444,6 +448,7 @@ sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
 /* copy.c */
 
 sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t);
+void vhost_scsi_copy_end(struct vhost_scsi_tcmd *t);
 
 /**
  * vhost_scsi_cdb_reserves - is it about reservations, and nothing else
