@@ -12,7 +12,8 @@
  *   place where only a part of it belongs to the guest.
  * - Reads of less data than the buffer holds. A backend transfers as much as the
  *   scatterlist holds.
- * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece.
+ * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece; and check.c
+ *   looks whether what is written is zero.
  * - VERIFY with data. LIO reads into it what is compared with the guest's pages.
  *
  * Copyright (C) 2026 vhost-lio developers
@@ -50,11 +51,10 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 		/* LIO assumes that the entries of the second half are pages. */
 	case VERIFY:
 	case VERIFY_16:
-		return true;
 	case WRITE_SAME:
 	case WRITE_SAME_16:
 	case VARIABLE_LENGTH_CMD:
-		return cmd->sgl_nents > 1;
+		return true;
 	default:
 		return false;
 	}

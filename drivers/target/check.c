@@ -36,6 +36,14 @@ enum {
 	SYNC_IMMED = 0x02,
 };
 
+/*
+ * Blocks of a WRITE SAME: what LIO says of a disk that cannot write zeroes itself. It says up
+ * to 8388607 of others.
+ */
+#define MAX_SAME	U16_MAX
+/* Of all of a TPG that are under way. */
+#define MAX_ALL_SAME	(4 * MAX_SAME)
+
 /* Service actions of PERSISTENT RESERVE IN and OUT end here (SPC-4). */
 enum {
 	PR_IN_LAST = 3,
@@ -141,10 +149,15 @@ static sense_reason_t check_verify(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return check_blocks(t, cdb);
 }
 
+static u8 same_flags(const u8 *cdb)
+{
+	return cdb[cdb[0] == VARIABLE_LENGTH_CMD ? 10 : 1];
+}
+
 static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	const struct se_dev_attrib *attrib = &t->se_cmd.se_dev->dev_attrib;
-	u8 flags = cdb[cdb[0] == VARIABLE_LENGTH_CMD ? 10 : 1];
+	u8 flags = same_flags(cdb);
 	sense_reason_t reason;
 	u32 blocks;
 	u64 lba;
@@ -175,6 +188,48 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return TCM_INVALID_CDB_FIELD;
 	/* No backend makes protection information for it. */
 	return attrib->pi_prot_type ? TCM_UNSUPPORTED_SCSI_OPCODE : TCM_NO_SENSE;
+}
+
+/* Where it is so, the block layer is asked for zeroes: with few bios, if the disk can that. */
+static bool is_zero(const struct vhost_scsi_tcmd *t)
+{
+	return t->bounce && !memchr_inv(sg_virt(t->bounce), 0, t->se_cmd.data_length);
+}
+
+/*
+ * LIO's iblock makes a bio for each block of a WRITE SAME before it submits the first one:
+ * some 200 bytes, which are charged to nobody.
+ */
+static sense_reason_t same_begin(struct vhost_scsi_tcmd *t)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg);
+	const u8 *cdb = t->se_cmd.t_task_cdb;
+	u32 blocks;
+	u64 lba;
+
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	if (same_flags(cdb) & SAME_UNMAP)
+		return TCM_NO_SENSE;
+	if (blocks > MAX_SAME)
+		return is_zero(t) ? TCM_NO_SENSE : TCM_INVALID_CDB_FIELD;
+	if (atomic_add_return(blocks, &tpg->same) > MAX_ALL_SAME) {
+		atomic_sub(blocks, &tpg->same);
+		return TCM_LUN_BUSY;
+	}
+	t->same = blocks;
+	return TCM_NO_SENSE;
+}
+
+/**
+ * vhost_scsi_same_end - a WRITE SAME is over
+ * @t: with t->same
+ *
+ * Context: any.
+ */
+void vhost_scsi_same_end(struct vhost_scsi_tcmd *t)
+{
+	atomic_sub(t->same, &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->same);
+	t->same = 0;
 }
 
 /* Does LIO keep protection information, and not the disk below? */
@@ -411,6 +466,8 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 	const u8 *cdb = se_cmd->t_task_cdb;
 
 	switch (vhost_scsi_cdb_check(cdb)) {
+	case VHOST_SCSI_CHECK_WRITE_SAME:
+		return same_begin(t);
 	case VHOST_SCSI_CHECK_UNMAP:
 		return check_unmap(t);
 	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:

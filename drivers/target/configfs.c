@@ -23,11 +23,22 @@ static const struct {
 	{ "iqn.", SCSI_PROTOCOL_ISCSI },
 };
 
+/* LIO writes names to lines of a file (APTPL), and reads it by them. */
+static bool is_one_word(const char *name)
+{
+	for (; *name; name++)
+		if ((u8)*name <= ' ' || *name == 0x7f)
+			return false;
+	return true;
+}
+
 /* Returns the index in protocols[]. @bare: gets the name in LIO's form. */
 static int parse_name(const char *name, const char **bare)
 {
 	int i;
 
+	if (!is_one_word(name))
+		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(protocols); i++) {
 		size_t n = strlen(protocols[i].prefix);
 

@@ -35,6 +35,12 @@ enum {
 	NAA_LEN = 16,
 };
 
+/*
+ * Copies of a TPG at a time. Each of them waits for its backends in a work item of LIO's,
+ * which has 256 on a processor for all guests.
+ */
+#define MAX_COPIES	16
+
 /**
  * struct list - the parameters
  * @bytes: of them, as many as there are
@@ -241,12 +247,35 @@ static sense_reason_t check_ends(const struct se_cmd *se_cmd,
 	return TCM_NO_SENSE;
 }
 
+static bool copy_begin(struct vhost_scsi_tcmd *t)
+{
+	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg);
+
+	t->copies = atomic_inc_return(&tpg->copies) <= MAX_COPIES;
+	if (!t->copies)
+		atomic_dec(&tpg->copies);
+	return t->copies;
+}
+
+/**
+ * vhost_scsi_copy_end - a copy is over
+ * @t: with t->copies set
+ *
+ * Context: any.
+ */
+void vhost_scsi_copy_end(struct vhost_scsi_tcmd *t)
+{
+	atomic_dec(&vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->copies);
+	t->copies = false;
+}
+
 /**
  * vhost_scsi_copy_check - may LIO carry out an EXTENDED COPY
  * @t: the command
  *
  * Context: may sleep.
- * Return: what it is refused with, TCM_NO_SENSE: it may.
+ * Return: what it is refused with, TCM_NO_SENSE: it may, and vhost_scsi_copy_end() is owed
+ * if t->copies is set.
  */
 sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t)
 {
@@ -265,5 +294,7 @@ sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t)
 	rcu_read_lock();
 	reason = check_ends(se_cmd, &list);
 	rcu_read_unlock();
+	if (!reason && !copy_begin(t))
+		reason = TCM_OUT_OF_RESOURCES;
 	return reason;
 }

@@ -116,6 +116,10 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 
 	if (t->undone)
 		vhost_scsi_reservation_undone(t);
+	if (t->copies)
+		vhost_scsi_copy_end(t);
+	if (t->same)
+		vhost_scsi_same_end(t);
 	cmd->response = t->verdict;
 	cmd->status = se_cmd->scsi_status;
 	cmd->resid = residual(se_cmd, cmd);
@@ -430,6 +434,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->sense_used = false;
 	t->pr_capabilities = false;
 	t->takes_turn = false;
+	t->copies = false;
+	t->same = 0;
 	t->undone = false;
 	t->fence = NULL;
 	t->verdict = VIRTIO_SCSI_S_OK;

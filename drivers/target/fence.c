@@ -15,9 +15,9 @@
  *     aborted, as LIO does it, and end when the backend is done with them;
  *   - those that wait in lun.c's lists are ended;
  *   - those on their way into LIO meet its check of the reservation;
- *   - it is answered when all that began before have ended, whatever became of them:
- *     a COMPARE AND WRITE is carried out. One that has ended, and whose guest is not
- *     told yet because its worker is slow or stuck, is not waited for.
+ *   - it is answered when all that were submitted before have ended, whatever became of
+ *     them: a COMPARE AND WRITE is carried out. What the worker of a guest has still to
+ *     submit or to answer is not waited for: it may be slow or stuck.
  *
  * Reservation commands are not waited for: they do not reach the medium, and two
  * nexuses that preempt each other would wait for each other.
@@ -124,13 +124,16 @@ static bool scan_commands(struct vhost_scsi_fence *fence, bool mark)
 	return found;
 }
 
-/* Can it write to the device, directly or by a copy? */
+/*
+ * Can it write to the device, directly or by a copy? What is not submitted yet cannot: who
+ * submits it notes the stage, and then LIO checks the reservation. See set_up().
+ */
 static bool reaches(const struct vhost_scsi_cmd *cmd,
 		    const struct vhost_scsi_tcmd *t, const void *priv)
 {
 	const struct vhost_scsi_fence *fence = priv;
 
-	if (READ_ONCE(cmd->stage) == VHOST_SCSI_AT_ANSWER ||
+	if (READ_ONCE(cmd->stage) != VHOST_SCSI_AT_BACKEND ||
 	    vhost_scsi_cdb_reserves(cmd->cdb))
 		return false;
 	return READ_ONCE(t->se_cmd.se_dev) == fence->dev ||
@@ -191,6 +194,13 @@ static void set_up(struct vhost_scsi_fence *fence)
 		mutex_unlock(&tpg->mutex);
 		vhost_scsi_tpg_put(tpg);
 	}
+	/*
+	 * LIO checks the reservation of a command under this lock. Of one that was before
+	 * this the stage is seen by reaches(); one that comes later finds the registration
+	 * removed.
+	 */
+	spin_lock(&fence->dev->dev_reservation_lock);
+	spin_unlock(&fence->dev->dev_reservation_lock);
 }
 
 /* Are requests that began before the fence under way? */

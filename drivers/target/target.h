@@ -160,6 +160,8 @@ struct vhost_scsi_tport {
  * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type; read once, when a device is bound
  * @bounced: bytes of bounce buffers in use
+ * @copies: EXTENDED COPY commands that LIO carries out
+ * @same: blocks of WRITE SAME commands that LIO carries out
  * @luns: struct vhost_scsi_lun by LUN number
  * @low_luns: those with low numbers once more, for a fast look-up
  * @any_lun: for commands of a LUN for which there was no memory
@@ -188,6 +190,8 @@ struct vhost_scsi_tpg {
 	u64 changed;
 	int prot_type;
 	atomic_long_t bounced;
+	atomic_t copies;
+	atomic_t same;
 	struct xarray luns;
 	struct vhost_scsi_lun *low_luns[VHOST_SCSI_LOW_LUNS];
 	struct vhost_scsi_lun any_lun;
@@ -233,9 +237,11 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  *	       read whose protection information is checked verify.c's or NULL
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
  * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @same: blocks of a WRITE SAME that are counted in the TPG; vhost_scsi_same_end() is owed
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
+ * @copies: vhost_scsi_copy_end() is owed
  * @undone: LIO's GOOD is of what undid the command
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
@@ -258,9 +264,11 @@ struct vhost_scsi_tcmd {
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
 	struct work_struct finish;
+	u32 same;
 	u8 pi_checks;
 	bool takes_turn;
 	bool pr_capabilities;
+	bool copies;
 	bool undone;
 	u8 aborted_as;
 	u8 verdict;
@@ -398,7 +406,6 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_BLOCKS,
 	VHOST_SCSI_CHECK_FLUSH,
 	VHOST_SCSI_CHECK_VERIFY,
-	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_COMPARE_AND_WRITE,
 	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
 	VHOST_SCSI_CHECK_INQUIRY,
@@ -407,6 +414,7 @@ enum vhost_scsi_check {
 	/* Of the parameters, too, when LIO would carry it out. */
 	VHOST_SCSI_CHECK_LATE,
 	VHOST_SCSI_CHECK_UNMAP = VHOST_SCSI_CHECK_LATE,
+	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
 	VHOST_SCSI_CHECK_MODE_SENSE,
 	VHOST_SCSI_CHECK_PR_IN,
@@ -433,6 +441,7 @@ bool vhost_scsi_has_large_blocks(const struct se_device *dev);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
+void vhost_scsi_same_end(struct vhost_scsi_tcmd *t);
 u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
 
 /* check_pr.c */
@@ -444,6 +453,7 @@ sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
 /* copy.c */
 
 sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t);
+void vhost_scsi_copy_end(struct vhost_scsi_tcmd *t);
 
 /**
  * vhost_scsi_cdb_reserves - is it about reservations, and nothing else

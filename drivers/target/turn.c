@@ -6,9 +6,10 @@
  * of its lock at each, and waits with a lock held until others let go of a
  * registration that it removes. With two of these commands at once it uses
  * registrations that it has freed, or two processors wait for each other. So they
- * are queued here by device, whichever nexus they come from, and submitted by
- * one work item in the order of their arrival. Nobody waits for it: a LUN's own
- * work items hand a command over and go on.
+ * are queued here by device, and submitted by one work item: each nexus's in the
+ * order of their arrival, and one of each nexus in turn, so that a guest that sends many
+ * does not keep another one waiting, such as one that fences it. Nobody waits for it: a
+ * LUN's own work items hand a command over and go on.
  *
  * Unlinking a LUN removes its registrations in the same way. It has its turn from
  * pre_unlink() until LIO closes the LUN to commands, which is what LIO does next.
@@ -31,7 +32,7 @@
  * struct turns - the queue of a device; exists while it has something to do
  * @node: in the list of all
  * @dev: the device; only compared
- * @waiting: commands in the order of their arrival
+ * @lines: a line for each nexus that has commands here; the first one is next
  * @leaving: LUNs that are unlinked: no command runs
  * @running: a command runs
  * @work: runs them; queued or running as long as the struct exists
@@ -39,10 +40,22 @@
 struct turns {
 	struct list_head node;
 	const struct se_device *dev;
-	struct list_head waiting;
+	struct list_head lines;
 	struct list_head leaving;
 	bool running;
 	struct delayed_work work;
+};
+
+/**
+ * struct line - the commands of a nexus for a device
+ * @node: in turns->lines
+ * @sess: the nexus; only compared
+ * @waiting: in the order of their arrival; there is one
+ */
+struct line {
+	struct list_head node;
+	const struct se_session *sess;
+	struct list_head waiting;
 };
 
 /**
@@ -83,11 +96,19 @@ static void collect_gone(struct turns *q, struct list_head *gone)
 static struct vhost_scsi_tcmd *turn_next(struct turns *q)
 {
 	struct vhost_scsi_tcmd *t;
+	struct line *line;
 
-	t = list_first_entry_or_null(&q->waiting, struct vhost_scsi_tcmd, node);
-	if (t)
-		list_del(&t->node);
-	q->running = t;
+	line = list_first_entry_or_null(&q->lines, struct line, node);
+	q->running = line;
+	if (!line)
+		return NULL;
+	t = list_first_entry(&line->waiting, struct vhost_scsi_tcmd, node);
+	list_del(&t->node);
+	list_move_tail(&line->node, &q->lines);
+	if (list_empty(&line->waiting)) {
+		list_del(&line->node);
+		kfree(line);
+	}
 	return t;
 }
 
@@ -133,7 +154,7 @@ static void turn_work(struct work_struct *work)
 	}
 	if (!list_empty(&q->leaving)) {
 		queue_delayed_work(turn_wq, &q->work, 1);
-	} else if (!list_empty(&q->waiting)) {
+	} else if (!list_empty(&q->lines)) {
 		queue_delayed_work(turn_wq, &q->work, 0);
 	} else {
 		list_del(&q->node);
@@ -150,7 +171,7 @@ static struct turns *turns_new(const struct se_device *dev, gfp_t gfp)
 	if (!q)
 		return NULL;
 	q->dev = dev;
-	INIT_LIST_HEAD(&q->waiting);
+	INIT_LIST_HEAD(&q->lines);
 	INIT_LIST_HEAD(&q->leaving);
 	INIT_DELAYED_WORK(&q->work, turn_work);
 	return q;
@@ -171,6 +192,31 @@ static struct turns *turns_of(struct turns **new)
 	return q;
 }
 
+static struct line *line_new(const struct se_session *sess)
+{
+	struct line *line = kzalloc(sizeof(*line), GFP_KERNEL_ACCOUNT);
+
+	if (!line)
+		return NULL;
+	line->sess = sess;
+	INIT_LIST_HEAD(&line->waiting);
+	return line;
+}
+
+/* The nexus's line, or @new made it; under turns_lock. */
+static struct line *line_of(struct turns *q, struct line **new)
+{
+	struct line *line;
+
+	list_for_each_entry(line, &q->lines, node)
+		if (line->sess == (*new)->sess)
+			return line;
+	line = *new;
+	*new = NULL;
+	list_add_tail(&line->node, &q->lines);
+	return line;
+}
+
 /**
  * vhost_scsi_turn_queue - have the command submitted when it is its turn
  * @t: counted in its LUN; vhost_scsi_lun_submitted() will be called for it
@@ -182,17 +228,21 @@ void vhost_scsi_turn_queue(struct vhost_scsi_tcmd *t)
 	u8 attr = t->task_attr;
 	struct vhost_scsi_lun *lun = t->lun;
 	struct turns *new = turns_new(t->se_cmd.se_dev, GFP_KERNEL_ACCOUNT);
+	struct line *line = line_new(t->se_cmd.se_sess);
 
-	if (!new) {
+	if (!new || !line) {
+		kfree(new);
+		kfree(line);
 		transport_generic_request_failure(&t->se_cmd,
 						  TCM_OUT_OF_RESOURCES);
 		vhost_scsi_lun_submitted(lun, attr);
 		return;
 	}
 	spin_lock(&turns_lock);
-	list_add_tail(&t->node, &turns_of(&new)->waiting);
+	list_add_tail(&t->node, &line_of(turns_of(&new), &line)->waiting);
 	spin_unlock(&turns_lock);
 	kfree(new);
+	kfree(line);
 }
 
 static bool has_stopped(const struct turns *q)

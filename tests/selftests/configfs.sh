@@ -55,6 +55,8 @@ fail_with 'No such device' 'nexus cleared twice' write NULL $tpg/nexus
 fail_with 'Invalid argument' 'nexus of another protocol' write $iqn $tpg/nexus
 fail_with 'Invalid argument' 'nexus without a protocol' write disk $tpg/nexus
 fail_with 'Invalid argument' 'nexus with too long a name' write "naa.$(printf '%0252d' 0)" $tpg/nexus
+fail_with 'Invalid argument' 'nexus of two words' write 'naa.5001405760000abc d' $tpg/nexus
+fail_with 'Invalid argument' 'nexus of two lines' write $'naa.5001405760000abc\nnaa.1' $tpg/nexus
 ok 'nexus is set again' write naa.5001405760000abe $tpg/nexus
 
 # LIO's own name for the initiator, without the prefix.

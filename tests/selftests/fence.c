@@ -351,6 +351,44 @@ TEST_F_TIMEOUT(fence, worker_is_stuck, 60)
 	close(fd);
 }
 
+/*
+ * The worker of the one that is fenced waits for a page of its owner, with a write before
+ * that in its hands: the other one does not wait, and the write is not carried out.
+ */
+TEST_F_TIMEOUT(fence, worker_waits_for_a_page, 60)
+{
+	struct side *a = &self->a, *b = &self->b;
+	uint8_t *page = vsg_mem_alloc(&a->dev->mem, 4096, 4096);
+	static struct late late;
+	unsigned int i;
+
+	ASSERT_EQ(VSG_GOOD, pr_out(b, LUN_SLOW, VSG_PROUT_RESERVE,
+				   VSG_PR_WRITE_EXCLUSIVE_REG, KEY_B, 0));
+	write_pattern(b->r, b->req, T, LUN_SLOW, 0, 8, 1);
+	for (i = 0; i < 2; i++)
+		vsg_cmd_rw(self->late[i], T, LUN_SLOW, true, 0, 8, BLOCK);
+	self->late[1]->nseg = 0;
+	vsg_req_seg(self->late[1], vsg_gpa(&a->dev->mem, self->late[1]->hdr),
+		    VSG_REQ_LEN, 0);
+	vsg_req_seg(self->late[1], vsg_gpa(&a->dev->mem, page), 4096, 0);
+	vsg_req_seg(self->late[1], vsg_gpa(&a->dev->mem, self->late[1]->resp),
+		    VSG_RESP_LEN, VRING_DESC_F_WRITE);
+	late_start(&late, page);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, vsg_submit(a->r, self->late[i]));
+	vsg_ring_kick(a->r);
+	late_wait(&late);
+	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_SLOW, VSG_PROUT_PREEMPT_AND_ABORT,
+				   VSG_PR_WRITE_EXCLUSIVE_REG, KEY_B, KEY_A));
+	EXPECT_FALSE(is_answered(self, self->late[0]));
+	late_end(&late);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, vsg_token_wait(&self->late[i]->tok, WAIT_MS));
+		EXPECT_FALSE(vsg_good(self->late[i]));
+	}
+	check_pattern(b->r, b->req, T, LUN_SLOW, 0, 8, 1);
+}
+
 /* Where LIO has a work item of its own submit: it would wait for itself. */
 TEST_F_TIMEOUT(fence, submitted_by_lio, 60)
 {

@@ -30,6 +30,8 @@
  * zram NAME MIB		  iblock on a compressed RAM disk
  * loop NAME MIB SIZE		  iblock on a loop device with direct I/O, over null_blk;
  *				  blocks of SIZE bytes
+ * sparse NAME MIB		  iblock on a loop device over a sparse file, which writes
+ *				  zeroes itself
  * disk NAME PATH		  iblock on a disk that is there
  * filesystem NAME MIB SIZE [TYPE]  ext4, or xfs, on null_blk with blocks of SIZE bytes, for
  *				  the files of later fileio backstores

@@ -171,3 +171,55 @@ TEST_F(luns, around_256)
 	for (i = FIRST; i <= LAST; i++)
 		EXPECT_EQ(0, lio("unlun " WWN_A " 1 %u", i));
 }
+
+static void *unlink_other(void *arg)
+{
+	int *ret = arg;
+
+	__atomic_store_n(ret, lio("unlun " WWN_A " 1 1"), __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * A worker waits for a page of its owner, which may be for ever, with a command before that
+ * in its hands. Who removes the LUN of that does not wait.
+ */
+TEST_F_TIMEOUT(luns, worker_waits_for_a_page, 60)
+{
+	uint8_t *page = vsg_mem_alloc(&self->dev->mem, 4096, 4096);
+	struct vsg_req *req = request(self->dev, 0, 4096);
+	static struct late late;
+	int ret = 1;
+	pthread_t thread;
+	int64_t end;
+
+	vsg_cmd_rw(req, T, LUN_OTHER, false, 0, 8, BLOCK);
+	vsg_cmd_rw(self->req, T, LUN_RAM, false, 0, 8, BLOCK);
+	self->req->nseg = 0;
+	vsg_req_seg(self->req, vsg_gpa(&self->dev->mem, self->req->hdr),
+		    VSG_REQ_LEN, 0);
+	vsg_req_seg(self->req, vsg_gpa(&self->dev->mem, self->req->resp),
+		    VSG_RESP_LEN, VRING_DESC_F_WRITE);
+	vsg_req_seg(self->req, vsg_gpa(&self->dev->mem, page), 4096,
+		    VRING_DESC_F_WRITE);
+	late_start(&late, page);
+	ASSERT_EQ(0, vsg_submit(self->r, req));
+	ASSERT_EQ(0, vsg_submit(self->r, self->req));
+	vsg_ring_kick(self->r);
+	late_wait(&late);
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unlink_other, &ret));
+	for (end = vsg_now_ms() + WAIT_MS; vsg_now_ms() < end; usleep(10000))
+		if (__atomic_load_n(&ret, __ATOMIC_ACQUIRE) != 1)
+			break;
+	EXPECT_EQ(0, __atomic_load_n(&ret, __ATOMIC_ACQUIRE));
+	late_end(&late);
+	pthread_join(thread, NULL);
+	ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	ASSERT_EQ(0, vsg_token_wait(&self->req->tok, WAIT_MS));
+	EXPECT_EQ(VSG_CHECK_CONDITION, vsg_result(req).status);
+	/* REPORTED LUNS DATA HAS CHANGED */
+	EXPECT_EQ(VIRTIO_SCSI_S_OK, vsg_result(self->req).response);
+	EXPECT_EQ(0x3f0e, vsg_result(self->req).asc);
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 1 other"));
+}

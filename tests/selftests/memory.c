@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -347,48 +346,6 @@ TEST_F(of_file, worker_is_killed)
 	EXPECT_TRUE(pins_settle(self->pins, 5000));
 }
 
-/**
- * struct late - a page of the guest that is not there until somebody gives it
- * @uffd: userfaultfd
- * @page: the page
- * @copy: what is in it
- */
-struct late {
-	int uffd;
-	uint8_t *page;
-	uint8_t copy[PAGE];
-};
-
-static void late_start(struct late *late, uint8_t *page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)page, .len = PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-
-	late->page = page;
-	late->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (late->uffd < 0)
-		SKIP("no userfaultfd");
-	ASSERT_EQ(0, ioctl(late->uffd, UFFDIO_API, &api));
-	memcpy(late->copy, page, PAGE);
-	ASSERT_EQ(0, ioctl(late->uffd, UFFDIO_REGISTER, &reg));
-	ASSERT_EQ(0, madvise(page, PAGE, MADV_DONTNEED));
-}
-
-static void late_end(struct late *late)
-{
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)late->page,
-		.src = (uintptr_t)late->copy,
-		.len = PAGE,
-	};
-
-	ASSERT_EQ(0, ioctl(late->uffd, UFFDIO_COPY, &copy));
-	close(late->uffd);
-}
-
 /*
  * A worker is killed while it waits for a page of the ring: that is no fault of the ring,
  * which goes on with another worker.
@@ -421,7 +378,7 @@ TEST_F(of_file, worker_is_killed_at_the_ring)
 	ASSERT_EQ(0, vsg_submit(self->r, in));
 	late_start(&late, pages);
 	ASSERT_EQ(0, eventfd_write(self->r->kick, 1));
-	usleep(100000 * t_factor());
+	late_wait(&late);
 	sharer_kill(&sharer);
 	usleep(100000 * t_factor());
 	late_end(&late);

@@ -116,6 +116,49 @@ TEST_F_TIMEOUT(jam, file_beside_hung_files, 60)
 	}
 }
 
+/* A copy waits for its backend in a work item of LIO's, which all guests share. */
+TEST_F_TIMEOUT(jam, copy_beside_hung_copies, 60)
+{
+	struct vsg_req *copy[2 * LUNS], *req = request(self->other, 4096, 4096);
+	struct vsg_ring *r = vsg_io(self->hung, 0);
+	unsigned int i, full = 0;
+	uint8_t hung[16], own[16];
+
+	if (!can_copy())
+		SKIP("debug objects report LIO's EXTENDED COPY");
+	for (i = 0; i < ARRAY_SIZE(copy); i++)
+		copy[i] = request(self->hung, 128, 256);
+	designator(self->hung, copy[0], T, 0, hung);
+	designator(self->other, req, T, 0, own);
+	ASSERT_EQ(0, lio("hang hung"));
+	for (i = 0; i < ARRAY_SIZE(copy); i++) {
+		copy_prepare(copy[i], T, i % LUNS, hung, hung, 1);
+		/* Each from a page of its own, which nothing has read yet. */
+		vsg_put_be(copy[i]->data_out + 92, 8 * (i + 1 + ARRAY_SIZE(copy)), 8);
+		ASSERT_EQ(0, vsg_submit(r, copy[i]));
+	}
+	vsg_ring_kick(r);
+	reach_backend();
+	copy_prepare(req, T, 0, own, own, 8);
+	EXPECT_EQ(VSG_GOOD, exec(vsg_io(self->other, 0), req).status);
+
+	ASSERT_EQ(0, lio("unhang hung"));
+	for (i = 0; i < ARRAY_SIZE(copy); i++) {
+		WHERE("copy %u of the guest that hung", i);
+		ASSERT_EQ(0, vsg_token_wait(&copy[i]->tok, WAIT_MS));
+		full += vsg_result(copy[i]).status == VSG_TASK_SET_FULL;
+		EXPECT_TRUE(vsg_good(copy[i]) ||
+			    vsg_result(copy[i]).status == VSG_TASK_SET_FULL);
+	}
+	printf("# %u of %zu were too many\n", full, ARRAY_SIZE(copy));
+	EXPECT_GE(ARRAY_SIZE(copy) - 1, full);
+	WHERE("one by one");
+	for (i = 0; i < 20; i++) {
+		copy_prepare(copy[0], T, 0, hung, hung, 1);
+		EXPECT_EQ(VSG_GOOD, exec(r, copy[0]).status);
+	}
+}
+
 /*
  * Threads of a process end when it lets them, and who has stopped it lets them not. More
  * of them than a workqueue waits for at a time: 1024 on new kernels.

@@ -8,6 +8,7 @@
 
 #include "files.h"
 #include "load.h"
+#include "util.h"
 
 #define T 1
 #define PAGE 4096
@@ -196,6 +197,49 @@ TEST_F(pin_memory, page_replaced)
 	}
 	vsg_req_free(out);
 	vsg_req_free(in);
+}
+
+/* What the owner protects is not written, as without pin_memory. */
+TEST_F(pin_memory, write_protected)
+{
+	static const unsigned int sizes[] = { 8, 64, 1024 };
+	unsigned int i, n;
+
+	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
+	ready(self->r, T, LUN_RAM);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned int bytes = sizes[i] * BLOCK;
+		struct vsg_req *out = request(self->dev, bytes, 0);
+		struct vsg_req *in = request(self->dev, 0, bytes);
+		void *page = (void *)((uintptr_t)in->data_in & -PAGE);
+
+		WHERE("%u blocks", sizes[i]);
+		write_pattern(self->r, out, T, LUN_RAM, 0, sizes[i], 1);
+		check_pattern(self->r, in, T, LUN_RAM, 0, sizes[i], 1);
+		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
+		for (n = 0; n < 3; n++) {
+			/* What is only read need not be to be written. */
+			vsg_cmd_rw(in, T, LUN_RAM, true, 0, sizes[i], BLOCK);
+			in->nseg = 0;
+			vsg_req_seg(in, vsg_gpa(&self->dev->mem, in->hdr),
+				    VSG_REQ_LEN, 0);
+			vsg_req_seg(in, vsg_gpa(&self->dev->mem, in->data_in),
+				    bytes, 0);
+			vsg_req_seg(in, vsg_gpa(&self->dev->mem, in->resp),
+				    VSG_RESP_LEN, VRING_DESC_F_WRITE);
+			ASSERT_EQ(0, vsg_exec(self->r, in, WAIT_MS));
+			EXPECT_TRUE(vsg_good(in));
+			write_pattern(self->r, out, T, LUN_RAM, 0, sizes[i], 2);
+			vsg_cmd_rw(in, T, LUN_RAM, false, 0, sizes[i], BLOCK);
+			ASSERT_EQ(0, vsg_exec(self->r, in, WAIT_MS));
+			EXPECT_EQ(VIRTIO_SCSI_S_FAILURE, in->resp->response);
+			EXPECT_EQ(-1, vsg_pattern_check(in->data_in, bytes, 0, 1));
+		}
+		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+		check_pattern(self->r, in, T, LUN_RAM, 0, sizes[i], 2);
+		vsg_req_free(out);
+		vsg_req_free(in);
+	}
 }
 
 /*

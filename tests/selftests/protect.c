@@ -256,50 +256,11 @@ TEST_F_TIMEOUT(guests, changed_under_load, 60)
 
 #define BLOCKS 16
 
-/* The designator that INQUIRY tells, of 16 bytes. */
-static void designator(struct vsg_dev *dev, struct vsg_req *req,
-		       unsigned int lun, uint8_t *naa)
-{
-	vsg_cmd_vpd(req, T, lun, 0x83, 255);
-	EXPECT_EQ(VSG_GOOD, exec(vsg_io(dev, 0), req).status);
-	ASSERT_EQ(3, req->data_in[5]);
-	ASSERT_EQ(16, req->data_in[7]);
-	memcpy(naa, req->data_in + 8, 16);
-}
-
-/* A copy of blocks from 0 on to 100 on. */
-static void copy_prepare(struct vsg_req *req, unsigned int lun,
-			 const uint8_t *from, const uint8_t *to)
-{
-	uint8_t cdb[16] = { 0x83, [13] = 16 + 64 + 28 };
-	uint8_t *p = req->data_out;
-
-	memset(p, 0, cdb[13]);
-	p[3] = 64;
-	p[11] = 28;
-	p[16] = 0xe4;
-	p[48] = 0xe4;
-	p[20] = 1;
-	p[52] = 1;
-	p[21] = 3;
-	p[53] = 3;
-	p[23] = 16;
-	p[55] = 16;
-	memcpy(p + 24, from, 16);
-	memcpy(p + 56, to, 16);
-	p[80] = 0x02;
-	p[83] = 0x18;
-	p[87] = 1;
-	p[91] = BLOCKS;
-	p[107] = 100;
-	vsg_req_cmd(req, T, lun, cdb, 16, cdb[13], 0);
-}
-
 static struct vsg_result copy(struct vsg_dev *dev, struct vsg_req *req,
 			      unsigned int lun, const uint8_t *from,
 			      const uint8_t *to)
 {
-	copy_prepare(req, lun, from, to);
+	copy_prepare(req, T, lun, from, to, BLOCKS);
 	return exec(vsg_io(dev, 0), req);
 }
 
@@ -308,11 +269,10 @@ static void copy_setup(struct guests *self, uint8_t naa[4][16])
 {
 	unsigned int i;
 
-	/* LIO's work item is on the stack, and it does not say so. */
-	if (exists("/sys/kernel/debug/debug_objects"))
+	if (!can_copy())
 		SKIP("debug objects report LIO's EXTENDED COPY");
 	for (i = LUN_STORE; i <= LUN_HIDDEN; i++) {
-		designator(self->all, self->req, i, naa[i]);
+		designator(self->all, self->req, T, i, naa[i]);
 		write_pattern(vsg_io(self->all, 0), self->req, T, i, 0,
 			      BLOCKS, 10 + i);
 		write_pattern(vsg_io(self->all, 0), self->req, T, i, 100,
@@ -357,7 +317,8 @@ TEST_F_TIMEOUT(guests, copy_of_many_blocks, 60)
 	for (round = 0; round < ROUNDS; round++) {
 		WHERE("round %u", round);
 		write_pattern(r, out, T, LUN_FROM, 0, MANY, round);
-		copy_prepare(self->req, LUN_FROM, naa[LUN_FROM], naa[LUN_FROM]);
+		copy_prepare(self->req, T, LUN_FROM, naa[LUN_FROM],
+			     naa[LUN_FROM], BLOCKS);
 		vsg_put_be(self->req->data_out + 90, MANY, 2);
 		vsg_put_be(self->req->data_out + 104, TO, 4);
 		exec_good(r, self->req);

@@ -4,13 +4,17 @@
  * and commands by which LIO would corrupt host memory are refused.
  */
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 #define T 1
@@ -772,6 +776,91 @@ TEST_F(two, no_place_for_aptpl)
 	EXPECT_EQ(0, rename(away, dir));
 	WHERE("with it");
 	EXPECT_EQ(VSG_GOOD, pr_out(b, LUN_RAM, VSG_PROUT_REGISTER, 0, KEY_B));
+}
+
+/* The file that LIO writes for each REGISTER to LUN_RAM. */
+static void metadata_file(char *path, size_t size)
+{
+	char dir[160], serial[256];
+	char *at;
+
+	ASSERT_EQ(0, metadata_dir(dir, sizeof(dir)));
+	ASSERT_EQ(0, read_file(LIO_ROOT "/core/rd_mcp_" LIO_HBA
+			       "/ram/wwn/vpd_unit_serial", serial, sizeof(serial)));
+	at = strrchr(serial, ' ');
+	ASSERT_TRUE(at);
+	snprintf(path, size, "%s/aptpl_%s", dir, at + 1);
+}
+
+/* Takes a page from a pipe; whoever writes to it goes on. */
+static ssize_t take_page(int pipe)
+{
+	char buf[4096];
+
+	return read(pipe, buf, sizeof(buf));
+}
+
+/*
+ * A guest that sends many of these keeps no other one waiting. The file is a pipe here,
+ * which takes as many as fit into a page.
+ */
+TEST_F_TIMEOUT(two, each_in_its_turn, 60)
+{
+	enum { MOST = 4096 / 33 + 3, FLOOD = 2 * MOST };
+	struct side *a = &self->a, *b = &self->b;
+	struct vsg_req *req[FLOOD];
+	unsigned int i, done = 0;
+	char path[500];
+	int64_t end;
+	int pipe;
+
+	metadata_file(path, sizeof(path));
+	unlink(path);
+	ASSERT_EQ(0, mkfifo(path, 0600));
+	pipe = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	ASSERT_LE(0, pipe);
+	ASSERT_EQ(4096, fcntl(pipe, F_SETPIPE_SZ, 4096));
+	while (write(pipe, "", 1) == 1)
+		;
+	for (i = 0; i < FLOOD; i++) {
+		req[i] = request(a->dev, 24, 0);
+		vsg_cmd_pr_out(req[i], T, LUN_RAM, VSG_PROUT_REGISTER_AND_IGNORE, 0,
+			       0, KEY_A);
+		EXPECT_EQ(0, vsg_submit(vsg_io(a->dev, i % 2), req[i]));
+	}
+	vsg_ring_kick(vsg_io(a->dev, 0));
+	vsg_ring_kick(vsg_io(a->dev, 1));
+	reach_backend();
+	vsg_cmd_pr_out(b->req, T, LUN_RAM, VSG_PROUT_REGISTER_AND_IGNORE, 0, 0, KEY_B);
+	EXPECT_EQ(0, vsg_submit(b->r, b->req));
+	vsg_ring_kick(b->r);
+	reach_backend();
+	EXPECT_FALSE(req[0]->tok.done);
+
+	EXPECT_EQ(4096, take_page(pipe));
+	EXPECT_EQ(0, vsg_token_wait(&b->req->tok, WAIT_MS));
+	for (i = 0; i < FLOOD; i++) {
+		vsg_ring_poll(vsg_io(a->dev, i % 2));
+		done += req[i]->tok.done;
+	}
+	printf("# %u of %u were before it\n", done, FLOOD);
+	EXPECT_GE(MOST, done);
+	for (end = vsg_now_ms() + WAIT_MS; vsg_now_ms() < end; usleep(1000)) {
+		take_page(pipe);
+		vsg_ring_poll(vsg_io(a->dev, 0));
+		vsg_ring_poll(vsg_io(a->dev, 1));
+		for (i = 0; i < FLOOD && req[i]->tok.done; i++)
+			;
+		if (i == FLOOD && !vsg_token_wait(&b->req->tok, 0))
+			break;
+	}
+	EXPECT_TRUE(vsg_good(b->req));
+	for (i = 0; i < FLOOD; i++) {
+		EXPECT_TRUE(vsg_good(req[i]));
+		vsg_req_free(req[i]);
+	}
+	unlink(path);
+	close(pipe);
 }
 
 /* A nexus for each port group of one port. */

@@ -220,21 +220,29 @@ static int fileio(const char *name, const char *path, long long size,
 	return backstore("fileio", name, control, NULL);
 }
 
-static int cmd_fileio(char **arg)
+/* A file without blocks. */
+static int sparse_file(const char *name, long long size, char *path, size_t len)
 {
-	long long size = atoll(arg[1]) << 20;
-	char path[256];
 	int fd, ret;
 
 	ret = make_dir(FILES);
 	if (ret)
 		return ret;
-	snprintf(path, sizeof(path), FILES "/%s", arg[0]);
+	snprintf(path, len, FILES "/%s", name);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	ret = ftruncate(fd, size) ? -errno : 0;
 	close(fd);
+	return ret;
+}
+
+static int cmd_fileio(char **arg)
+{
+	long long size = atoll(arg[1]) << 20;
+	char path[256];
+	int ret = sparse_file(arg[0], size, path, sizeof(path));
+
 	return ret ? ret : fileio(arg[0], path, size, arg[2]);
 }
 
@@ -450,6 +458,16 @@ static int cmd_loop(char **arg)
 
 	if (!ret)
 		ret = disk_loop(disk, atoi(arg[2]), path, sizeof(path));
+	return ret ? ret : iblock(arg[0], path, false);
+}
+
+static int cmd_sparse(char **arg)
+{
+	char file[256], path[64];
+	int ret = sparse_file(arg[0], atoll(arg[1]) << 20, file, sizeof(file));
+
+	if (!ret)
+		ret = disk_loop(file, 512, path, sizeof(path));
 	return ret ? ret : iblock(arg[0], path, false);
 }
 
@@ -897,6 +915,7 @@ const struct lio_command store_commands[] = {
 	{ "disk", 2, cmd_disk },
 	{ "zram", 2, cmd_zram },
 	{ "loop", 3, cmd_loop },
+	{ "sparse", 2, cmd_sparse },
 	{ "filesystem", 3, cmd_filesystem },
 	{ "dax", 1, cmd_dax },
 	{ "sleepy", 2, cmd_sleepy },

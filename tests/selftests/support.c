@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -331,6 +335,85 @@ void region_to_file(struct vsg_region *region, int fd)
 		  mmap(region->hva, region->size, PROT_READ | PROT_WRITE,
 		       MAP_SHARED | MAP_FIXED, fd, 0));
 	ASSERT_EQ(0, madvise(region->hva, region->size, MADV_DONTFORK));
+}
+
+void designator(struct vsg_dev *dev, struct vsg_req *req, uint8_t target,
+		uint16_t lun, uint8_t *naa)
+{
+	vsg_cmd_vpd(req, target, lun, 0x83, 255);
+	EXPECT_EQ(VSG_GOOD, exec(vsg_io(dev, 0), req).status);
+	ASSERT_EQ(3, req->data_in[5]);
+	ASSERT_EQ(16, req->data_in[7]);
+	memcpy(naa, req->data_in + 8, 16);
+}
+
+void copy_prepare(struct vsg_req *req, uint8_t target, uint16_t lun,
+		  const uint8_t *from, const uint8_t *to, uint8_t blocks)
+{
+	uint8_t cdb[16] = { 0x83, [13] = 16 + 64 + 28 };
+	uint8_t *p = req->data_out;
+
+	memset(p, 0, cdb[13]);
+	p[3] = 64;
+	p[11] = 28;
+	p[16] = 0xe4;
+	p[48] = 0xe4;
+	p[20] = 1;
+	p[52] = 1;
+	p[21] = 3;
+	p[53] = 3;
+	p[23] = 16;
+	p[55] = 16;
+	memcpy(p + 24, from, 16);
+	memcpy(p + 56, to, 16);
+	p[80] = 0x02;
+	p[83] = 0x18;
+	p[87] = 1;
+	p[91] = blocks;
+	p[107] = 100;
+	vsg_req_cmd(req, target, lun, cdb, 16, cdb[13], 0);
+}
+
+bool can_copy(void)
+{
+	return !exists("/sys/kernel/debug/debug_objects");
+}
+
+void late_start(struct late *late, void *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)page, .len = sizeof(late->copy) },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	late->page = page;
+	late->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (late->uffd < 0)
+		SKIP("no userfaultfd");
+	ASSERT_EQ(0, ioctl(late->uffd, UFFDIO_API, &api));
+	memcpy(late->copy, page, sizeof(late->copy));
+	ASSERT_EQ(0, ioctl(late->uffd, UFFDIO_REGISTER, &reg));
+	ASSERT_EQ(0, madvise(page, sizeof(late->copy), MADV_DONTNEED));
+}
+
+void late_wait(struct late *late)
+{
+	struct pollfd fd = { .fd = late->uffd, .events = POLLIN };
+
+	ASSERT_EQ(1, poll(&fd, 1, WAIT_MS));
+}
+
+void late_end(struct late *late)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)late->page,
+		.src = (uintptr_t)late->copy,
+		.len = sizeof(late->copy),
+	};
+
+	ASSERT_EQ(0, ioctl(late->uffd, UFFDIO_COPY, &copy));
+	close(late->uffd);
 }
 
 void memlock_limit(unsigned long bytes)

@@ -174,6 +174,37 @@ int file_new(void);
 /* A region of guest memory, with what is in it, becomes a shared mapping of a file. */
 void region_to_file(struct vsg_region *region, int fd);
 
+/* The designator of a LUN, of 16 bytes, that INQUIRY tells. */
+void designator(struct vsg_dev *dev, struct vsg_req *req, uint8_t target,
+		uint16_t lun, uint8_t *naa);
+
+/* An EXTENDED COPY of blocks from 0 on to 100 on, from a designator to another. */
+void copy_prepare(struct vsg_req *req, uint8_t target, uint16_t lun,
+		  const uint8_t *from, const uint8_t *to, uint8_t blocks);
+
+/* LIO's work item is on the stack, and it does not say so: debug objects report that. */
+bool can_copy(void);
+
+/**
+ * struct late - a page of a guest that is not there until somebody gives it
+ * @uffd: userfaultfd
+ * @page: the page
+ * @copy: what is in it
+ */
+struct late {
+	int uffd;
+	uint8_t *page;
+	uint8_t copy[4096];
+};
+
+/*
+ * The page goes; somebody waits for it, or the test ends; it comes again. The test itself
+ * must not touch it meanwhile.
+ */
+void late_start(struct late *late, void *page);
+void late_wait(struct late *late);
+void late_end(struct late *late);
+
 /* RLIMIT_MEMLOCK of this process, which has no CAP_IPC_LOCK from now on. */
 void memlock_limit(unsigned long bytes);
 

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: the rows of Documentation/errors.rst that no other test covers. */
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "support.h"
 
 #define T 1
 #define NEXUS LIO_WWN "0abc"
 
 /* LIO's attribute emulate_tas is 1 for the first and 0 for the second. */
-enum { LUN_TAS, LUN_NO_TAS, LUN_RAM, LUN_HUGE, LUN_CACHE };
+enum { LUN_TAS, LUN_NO_TAS, LUN_RAM, LUN_HUGE, LUN_CACHE, LUN_MANY, LUN_THIN };
 
 int suite_setup(void)
 {
 	int ret = lio_suite("hangable tas 16; hangable notas 16; ramdisk ram 16\n"
-			    "fileio huge 5000; sleepy cache 16 buffered");
+			    "fileio huge 5000; sleepy cache 16 buffered\n"
+			    "hangable many 64; sparse thin 256");
 
 	/* Not to be changed any more when the disk is in use. */
 	if (!ret)
@@ -25,7 +29,8 @@ int suite_setup(void)
 			       "lun " WWN_A " 1 0 tas; lun " WWN_B " 1 0 tas\n"
 			       "lun " WWN_A " 1 1 notas; lun " WWN_B " 1 1 notas\n"
 			       "lun " WWN_A " 1 2 ram; lun " WWN_B " 1 2 ram\n"
-			       "lun " WWN_A " 1 3 huge; lun " WWN_A " 1 4 cache");
+			       "lun " WWN_A " 1 3 huge; lun " WWN_A " 1 4 cache\n"
+			       "lun " WWN_A " 1 5 many; lun " WWN_A " 1 6 thin");
 }
 
 void suite_teardown(void)
@@ -278,4 +283,89 @@ TEST_F(verdict, reset_by_another_without_tas)
 
 	reset_by_another(self, LUN_NO_TAS, "notas", &res);
 	EXPECT_EQ(VIRTIO_SCSI_S_RESET, res.response);
+}
+
+static void write_same(struct vsg_req *req, uint16_t lun, uint32_t blocks)
+{
+	uint8_t cdb[16] = { 0x93 };
+
+	vsg_put_be(cdb + 10, blocks, 4);
+	vsg_req_cmd(req, T, lun, cdb, sizeof(cdb), BLOCK, 0);
+}
+
+/*
+ * LIO makes a bio for each block before it submits the first one, unless all is zero and the
+ * disk writes zeroes itself. Of such a disk it says that it takes millions of blocks.
+ */
+TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
+{
+	enum { MOST = 65535, ALL = 256 * 2048 };
+	struct vsg_result res;
+	char text[32];
+	unsigned int i;
+
+	ready(self->r, T, LUN_THIN);
+	ASSERT_EQ(0, read_file(LIO_ROOT "/core/iblock_" LIO_HBA
+			       "/thin/attrib/max_write_same_len", text,
+			       sizeof(text)));
+	ASSERT_LE(ALL, atoi(text));
+	for (i = 0; i < 2; i++) {
+		WHERE("byte %u", i);
+		memset(self->req->data_out, 0, BLOCK);
+		self->req->data_out[i * (BLOCK - 1)] = 1;
+		write_same(self->req, LUN_THIN, MOST + 1);
+		res = exec(self->r, self->req);
+		EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+		EXPECT_EQ(5, res.key);
+		EXPECT_EQ(0x2400, res.asc);
+	}
+	WHERE("a few");
+	write_same(self->req, LUN_THIN, 8);
+	exec_good(self->r, self->req);
+	vsg_cmd_rw(self->req, T, LUN_THIN, false, 7, 1, BLOCK);
+	exec_good(self->r, self->req);
+	EXPECT_EQ(1, self->req->data_in[BLOCK - 1]);
+	WHERE("zeroes");
+	memset(self->req->data_out, 0, BLOCK);
+	write_same(self->req, LUN_THIN, ALL);
+	exec_good(self->r, self->req);
+	vsg_cmd_rw(self->req, T, LUN_THIN, false, 7, 1, BLOCK);
+	exec_good(self->r, self->req);
+	EXPECT_EQ(0, self->req->data_in[BLOCK - 1]);
+}
+
+/* A suspended device keeps what it is given, however much. */
+TEST_F_TIMEOUT(verdict, write_same_many_times, 120)
+{
+	enum { NR = 8, MOST = 65535, AT_ONCE = 4 };
+	unsigned int i, busy = 0;
+	struct vsg_req *req[NR];
+	long long slab;
+
+	ready(self->r, T, LUN_MANY);
+	for (i = 0; i < NR; i++) {
+		req[i] = request(self->dev, BLOCK, 0);
+		memset(req[i]->data_out, 0xa5, BLOCK);
+		write_same(req[i], LUN_MANY, MOST);
+	}
+	slab = stat_value("/proc/meminfo", "SUnreclaim");
+	self->hung = "many";
+	ASSERT_EQ(0, lio("hang many"));
+	for (i = 0; i < NR; i++)
+		ASSERT_EQ(0, vsg_submit(self->r, req[i]));
+	vsg_ring_kick(self->r);
+	for (i = AT_ONCE; i < NR; i++)
+		EXPECT_EQ(0, vsg_token_wait(&req[i]->tok, WAIT_MS));
+	printf("# %lld KiB are in use\n", stat_value("/proc/meminfo", "SUnreclaim") - slab);
+	self->hung = NULL;
+	EXPECT_EQ(0, lio("unhang many"));
+	for (i = 0; i < NR; i++) {
+		ASSERT_EQ(0, vsg_token_wait(&req[i]->tok, 6 * WAIT_MS));
+		EXPECT_TRUE(vsg_good(req[i]) || vsg_result(req[i]).status == VSG_BUSY);
+		busy += vsg_result(req[i]).status == VSG_BUSY;
+	}
+	EXPECT_EQ(NR - AT_ONCE, busy);
+	WHERE("afterwards");
+	write_same(req[0], LUN_MANY, MOST);
+	exec_good(self->r, req[0]);
 }

@@ -38,8 +38,8 @@ int vhost_scsi_pin_long(unsigned long addr, unsigned int nr,
  * @node: in watch->tables
  * @start: the owner's address of the first page
  * @nr: pages
- * @pages: the pages; a marked entry may be another page by now. Marks are set and
- *	   cleared under watch->lock
+ * @pages: the pages; a marked entry may be another page by now, or one that must not be
+ *	   written. Marks are set and cleared under watch->lock
  */
 struct vhost_scsi_watched {
 	struct list_head node;
@@ -53,7 +53,8 @@ void vhost_scsi_watch_add(struct vhost_scsi_watch *watch,
 void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
 			  struct vhost_scsi_watched *table);
 void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
-				 unsigned long start, unsigned long end);
+				 unsigned long start, unsigned long end,
+				 bool replaced);
 
 /* The first address behind the last page. */
 static inline unsigned long

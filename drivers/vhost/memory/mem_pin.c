@@ -7,9 +7,9 @@
  * table and in the old one is pinned and counted once. A request under way holds a
  * reference to the table that it began with.
  *
- * The owner may still put another page at an address. The watch marks the pages for
- * which this may have happened. A command that meets a mark pins for itself, as
- * without pin_memory. If it finds the same page there, it clears the mark.
+ * The owner may still put another page at an address, or protect it from writes. The
+ * watch marks the pages for which this may have happened. A command that meets a mark pins
+ * for itself, as without pin_memory. If it finds the same page there, it clears the mark.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -156,7 +156,8 @@ static int pin_region(struct vhost_scsi_region *r,
 		/* Pages that were invalidated before watch_add() have no mark. */
 		if (!begun || vhost_scsi_watch_retry(watch, seq))
 			vhost_scsi_watch_invalidate(watch, p->table.start,
-						    vhost_scsi_watched_end(&p->table));
+						    vhost_scsi_watched_end(&p->table),
+						    true);
 	}
 	r->pinned = p;
 	r->pages = p->table.pages;

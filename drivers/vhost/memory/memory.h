@@ -360,10 +360,11 @@ void vhost_scsi_watch_register(struct vhost_scsi_watch *watch);
 void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch);
 bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
 			    unsigned int *seq);
-bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr);
+bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr, bool write);
 void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
 				 unsigned int seq, struct page **pages,
-				 struct page *const *now, unsigned int nr);
+				 struct page *const *now, unsigned int nr,
+				 bool write);
 
 /**
  * vhost_scsi_watch_retry - did an invalidation begin since vhost_scsi_watch_begin()
@@ -381,10 +382,10 @@ static inline bool vhost_scsi_watch_retry(const struct vhost_scsi_watch *watch,
 	return (unsigned int)atomic_read(&watch->seq) != seq;
 }
 
-/* Returns the page of an entry of struct vhost_scsi_watched, without the mark. */
+/* Returns the page of an entry of struct vhost_scsi_watched, without the marks. */
 static inline struct page *vhost_scsi_page(struct page *const *entry)
 {
-	return (struct page *)((unsigned long)READ_ONCE(*entry) & ~1UL);
+	return (struct page *)((unsigned long)READ_ONCE(*entry) & ~3UL);
 }
 
 /* account.c */

@@ -7,9 +7,9 @@
  * lets go of the remembered pages of pins.c in the range of an invalidation. It also
  * counts invalidations, so that pins.c can tell whether one began while it pinned a
  * page. In the tables of mem_pin.c it marks the pages that are affected. A mark says
- * that the page may have been replaced, and often it has not: KSM invalidates a page to
- * look at it, and splitting a huge page into mappings of small ones invalidates all of
- * them.
+ * that the page may have been replaced, or that it may not be written any more, and often
+ * neither is so: KSM invalidates a page to look at it, and splitting a huge page into
+ * mappings of small ones invalidates all of them.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -18,8 +18,10 @@
 
 #include "internal.h"
 
-/* The mark, the lowest bit of an entry of a table. */
-#define INVALID		1UL
+/* The marks, the lowest bits of an entry of a table: may the page be another by now... */
+#define REPLACED	1UL
+/* ... or have been write-protected, as by mprotect() or userfaultfd? */
+#define PROTECTED	2UL
 /* Bytes of the owner's addresses that are marked with the lock held once. */
 #define STRETCH		(32UL << 20)
 
@@ -27,6 +29,7 @@ static int invalidate_start(struct mmu_notifier *mn,
 			    const struct mmu_notifier_range *range)
 {
 	struct vhost_scsi_watch *watch;
+	bool replaced;
 
 	watch = container_of(mn, struct vhost_scsi_watch, mn);
 	/*
@@ -38,11 +41,11 @@ static int invalidate_start(struct mmu_notifier *mn,
 	atomic_inc_return(&watch->seq);
 	vhost_scsi_pins_drop(watch, range->start, range->end);
 	/* A change of access rights and a fork leave the page at its address. */
-	if (range->event == MMU_NOTIFY_UNMAP ||
-	    range->event == MMU_NOTIFY_CLEAR ||
-	    range->event == MMU_NOTIFY_MIGRATE ||
-	    range->event == MMU_NOTIFY_EXCLUSIVE)
-		vhost_scsi_watch_invalidate(watch, range->start, range->end);
+	replaced = range->event == MMU_NOTIFY_UNMAP ||
+		   range->event == MMU_NOTIFY_CLEAR ||
+		   range->event == MMU_NOTIFY_MIGRATE ||
+		   range->event == MMU_NOTIFY_EXCLUSIVE;
+	vhost_scsi_watch_invalidate(watch, range->start, range->end, replaced);
 	return 0;
 }
 
@@ -133,7 +136,7 @@ bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
  */
 
 static void mark_range(struct vhost_scsi_watched *table, unsigned long from,
-		       unsigned long to)
+		       unsigned long to, unsigned long marks)
 {
 	unsigned long i;
 
@@ -143,7 +146,7 @@ static void mark_range(struct vhost_scsi_watched *table, unsigned long from,
 		i = (from - table->start) >> PAGE_SHIFT;
 		WRITE_ONCE(table->pages[i],
 			   (struct page *)((unsigned long)table->pages[i] |
-					   INVALID));
+					   marks));
 	}
 }
 
@@ -180,18 +183,23 @@ void vhost_scsi_watch_del(struct vhost_scsi_watch *watch,
 }
 
 /**
- * vhost_scsi_watch_invalidate - mark the pages that may be replaced
+ * vhost_scsi_watch_invalidate - mark the pages that may be write-protected
  * @watch: registered
  * @start: the owner's address
  * @end: the first address behind the last byte
+ * @replaced: they may also be replaced
  *
  * Context: any.
  */
 void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
-				 unsigned long start, unsigned long end)
+				 unsigned long start, unsigned long end,
+				 bool replaced)
 {
+	unsigned long flags, to, next, marks = PROTECTED;
 	struct vhost_scsi_watched *table;
-	unsigned long flags, to, next;
+
+	if (replaced)
+		marks |= REPLACED;
 
 	/* Marking all of a large guest at once would keep interrupts off for long. */
 	for (; start < end; start = next) {
@@ -199,7 +207,7 @@ void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 		next = end;
 		spin_lock_irqsave(&watch->lock, flags);
 		list_for_each_entry(table, &watch->tables, node) {
-			mark_range(table, start & PAGE_MASK, to);
+			mark_range(table, start & PAGE_MASK, to, marks);
 			/* The owner may put tables far apart: what is between takes no time. */
 			if (vhost_scsi_watched_end(table) > to)
 				next = min(next, max(to, table->start));
@@ -209,36 +217,41 @@ void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 }
 
 /**
- * vhost_scsi_pages_valid - is none of these pages marked
+ * vhost_scsi_pages_valid - may these pages be used as they are in the table
  * @pages: entries of a table
  * @nr: number of @pages
+ * @write: they will be written
  *
  * Context: any.
  */
-bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr)
+bool vhost_scsi_pages_valid(struct page *const *pages, unsigned int nr, bool write)
 {
+	unsigned long marks = write ? REPLACED | PROTECTED : REPLACED;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++)
-		if ((unsigned long)READ_ONCE(pages[i]) & INVALID)
+		if ((unsigned long)READ_ONCE(pages[i]) & marks)
 			return false;
 	return true;
 }
 
 /**
- * vhost_scsi_pages_revalidate - clear the marks of pages that were not replaced
+ * vhost_scsi_pages_revalidate - clear the marks of pages that are right
  * @watch: registered
  * @seq: of vhost_scsi_watch_begin(), before @now was pinned
  * @pages: entries of a table
  * @now: the pages that are at these addresses now, pinned
  * @nr: number of entries of both
+ * @write: @now was pinned for writing
  *
  * Context: a worker.
  */
 void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
 				 unsigned int seq, struct page **pages,
-				 struct page *const *now, unsigned int nr)
+				 struct page *const *now, unsigned int nr,
+				 bool write)
 {
+	unsigned long keep = write ? 0 : PROTECTED;
 	unsigned long flags;
 	unsigned int i;
 
@@ -250,6 +263,8 @@ void vhost_scsi_pages_revalidate(struct vhost_scsi_watch *watch,
 	if (!vhost_scsi_watch_retry(watch, seq))
 		for (i = 0; i < nr; i++)
 			if (vhost_scsi_page(&pages[i]) == now[i])
-				WRITE_ONCE(pages[i], now[i]);
+				WRITE_ONCE(pages[i],
+					   (struct page *)((unsigned long)now[i] |
+							   ((unsigned long)pages[i] & keep)));
 	spin_unlock_irqrestore(&watch->lock, flags);
 }

@@ -319,7 +319,7 @@ static struct page **pinned_at(const struct vhost_scsi_cursor *cur)
 }
 
 /* Is the whole buffer in pinned regions, and is none of its pages marked? */
-static bool is_pinned(struct vhost_scsi_cursor cur, size_t len)
+static bool is_pinned(struct vhost_scsi_cursor cur, size_t len, bool write)
 {
 	void __user *base;
 	struct page **at;
@@ -329,7 +329,7 @@ static bool is_pinned(struct vhost_scsi_cursor cur, size_t len)
 	for (; len; len -= n) {
 		base = vhost_scsi_cursor_piece(&cur, len, &n, &gpa);
 		at = pinned_at(&cur);
-		if (!at || !vhost_scsi_pages_valid(at, piece_pages(base, n)))
+		if (!at || !vhost_scsi_pages_valid(at, piece_pages(base, n), write))
 			return false;
 		vhost_scsi_cursor_skip(&cur, n);
 	}
@@ -376,16 +376,16 @@ static int use_pinned(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 	return 0;
 }
 
-/* Clears the marks of pages that were not replaced. */
+/* Clears the marks of pages that are right. */
 static void revalidate(struct vhost_scsi_worker *w, unsigned int seq,
 		       const struct vhost_scsi_cursor *cur,
-		       struct page *const *pages, unsigned int nr)
+		       struct page *const *pages, unsigned int nr, bool write)
 {
 	struct page **at = pinned_at(cur);
 
-	if (at && !vhost_scsi_pages_valid(at, nr))
+	if (at && !vhost_scsi_pages_valid(at, nr, write))
 		vhost_scsi_pages_revalidate(&w->dev->watch, seq, at, pages,
-					    nr);
+					    nr, write);
 }
 
 /*
@@ -420,7 +420,8 @@ static int pin_whole(struct vhost_scsi_data *data, struct vhost_scsi_worker *w,
 		if (ret)
 			goto err;
 		if (begun)
-			revalidate(w, seq, &pieces, w->pages + pinned - nr, nr);
+			revalidate(w, seq, &pieces, w->pages + pinned - nr, nr,
+				   data->write);
 		vhost_scsi_cursor_skip(&pieces, n);
 	}
 
@@ -535,7 +536,7 @@ static bool pin_run(struct vhost_scsi_data *data, struct vhost_scsi_vq *vq,
 
 	if (vq->mem->pinned) {
 		pages = pinned_at(&cur);
-		if (!pages || !vhost_scsi_pages_valid(pages, nr))
+		if (!pages || !vhost_scsi_pages_valid(pages, nr, data->write))
 			return false;
 		data->mem = vhost_scsi_mem_get(vq->mem);
 	} else if (nr > 1 && vhost_scsi_pin_get_run(data_pins(vq),
@@ -585,7 +586,8 @@ static __always_inline bool pin_one(struct vhost_scsi_data *data,
 		return false;
 
 	if (vq->mem->pinned) {
-		if (!iov->pages || !vhost_scsi_pages_valid(iov->pages, 1))
+		if (!iov->pages ||
+		    !vhost_scsi_pages_valid(iov->pages, 1, data->write))
 			return false;
 		page = vhost_scsi_page(iov->pages);
 		data->mem = vhost_scsi_mem_get(vq->mem);
@@ -632,7 +634,7 @@ static noinline int pin_many(struct vhost_scsi_data *data,
 				 span.pages / (VHOST_SCSI_PAGES - 1));
 	if (ret)
 		return ret;
-	if (vq->mem->pinned && is_pinned(cur, len)) {
+	if (vq->mem->pinned && is_pinned(cur, len, data->write)) {
 		data->mem = vhost_scsi_mem_get(vq->mem);
 		return use_pinned(data, w, cur, len, &span);
 	}

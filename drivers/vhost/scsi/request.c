@@ -419,8 +419,24 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 }
 
 /*
- * Requests that are prepared are submitted together. A command that completes at once
- * wakes a thread. If the worker prepared and submitted one command after the other,
+ * Gives the requests to the target, which has references for them from now on. Their pages
+ * are pinned, so that no page fault, which takes as long as the owner likes, has anybody
+ * wait who removes a LUN.
+ */
+static void batch_prepare(struct vhost_scsi_vq *vq, struct vhost_scsi_batch *batch)
+{
+	struct vhost_scsi_endpoint *ep = vhost_scsi_host(vq->dev)->ep;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < batch->nr; i++)
+		if (vhost_scsi_target_prepare(ep, batch_cmd(batch, i)))
+			batch->slots[nr++] = batch->slots[i];
+	batch->nr = nr;
+}
+
+/*
+ * Requests are prepared together, and then submitted together. A command that completes at
+ * once wakes a thread. If the worker prepared and submitted one command after the other,
  * that thread would take the processor while the next one is prepared. @last: the plug of
  * the pass, which ends with this batch; or NULL.
  */
@@ -434,6 +450,7 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	vhost_scsi_count_seen(vq, vhost_scsi_requests(vq)->last);
 	/* The stand-in has no batch, and must leave that of the thread alone. */
 	if (!w->acting) {
+		batch_prepare(vq, batch);
 		vhost_scsi_submit_begin(w, vq);
 		while ((i = vhost_scsi_submit_next(w)) >= 0)
 			vhost_scsi_target_submit(batch_cmd(batch, i));
@@ -504,13 +521,10 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 
 	slot_fill(slot, req, count);
-	if (!vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
-		return;
-	if (unlikely(w->acting)) {
+	if (likely(!w->acting))
+		batch->slots[batch->nr++] = &slot->slot;
+	else if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
 		vhost_scsi_target_queue(&slot->cmd);
-		return;
-	}
-	batch->slots[batch->nr++] = &slot->slot;
 }
 
 /* One pass over the ring. Return: true if the ring is empty, and the queue goes on. */
