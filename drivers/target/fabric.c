@@ -507,8 +507,7 @@ static void note_deferral(struct vhost_scsi_tcmd *t)
  * vhost_scsi_target_lun - which LUN a command is for
  * @cmd: prepared by vhost_scsi_target_prepare(); it may have ended
  *
- * Return: valid as long as the endpoint is. NULL: it has ended, and what has its place
- * since has no LUN.
+ * Return: valid as long as the endpoint is.
  */
 struct vhost_scsi_lun *vhost_scsi_target_lun(const struct vhost_scsi_cmd *cmd)
 {
