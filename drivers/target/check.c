@@ -116,13 +116,27 @@ static bool has_fua(struct se_device *dev)
 	return cache && dev->dev_attrib.emulate_fua_write > 0;
 }
 
+/* Is there all that byte 1 of a READ or WRITE asks for? */
+static bool has_flags(struct se_device *dev, const u8 *cdb)
+{
+	/*
+	 * WRITE AND VERIFY is to compare what is on the medium. LIO writes and compares
+	 * nothing; and what was read back would come from a cache.
+	 */
+	if ((cdb[0] == WRITE_VERIFY || cdb[0] == WRITE_VERIFY_16) &&
+	    cdb[1] & VERIFY_BYTCHK)
+		return false;
+	return !(cdb[1] & RW_DPO_FUA) || has_fua(dev);
+}
+
 static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
 
 	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
-	if (unlikely(cdb[1] & RW_DPO_FUA && !has_fua(dev)))
+	if (unlikely(cdb[1] & (RW_DPO_FUA | VERIFY_BYTCHK) &&
+		     !has_flags(dev, cdb)))
 		return TCM_INVALID_CDB_FIELD;
 	return check_blocks(t, cdb);
 }
