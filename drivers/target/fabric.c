@@ -385,6 +385,10 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			/* LIO is not to make protection information. */
 			se_cmd->prot_pto = true;
 		reason = target_cmd_parse_cdb(se_cmd);
+		/* Not before: of a code that is not there LIO says that. */
+		if (!reason && unlikely(vhost_scsi_cdb_wants_aca(cmd->cdb)) &&
+		    !is_passthrough(se_cmd))
+			reason = TCM_INVALID_CDB_FIELD;
 		if (!reason)
 			return true;
 		vhost_scsi_check_failed(t, reason);

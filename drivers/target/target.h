@@ -422,6 +422,7 @@ enum vhost_scsi_check {
 
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);
 bool vhost_scsi_cdb_moves_no_data(const u8 *cdb);
+bool vhost_scsi_cdb_wants_aca(const u8 *cdb);
 bool vhost_scsi_cdb_is_plain(const u8 *cdb);
 bool vhost_scsi_cdb_is_harmless(const u8 *cdb, bool by_device);
 enum vhost_scsi_check vhost_scsi_cdb_check(const u8 *cdb);

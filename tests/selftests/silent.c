@@ -228,6 +228,18 @@ static const struct row rows[] = {
 	{ "WRITE AND VERIFY (10), BYTCHK", { 0x2e, 2, [8] = 1 }, 512, 0, {}, 5, 0x2400 },
 	{ "WRITE AND VERIFY (16)", { 0x8e, [13] = 1 }, 512, 0, {}, 0, 0 },
 	{ "WRITE AND VERIFY (16), BYTCHK 3", { 0x8e, 6, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
+	/* NACA; INQUIRY says that there is no ACA. */
+	{ "TEST UNIT READY, NACA", { 0x00, [5] = 4 }, 0, 0, {}, 5, 0x2400 },
+	{ "INQUIRY, NACA", { 0x12, [4] = 36, [5] = 4 }, 0, 36, {}, 5, 0x2400 },
+	{ "READ (10), NACA", { 0x28, [8] = 1, [9] = 4 }, 0, 512, {}, 5, 0x2400 },
+	{ "READ (12), NACA", { 0xa8, [9] = 1, [11] = 4 }, 0, 512, {}, 5, 0x2400 },
+	{ "WRITE (16), NACA", { 0x8a, [13] = 1, [15] = 0xfc }, 512, 0, {}, 5, 0x2400 },
+	{ "COMPARE AND WRITE, NACA", { 0x89, [13] = 1, [15] = 4 }, 1024, 0, {}, 5, 0x2400 },
+	{ "VERIFY (10), BYTCHK, NACA", { 0x2f, 2, [8] = 1, [9] = 4 }, 512, 0, {}, 5, 0x2400 },
+	{ "REPORT LUNS, NACA", { 0xa0, [9] = 16, [11] = 4 }, 0, 16, {}, 5, 0x2400 },
+	{ "READ KEYS, NACA", { 0x5e, 0, [8] = 8, [9] = 4 }, 0, 8, {}, 5, 0x2400 },
+	{ "a code that is not there, NACA", { 0xc1, [9] = 4 }, 0, 0, {}, 5, 0x2000 },
+	{ "READ (10), the other bits of CONTROL", { 0x28, [8] = 1, [9] = 0xfb }, 0, 512, {}, 0, 0 },
 	{ "SERVICE ACTION IN of none", { 0x9e, 0x1f, [13] = 32 }, 0, 32, {}, 5, 0x2400 },
 	{ "REPORT REFERRALS, too short", { 0x9e, 0x13, [13] = 3 }, 0, 3, {}, 5, 0x2400 },
 	{ "WRITE ATOMIC", { 0x9c, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
@@ -285,6 +297,7 @@ static const struct row rows[] = {
 static const struct row of_file[] = {
 	{ "WRITE SAME (16) past the end", { 0x93, [8] = 0x40, [13] = 1 }, 512, 0, {}, 5, 0x2100 },
 	{ "WRITE SAME (16), UNMAP", { 0x93, 8, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (32), NACA", { 0x7f, 4, [7] = 24, [9] = 0x0d, [31] = 1 }, 512, 0, {}, 5, 0x2400 },
 	{ "UNMAP that is not there", { 0x42, [8] = 8 }, 8, 0, {}, 5, 0x2000 },
 };
 
