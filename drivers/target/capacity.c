@@ -157,7 +157,7 @@ bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
 		vhost_scsi_answer_sense(cmd, UNIT_ATTENTION, CAPACITY_ASC,
 					CAPACITY_ASCQ);
 	else
-		vhost_scsi_cmd_refuse(cmd, UNIT_ATTENTION, CAPACITY_ASC,
+		vhost_scsi_lun_refuse(tpg, cmd, UNIT_ATTENTION, CAPACITY_ASC,
 				      CAPACITY_ASCQ);
 	return true;
 }

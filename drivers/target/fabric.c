@@ -42,8 +42,21 @@ static void set_sense(struct vhost_scsi_cmd *cmd, u8 status)
 		cmd->sense_len = min_t(u32, 8 + t->sense[7], sizeof(t->sense));
 }
 
+static void refuse(struct vhost_scsi_cmd *cmd, bool desc, u8 key, u8 asc,
+		   u8 ascq)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
+	scsi_build_sense_buffer(desc, t->sense, key, asc, ascq);
+	cmd->response = VIRTIO_SCSI_S_OK;
+	cmd->status = SAM_STAT_CHECK_CONDITION;
+	cmd->resid = cmd->data_len;
+	set_sense(cmd, cmd->status);
+	vhost_scsi_cmd_done(cmd);
+}
+
 /**
- * vhost_scsi_cmd_refuse - end a command that LIO was not asked about
+ * vhost_scsi_cmd_refuse - end a command for a LUN that LIO does not have
  * @cmd: the command
  * @key: sense key
  * @asc: additional sense code
@@ -51,14 +64,22 @@ static void set_sense(struct vhost_scsi_cmd *cmd, u8 status)
  */
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
 {
-	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	refuse(cmd, false, key, asc, ascq);
+}
 
-	scsi_build_sense_buffer(0, t->sense, key, asc, ascq);
-	cmd->response = VIRTIO_SCSI_S_OK;
-	cmd->status = SAM_STAT_CHECK_CONDITION;
-	cmd->resid = cmd->data_len;
-	set_sense(cmd, cmd->status);
-	vhost_scsi_cmd_done(cmd);
+/**
+ * vhost_scsi_lun_refuse - end a command that LIO was not asked about
+ * @tpg: the TPG, with a nexus
+ * @cmd: the command; its LUN may be there or not
+ * @key: sense key
+ * @asc: additional sense code
+ * @ascq: and its qualifier
+ */
+void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
+			   u8 key, u8 asc, u8 ascq)
+{
+	refuse(cmd, cmd->lun <= VHOST_SCSI_MAX_LUN &&
+	       vhost_scsi_lun_has_desc_sense(tpg, cmd->lun), key, asc, ascq);
 }
 
 /*
@@ -293,7 +314,7 @@ static bool precheck(struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
 	else if ((access.acl_ro && cmd->dir == DMA_TO_DEVICE) ||
 		 (access.ro &&
 		  !vhost_scsi_cdb_is_harmless(cmd->cdb, access.by_device)))
-		vhost_scsi_cmd_refuse(cmd, DATA_PROTECT, 0x27, 0);
+		vhost_scsi_lun_refuse(tpg, cmd, DATA_PROTECT, 0x27, 0);
 	else
 		return !access.lun || !READ_ONCE(access.lun->resized) ||
 		       !vhost_scsi_capacity_report(tpg, access.lun, cmd);
@@ -442,7 +463,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 	/* LIO would read beyond the end of cmd->cdb. */
 	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
-		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
+		vhost_scsi_lun_refuse(tpg, cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
 	}
 	lun = known_lun(tpg, cmd->lun);

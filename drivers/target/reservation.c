@@ -195,6 +195,12 @@ static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr
 	se_cmd->t_task_cdb[1] &= ~PR_ACTION_MASK;
 	se_cmd->t_task_cdb[1] |= PROUT_REGISTER;
 	t->undone = true;
+	/*
+	 * TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE, for vhost_scsi_reservation_undone(). The
+	 * device may be gone by then. If this fails, LIO writes another one.
+	 */
+	scsi_build_sense_buffer(vhost_scsi_has_desc_sense(dev), t->sense,
+				NOT_READY, 0x08, 0);
 	return t->execute(se_cmd);
 }
 
@@ -330,8 +336,6 @@ void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t)
  */
 void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t)
 {
-	/* As LIO says it: LOGICAL UNIT COMMUNICATION FAILURE. */
-	scsi_build_sense_buffer(0, t->sense, NOT_READY, 0x08, 0);
 	t->se_cmd.scsi_status = SAM_STAT_CHECK_CONDITION;
 	t->se_cmd.se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
 }

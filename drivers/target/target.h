@@ -301,6 +301,8 @@ void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg);
 /* fabric.c */
 
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
+void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
+			   u8 key, u8 asc, u8 ascq);
 int vhost_scsi_fabric_setup(void);
 void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
@@ -329,6 +331,8 @@ struct vhost_scsi_access {
 
 struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg,
 					     u16 nr);
+bool vhost_scsi_has_desc_sense(struct se_device *dev);
+bool vhost_scsi_lun_has_desc_sense(const struct vhost_scsi_tpg *tpg, u16 nr);
 bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
 			    const struct se_lun *lun, u64 *nr);
 bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd);
