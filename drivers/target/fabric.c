@@ -143,6 +143,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	set_sense(cmd, cmd->status);
 	if (t->pr_capabilities)
 		vhost_scsi_reservation_amend(t);
+	if (t->codes && !t->verdict && !cmd->status)
+		vhost_scsi_codes_amend(t);
 	if (t->bounce) {
 		if (!cmd->status)
 			vhost_scsi_pi_amend(t);
@@ -207,6 +209,8 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	se_cmd->t_data_sg = cmd->sgl;
 	se_cmd->t_data_nents = cmd->sgl_nents;
 	if (vhost_scsi_bounce_wanted(t, cmd)) {
+		if (t->codes)
+			vhost_scsi_codes_room(t);
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
@@ -454,6 +458,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
 	t->pr_capabilities = false;
+	t->codes = false;
 	t->takes_turn = false;
 	t->undone = false;
 	t->fence = NULL;

@@ -236,6 +236,8 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
+ * @codes: vhost_scsi_codes_amend() is owed
+ * @lacks: what it takes out
  * @undone: LIO's GOOD is of what undid the command
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
@@ -261,6 +263,8 @@ struct vhost_scsi_tcmd {
 	u8 pi_checks;
 	bool takes_turn;
 	bool pr_capabilities;
+	bool codes;
+	u8 lacks;
 	bool undone;
 	u8 aborted_as;
 	u8 verdict;
@@ -435,11 +439,16 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 /* check.c */
 
 bool vhost_scsi_has_large_blocks(const struct se_device *dev);
+bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
 u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
 
+/* codes.c */
+void vhost_scsi_codes_begin(struct vhost_scsi_tcmd *t);
+void vhost_scsi_codes_room(struct vhost_scsi_tcmd *t);
+void vhost_scsi_codes_amend(struct vhost_scsi_tcmd *t);
 /* check_pr.c */
 
 sense_reason_t vhost_scsi_check_pr_in(const struct se_cmd *se_cmd);

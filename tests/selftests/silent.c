@@ -197,13 +197,6 @@ static const struct row rows[] = {
 	{ "READ (10), RDPROTECT", { 0x28, 0x20, [8] = 1 }, 0, 512, {}, 5, 0x2400 },
 	{ "READ (16), RDPROTECT", { 0x88, 0xe0, [13] = 1 }, 0, 512, {}, 5, 0x2400 },
 	{ "WRITE (10), WRPROTECT", { 0x2a, 0x60, [8] = 1 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (10) of no block", { 0x41 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (16) of no block", { 0x93 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (32) of no block", SAME_32(0, 0), 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (10), LBDATA", { 0x41, 2, [8] = 1 }, 512, 0, {}, 5, 0x2000 },
-	{ "WRITE SAME (32), PBDATA", SAME_32(1, 4), 512, 0, {}, 5, 0x2000 },
-	{ "WRITE SAME (16), ANCHOR", { 0x93, 0x10, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
 	{ "COMPARE AND WRITE of 2 blocks", { 0x89, [13] = 2 }, 2048, 0, {}, 5, 0x2400 },
 	{ "COMPARE AND WRITE past the end",
 	  { 0x89, [8] = 0x40, [13] = 1 }, 1024, 0, {}, 5, 0x2100 },
@@ -293,6 +286,17 @@ static const struct row rows[] = {
 	{ "RECEIVE COPY RESULTS", { 0x84, 3, [13] = 54 }, 0, 54, {}, 0, 0 },
 };
 
+/* Of backstores that have it; a ramdisk has not. */
+static const struct row same_rows[] = {
+	{ "WRITE SAME (10) of no block", { 0x41 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (16) of no block", { 0x93 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (32) of no block", SAME_32(0, 0), 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (10), LBDATA", { 0x41, 2, [8] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (32), PBDATA", SAME_32(1, 4), 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (16), ANCHOR", { 0x93, 0x10, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
+};
+
 /* Of backstores that have it. */
 static const struct row of_file[] = {
 	{ "WRITE SAME (16) past the end", { 0x93, [8] = 0x40, [13] = 1 }, 512, 0, {}, 5, 0x2100 },
@@ -324,6 +328,7 @@ static void check_row(struct silent *self, unsigned int lun, const struct row *r
 /* More than once each: LIO's lines have no bound. */
 TEST_F_TIMEOUT(silent, answers, 120)
 {
+	struct row row;
 	unsigned int lun, i, n;
 
 	for (lun = 0; lun < LUNS; lun++) {
@@ -333,6 +338,13 @@ TEST_F_TIMEOUT(silent, answers, 120)
 		for (i = 0; i < ARRAY_SIZE(rows); i++)
 			for (n = 0; n < 3; n++)
 				check_row(self, lun, &rows[i]);
+		for (i = 0; i < ARRAY_SIZE(same_rows); i++) {
+			row = same_rows[i];
+			if (lun == LUN_RAM)
+				row.asc = 0x2000;
+			for (n = 0; n < 3; n++)
+				check_row(self, lun, &row);
+		}
 	}
 }
 
