@@ -79,6 +79,8 @@ struct vhost_scsi_lun_work {
  * @blocks: that the medium was seen to have; only a hint, 0: none
  * @last_block: of the medium, as the nexus was told; under tpg->mutex
  * @resized: the nexus is owed a unit attention, see capacity.c
+ * @pr_lacks: reservation commands that the disk was found to lack, see reservation.c
+ * @aptpl_failed: when the file of reservations could not be written, in jiffies; 0: never
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty while an order
@@ -103,6 +105,8 @@ struct vhost_scsi_lun {
 	u64 blocks;
 	u64 last_block;
 	bool resized;
+	unsigned long pr_lacks;
+	unsigned long aptpl_failed;
 	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
 	struct list_head large;
