@@ -424,43 +424,6 @@ static sense_reason_t check_copy_results(const struct se_cmd *se_cmd)
 	       se_cmd->data_length < LEN ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
-/* SPC-4 6.37: its bit in the supported states that REPORT TARGET PORT GROUPS tells. */
-static u8 state_bit(u8 state)
-{
-	if (state == 0xe)
-		return 1 << 6;	/* offline */
-	return state <= 4 ? 1 << state : 0;
-}
-
-static sense_reason_t check_set_target_port_groups(struct vhost_scsi_tcmd *t)
-{
-	const struct se_cmd *se_cmd = &t->se_cmd;
-	/* In TPGS of INQUIRY data. */
-	enum { EXPLICIT_ALUA = 0x20 };
-	const struct t10_alua_tg_pt_gp *group;
-	int supported = 0;
-	u32 at;
-	u8 state;
-
-	if (se_cmd->data_length < 4)
-		return TCM_INVALID_PARAMETER_LIST;
-	rcu_read_lock();
-	group = rcu_dereference(se_cmd->se_lun->lun_tg_pt_gp);
-	if (group && group->tg_pt_gp_alua_access_type & EXPLICIT_ALUA)
-		supported = group->tg_pt_gp_alua_supported_states;
-	rcu_read_unlock();
-	if (!supported)
-		return TCM_UNSUPPORTED_SCSI_OPCODE;
-
-	for (at = 4; at < se_cmd->data_length; at += 4)
-		if (!t->bounce ||
-		    sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &state, 1,
-				       at) != 1 ||
-		    !(state_bit(state & 0xf) & supported))
-			return TCM_INVALID_PARAMETER_LIST;
-	return TCM_NO_SENSE;
-}
-
 static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 {
 	const struct se_cmd *se_cmd = &t->se_cmd;
@@ -491,7 +454,7 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 					      8 : 4) ?
 		       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS:
-		return check_set_target_port_groups(t);
+		return vhost_scsi_alua_check(t);
 	default:
 		return TCM_NO_SENSE;
 	}

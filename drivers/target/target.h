@@ -449,10 +449,16 @@ void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
 u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
 
+/* alua.c */
+
+sense_reason_t vhost_scsi_alua_check(struct vhost_scsi_tcmd *t);
+
 /* codes.c */
+
 void vhost_scsi_codes_begin(struct vhost_scsi_tcmd *t);
 void vhost_scsi_codes_room(struct vhost_scsi_tcmd *t);
 void vhost_scsi_codes_amend(struct vhost_scsi_tcmd *t);
+
 /* check_pr.c */
 
 sense_reason_t vhost_scsi_check_pr_in(const struct se_cmd *se_cmd);
