@@ -209,6 +209,8 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	se_cmd->t_data_sg = cmd->sgl;
 	se_cmd->t_data_nents = cmd->sgl_nents;
 	if (vhost_scsi_bounce_wanted(t, cmd)) {
+		/* When the command has ended the device may be gone. */
+		t->by_device = is_passthrough(se_cmd);
 		if (t->codes)
 			vhost_scsi_codes_room(t);
 		ret = vhost_scsi_bounce_get(t, cmd);

@@ -229,6 +229,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @bounce: bounce buffer; NULL: none
  * @bounce_nents: number of its entries
  * @bounce_order: of each
+ * @by_device: the device is passed through; set with @bounce
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
  *	     protection information is checked, LIO's
@@ -257,6 +258,7 @@ struct vhost_scsi_tcmd {
 	struct scatterlist *bounce;
 	unsigned int bounce_nents;
 	unsigned int bounce_order;
+	bool by_device;
 	struct sg_table split;
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
 	sense_reason_t (*checked)(struct se_cmd *se_cmd);
