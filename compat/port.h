@@ -19,6 +19,16 @@ static inline bool compat_port_has_number(const struct se_portal_group *tpg)
 #endif
 }
 
+/* The number of the port by which a LUN is reached. */
+static inline u16 compat_port_number(const struct se_lun *lun)
+{
+#ifdef COMPAT_TARGET_TPG_RTPI
+	return lun->lun_tpg->tpg_rtpi;
+#else
+	return lun->lun_rtpi;
+#endif
+}
+
 /**
  * compat_port_set_manual - does LIO give the port the number that it has, or any
  * @tpg: the port group

@@ -28,10 +28,16 @@ enum {
  * @data: may be NULL if @len is 0
  * @len: bytes of it
  * @alloc: the CDB's allocation length
+ *
+ * If the CDB asks for what no LUN has, the command is refused instead.
  */
 void vhost_scsi_answer(struct vhost_scsi_cmd *cmd, const void *data, u32 len,
 		       u32 alloc)
 {
+	if (vhost_scsi_cdb_wants_aca(cmd->cdb)) {
+		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
+		return;
+	}
 	cmd->response = VIRTIO_SCSI_S_OK;
 	cmd->status = SAM_STAT_GOOD;
 	cmd->sense_len = 0;

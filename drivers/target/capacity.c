@@ -149,13 +149,15 @@ bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
 {
 	/* SAM-5, 5.14.5: these do not report it. */
 	if (cmd->cdb[0] == INQUIRY || cmd->cdb[0] == REPORT_LUNS ||
+	    /* Would be refused instead of answered with it. */
+	    (cmd->cdb[0] == REQUEST_SENSE && vhost_scsi_cdb_wants_aca(cmd->cdb)) ||
 	    lio_has_attention(tpg, cmd->lun) || !xchg(&lun->resized, false))
 		return false;
 	if (cmd->cdb[0] == REQUEST_SENSE)
 		vhost_scsi_answer_sense(cmd, UNIT_ATTENTION, CAPACITY_ASC,
 					CAPACITY_ASCQ);
 	else
-		vhost_scsi_cmd_refuse(cmd, UNIT_ATTENTION, CAPACITY_ASC,
+		vhost_scsi_lun_refuse(tpg, cmd, UNIT_ATTENTION, CAPACITY_ASC,
 				      CAPACITY_ASCQ);
 	return true;
 }

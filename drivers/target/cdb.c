@@ -247,6 +247,20 @@ bool vhost_scsi_cdb_moves_no_data(const u8 *cdb)
 }
 
 /**
+ * vhost_scsi_cdb_wants_aca - does it ask for an auto contingent allegiance, by NACA
+ * @cdb: the CDB
+ *
+ * No LUN of LIO's has that, and INQUIRY says so (SAM-5 5.2).
+ */
+bool vhost_scsi_cdb_wants_aca(const u8 *cdb)
+{
+	/* SPC-5 4.2.5: the CONTROL byte is the last; of a variable length CDB the second. */
+	static const u8 control[] = { 5, 9, 9, 1, 15, 11, 9, 9 };
+
+	return cdb[control[cdb[0] >> 5]] & 0x04;
+}
+
+/**
  * vhost_scsi_cdb_is_plain - does the submission never wait
  * @cdb: the CDB
  *

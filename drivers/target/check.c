@@ -62,6 +62,56 @@ bool vhost_scsi_has_large_blocks(const struct se_device *dev)
 	return dev->dev_attrib.block_size > 4096;
 }
 
+/* Does LIO keep protection information, and not the disk below? */
+static bool is_software_pi(const struct se_device *dev)
+{
+	return dev->dev_attrib.pi_prot_type && !dev->dev_attrib.hw_pi_prot_type;
+}
+
+/*
+ * A ramdisk takes none. No backend makes protection information for it, but one that
+ * unmaps needs none.
+ */
+static bool lacks_write_same(const struct se_device *dev)
+{
+	return !dev->dev_attrib.max_write_same_len ||
+	       vhost_scsi_has_large_blocks(dev) ||
+	       (dev->dev_attrib.pi_prot_type && !dev->dev_attrib.emulate_tpws);
+}
+
+/**
+ * vhost_scsi_lacks_code - does a command not reach LIO, whatever else its CDB says
+ * @dev: the backstore; a device of its own is asked itself
+ * @code: operation code
+ * @action: service action, if the code has such
+ *
+ * LIO may have it, and says so (REPORT SUPPORTED OPERATION CODES).
+ */
+bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action)
+{
+	switch (code) {
+	case COMPARE_AND_WRITE:
+		/*
+		 * Of a larger block LIO would write a part, and what is behind it in memory.
+		 * And it would not make the protection information of what it writes.
+		 */
+		return !dev->dev_attrib.emulate_caw || is_software_pi(dev) ||
+		       dev->dev_attrib.block_size > PAGE_SIZE;
+	case UNMAP:
+		return !dev->dev_attrib.emulate_tpu ||
+		       vhost_scsi_has_large_blocks(dev);
+	case WRITE_ATOMIC_16:
+		return !compat_has_atomic(dev);
+	case VARIABLE_LENGTH_CMD:
+		return action != WRITE_SAME_32 || lacks_write_same(dev);
+	case WRITE_SAME:
+	case WRITE_SAME_16:
+		return lacks_write_same(dev);
+	default:
+		return false;
+	}
+}
+
 static sense_reason_t check_range(struct vhost_scsi_tcmd *t, u64 lba, u64 blocks)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
@@ -124,13 +174,28 @@ static bool has_fua(struct se_device *dev)
 	return cache && dev->dev_attrib.emulate_fua_write > 0;
 }
 
+/* Is there all that byte 1 of a READ or WRITE asks for? */
+static bool has_flags(struct se_device *dev, const u8 *cdb)
+{
+	/*
+	 * WRITE AND VERIFY is to compare what is on the medium. LIO writes and compares
+	 * nothing; and what was read back would come from a cache.
+	 */
+	if ((cdb[0] == WRITE_VERIFY || cdb[0] == WRITE_VERIFY_16) &&
+	    cdb[1] & VERIFY_BYTCHK)
+		return false;
+	return !(cdb[1] & RW_DPO_FUA) || has_fua(dev);
+}
+
 static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
 
-	if (unlikely(cdb[0] == WRITE_ATOMIC_16 && !compat_has_atomic(dev)))
+	if (unlikely(cdb[0] == WRITE_ATOMIC_16 &&
+		     vhost_scsi_lacks_code(dev, cdb[0], 0)))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
-	if (unlikely(cdb[1] & RW_DPO_FUA && !has_fua(dev)))
+	if (unlikely(cdb[1] & (RW_DPO_FUA | VERIFY_BYTCHK) &&
+		     !has_flags(dev, cdb)))
 		return TCM_INVALID_CDB_FIELD;
 	return check_blocks(t, cdb);
 }
@@ -166,7 +231,7 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (cdb[0] == VARIABLE_LENGTH_CMD &&
 	    scsi_command_size(cdb) != VHOST_SCSI_CDB_SIZE)
 		return TCM_INVALID_CDB_FIELD;
-	if (vhost_scsi_has_large_blocks(t->se_cmd.se_dev))
+	if (lacks_write_same(t->se_cmd.se_dev))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
 	/* WSNZ of the Block Limits VPD page is 1. */
@@ -186,8 +251,8 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 					      TCM_UNSUPPORTED_SCSI_OPCODE;
 	if (flags & RW_PROTECT)
 		return TCM_INVALID_CDB_FIELD;
-	/* No backend makes protection information for it. */
-	return attrib->pi_prot_type ? TCM_UNSUPPORTED_SCSI_OPCODE : TCM_NO_SENSE;
+	/* See lacks_write_same(). There is the command, for UNMAP. */
+	return attrib->pi_prot_type ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
 /* Where it is so, the block layer is asked for zeroes: with few bios, if the disk can that. */
@@ -232,24 +297,13 @@ void vhost_scsi_same_end(struct vhost_scsi_tcmd *t)
 	t->same = 0;
 }
 
-/* Does LIO keep protection information, and not the disk below? */
-static bool is_software_pi(const struct se_device *dev)
-{
-	return dev->dev_attrib.pi_prot_type && !dev->dev_attrib.hw_pi_prot_type;
-}
-
 static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
 	u32 blocks;
 	u64 lba;
 
-	/*
-	 * Of a larger block LIO would write a part, and what is behind it in memory. And it
-	 * would not make the protection information of what it writes.
-	 */
-	if (!dev->dev_attrib.emulate_caw || is_software_pi(dev) ||
-	    dev->dev_attrib.block_size > PAGE_SIZE)
+	if (vhost_scsi_lacks_code(dev, cdb[0], 0))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	/* MAXIMUM COMPARE AND WRITE LENGTH is 1. */
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
@@ -323,9 +377,8 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_VARIABLE_LENGTH:
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	case VHOST_SCSI_CHECK_UNMAP:
-		return dev->dev_attrib.emulate_tpu &&
-		       !vhost_scsi_has_large_blocks(dev) ?
-		       TCM_NO_SENSE : TCM_UNSUPPORTED_SCSI_OPCODE;
+		return vhost_scsi_lacks_code(dev, cdb[0], 0) ?
+		       TCM_UNSUPPORTED_SCSI_OPCODE : TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
 		return check_service_action_in(cdb);
 	case VHOST_SCSI_CHECK_INQUIRY:
@@ -340,6 +393,9 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_PR_OUT:
 		return (cdb[1] & 0x1f) > PR_OUT_LAST ? TCM_INVALID_CDB_FIELD :
 						       TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_TARGET_PORT_GROUPS:
+		vhost_scsi_codes_begin(t);
+		return TCM_NO_SENSE;
 	default:
 		return TCM_NO_SENSE;
 	}
@@ -423,43 +479,6 @@ static sense_reason_t check_copy_results(const struct se_cmd *se_cmd)
 	       se_cmd->data_length < LEN ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
-/* SPC-4 6.37: its bit in the supported states that REPORT TARGET PORT GROUPS tells. */
-static u8 state_bit(u8 state)
-{
-	if (state == 0xe)
-		return 1 << 6;	/* offline */
-	return state <= 4 ? 1 << state : 0;
-}
-
-static sense_reason_t check_set_target_port_groups(struct vhost_scsi_tcmd *t)
-{
-	const struct se_cmd *se_cmd = &t->se_cmd;
-	/* In TPGS of INQUIRY data. */
-	enum { EXPLICIT_ALUA = 0x20 };
-	const struct t10_alua_tg_pt_gp *group;
-	int supported = 0;
-	u32 at;
-	u8 state;
-
-	if (se_cmd->data_length < 4)
-		return TCM_INVALID_PARAMETER_LIST;
-	rcu_read_lock();
-	group = rcu_dereference(se_cmd->se_lun->lun_tg_pt_gp);
-	if (group && group->tg_pt_gp_alua_access_type & EXPLICIT_ALUA)
-		supported = group->tg_pt_gp_alua_supported_states;
-	rcu_read_unlock();
-	if (!supported)
-		return TCM_UNSUPPORTED_SCSI_OPCODE;
-
-	for (at = 4; at < se_cmd->data_length; at += 4)
-		if (!t->bounce ||
-		    sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &state, 1,
-				       at) != 1 ||
-		    !(state_bit(state & 0xf) & supported))
-			return TCM_INVALID_PARAMETER_LIST;
-	return TCM_NO_SENSE;
-}
-
 static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 {
 	const struct se_cmd *se_cmd = &t->se_cmd;
@@ -492,7 +511,7 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 					      8 : 4) ?
 		       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS:
-		return check_set_target_port_groups(t);
+		return vhost_scsi_alua_check(t);
 	default:
 		return TCM_NO_SENSE;
 	}

@@ -42,8 +42,21 @@ static void set_sense(struct vhost_scsi_cmd *cmd, u8 status)
 		cmd->sense_len = min_t(u32, 8 + t->sense[7], sizeof(t->sense));
 }
 
+static void refuse(struct vhost_scsi_cmd *cmd, bool desc, u8 key, u8 asc,
+		   u8 ascq)
+{
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+
+	scsi_build_sense_buffer(desc, t->sense, key, asc, ascq);
+	cmd->response = VIRTIO_SCSI_S_OK;
+	cmd->status = SAM_STAT_CHECK_CONDITION;
+	cmd->resid = cmd->data_len;
+	set_sense(cmd, cmd->status);
+	vhost_scsi_cmd_done(cmd);
+}
+
 /**
- * vhost_scsi_cmd_refuse - end a command that LIO was not asked about
+ * vhost_scsi_cmd_refuse - end a command for a LUN that LIO does not have
  * @cmd: the command
  * @key: sense key
  * @asc: additional sense code
@@ -51,14 +64,22 @@ static void set_sense(struct vhost_scsi_cmd *cmd, u8 status)
  */
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq)
 {
-	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	refuse(cmd, false, key, asc, ascq);
+}
 
-	scsi_build_sense_buffer(0, t->sense, key, asc, ascq);
-	cmd->response = VIRTIO_SCSI_S_OK;
-	cmd->status = SAM_STAT_CHECK_CONDITION;
-	cmd->resid = cmd->data_len;
-	set_sense(cmd, cmd->status);
-	vhost_scsi_cmd_done(cmd);
+/**
+ * vhost_scsi_lun_refuse - end a command that LIO was not asked about
+ * @tpg: the TPG, with a nexus
+ * @cmd: the command; its LUN may be there or not
+ * @key: sense key
+ * @asc: additional sense code
+ * @ascq: and its qualifier
+ */
+void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
+			   u8 key, u8 asc, u8 ascq)
+{
+	refuse(cmd, cmd->lun <= VHOST_SCSI_MAX_LUN &&
+	       vhost_scsi_lun_has_desc_sense(tpg, cmd->lun), key, asc, ascq);
 }
 
 /*
@@ -126,6 +147,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	set_sense(cmd, cmd->status);
 	if (t->pr_capabilities)
 		vhost_scsi_reservation_amend(t);
+	if (t->codes && !t->verdict && !cmd->status)
+		vhost_scsi_codes_amend(t);
 	if (t->bounce) {
 		if (!cmd->status)
 			vhost_scsi_pi_amend(t);
@@ -190,6 +213,10 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	se_cmd->t_data_sg = cmd->sgl;
 	se_cmd->t_data_nents = cmd->sgl_nents;
 	if (vhost_scsi_bounce_wanted(t, cmd)) {
+		/* When the command has ended the device may be gone. */
+		t->by_device = is_passthrough(se_cmd);
+		if (t->codes)
+			vhost_scsi_codes_room(t);
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
@@ -297,7 +324,7 @@ static bool precheck(struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
 	else if ((access.acl_ro && cmd->dir == DMA_TO_DEVICE) ||
 		 (access.ro &&
 		  !vhost_scsi_cdb_is_harmless(cmd->cdb, access.by_device)))
-		vhost_scsi_cmd_refuse(cmd, DATA_PROTECT, 0x27, 0);
+		vhost_scsi_lun_refuse(tpg, cmd, DATA_PROTECT, 0x27, 0);
 	else
 		return !access.lun || !READ_ONCE(access.lun->resized) ||
 		       !vhost_scsi_capacity_report(tpg, access.lun, cmd);
@@ -389,6 +416,10 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			/* LIO is not to make protection information. */
 			se_cmd->prot_pto = true;
 		reason = target_cmd_parse_cdb(se_cmd);
+		/* Not before: of a code that is not there LIO says that. */
+		if (!reason && unlikely(vhost_scsi_cdb_wants_aca(cmd->cdb)) &&
+		    !is_passthrough(se_cmd))
+			reason = TCM_INVALID_CDB_FIELD;
 		if (!reason)
 			return true;
 		vhost_scsi_check_failed(t, reason);
@@ -433,6 +464,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
 	t->pr_capabilities = false;
+	t->codes = false;
 	t->takes_turn = false;
 	t->copies = false;
 	t->same = 0;
@@ -444,7 +476,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 
 	/* LIO would read beyond the end of cmd->cdb. */
 	if (scsi_command_size(cmd->cdb) > sizeof(cmd->cdb)) {
-		vhost_scsi_cmd_refuse(cmd, ILLEGAL_REQUEST, 0x24, 0);
+		vhost_scsi_lun_refuse(tpg, cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
 	}
 	lun = known_lun(tpg, cmd->lun);
@@ -513,8 +545,7 @@ static void note_deferral(struct vhost_scsi_tcmd *t)
  * vhost_scsi_target_lun - which LUN a command is for
  * @cmd: prepared by vhost_scsi_target_prepare(); it may have ended
  *
- * Return: valid as long as the endpoint is. NULL: it has ended, and what has its place
- * since has no LUN.
+ * Return: valid as long as the endpoint is.
  */
 struct vhost_scsi_lun *vhost_scsi_target_lun(const struct vhost_scsi_cmd *cmd)
 {

@@ -60,6 +60,37 @@ struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
 }
 
 /**
+ * vhost_scsi_has_desc_sense - has LIO's sense data descriptor format
+ * @dev: of this device
+ *
+ * MODE SENSE says so, too: D_SENSE of the Control mode page.
+ */
+bool vhost_scsi_has_desc_sense(struct se_device *dev)
+{
+	return dev->transport->get_blocks(dev) > U32_MAX;
+}
+
+/**
+ * vhost_scsi_lun_has_desc_sense - the same, of a LUN
+ * @tpg: the TPG, with a nexus
+ * @nr: the guest's number
+ *
+ * Return: false, too, if it is not there.
+ */
+bool vhost_scsi_lun_has_desc_sense(const struct vhost_scsi_tpg *tpg, u16 nr)
+{
+	const struct se_dev_entry *entry;
+	bool desc = false;
+
+	rcu_read_lock();
+	entry = search_entry(tpg->sess->se_node_acl, nr);
+	if (entry)
+		desc = vhost_scsi_has_desc_sense(rcu_dereference_raw(entry->se_lun->lun_se_dev));
+	rcu_read_unlock();
+	return desc;
+}
+
+/**
  * vhost_scsi_next_number - a number by which the guest knows a LUN
  * @tpg: the TPG
  * @lun: a LUN of it

@@ -389,7 +389,7 @@ void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t)
 	const struct se_cmd *se_cmd = &t->se_cmd;
 	const u8 *cdb = se_cmd->t_task_cdb;
 
-	if (!is_passthrough(se_cmd) ||
+	if (!t->by_device ||
 	    se_cmd->se_sess->sup_prot_ops == TARGET_PROT_NORMAL)
 		return;
 	if (cdb[0] == INQUIRY && !(cdb[1] & 1))

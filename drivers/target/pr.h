@@ -31,6 +31,7 @@ enum {
 	PROUT_LIST_LEN = 24,
 	PROUT_SPEC_I_PT = 1 << 3,	/* byte 20 */
 	PROUT_ALL_TG_PT = 1 << 2,
+	PROUT_APTPL = 1 << 0,
 	PROUT_TID_MIN = 24,
 };
 

@@ -21,7 +21,11 @@
  *   is NOT READY, and a release with a wrong key GOOD if the nexus holds nothing.
  *   These are a RESERVATION CONFLICT (SPC-4, 5.13.9 and table 68).
  * - REGISTER whose APTPL file cannot be written fails, and the nexus is
- *   registered. Undone.
+ *   registered. Undone. And a line in the host's log for each: the next ones fail at
+ *   once, for a while.
+ * - Where the disk below iblock has the reservations (pgr_support of 0, since 6.2), a
+ *   line in the host's log for each command that it lacks, and for each REGISTER
+ *   without APTPL. What it lacks is asked for once.
  * - A registration that is removed by REGISTER does not count in PRGENERATION
  *   (SPC-4, 6.15.2).
  * - PREEMPT AND ABORT: see fence.c. READ FULL STATUS: see fullstatus.c.
@@ -36,6 +40,9 @@
 #include <target/target_core_backend.h>
 
 #include "pr.h"
+
+/* How long no file of reservations is written after that has failed. */
+#define APTPL_FAILED_TIME	(5 * HZ)
 
 static void lock(struct se_device *dev)
 	__acquires(&dev->dev_reservation_lock)
@@ -195,7 +202,22 @@ static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr
 	se_cmd->t_task_cdb[1] &= ~PR_ACTION_MASK;
 	se_cmd->t_task_cdb[1] |= PROUT_REGISTER;
 	t->undone = true;
+	/*
+	 * TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE, for vhost_scsi_reservation_undone(). The
+	 * device may be gone by then. If this fails, LIO writes another one.
+	 */
+	scsi_build_sense_buffer(vhost_scsi_has_desc_sense(dev), t->sense,
+				NOT_READY, 0x08, 0);
 	return t->execute(se_cmd);
+}
+
+/* LIO writes the file at every REGISTER. */
+static bool would_fail(const struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr_out *out)
+{
+	unsigned long failed = READ_ONCE(t->lun->aptpl_failed);
+
+	return is_register(out) && failed &&
+	       time_before(jiffies, failed + APTPL_FAILED_TIME);
 }
 
 static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct vhost_scsi_pr_out *out)
@@ -203,6 +225,8 @@ static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct vhost_scsi_pr_
 	struct se_device *dev = t->se_cmd.se_dev;
 	sense_reason_t reason;
 
+	if (would_fail(t, out))
+		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	/* When it succeeds the command may be gone. */
 	if (unregisters(out)) {
 		spin_lock(&dev->dev_reservation_lock);
@@ -219,6 +243,8 @@ static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct vhost_scsi_pr_
 			dev->t10_pr.pr_generation--;
 		unlock(dev);
 	} else if (reason == TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE) {
+		/* 0 is for never. */
+		WRITE_ONCE(t->lun->aptpl_failed, jiffies | 1);
 		reason = undo(t, out);
 	}
 	return reason;
@@ -275,11 +301,58 @@ static sense_reason_t execute_full_status(struct se_cmd *se_cmd)
 							se_cmd));
 }
 
+/* Bits of lun->pr_lacks: service actions of OUT, then those of IN. */
+static unsigned int lack_of(const u8 *cdb)
+{
+	return (cdb[0] == PERSISTENT_RESERVE_IN ? 8 : 0) +
+	       (cdb[1] & PR_ACTION_MASK & 7);
+}
+
+/* The disk below iblock has the reservations. What it never has is answered as by LIO. */
+static sense_reason_t check_disk(struct vhost_scsi_tcmd *t)
+{
+	const u8 *cdb = t->se_cmd.t_task_cdb;
+	struct vhost_scsi_pr_out out;
+	sense_reason_t reason;
+
+	if (cdb[0] == PERSISTENT_RESERVE_IN)
+		return (cdb[1] & PR_ACTION_MASK) == PRIN_READ_FULL_STATUS ?
+		       TCM_UNSUPPORTED_SCSI_OPCODE : TCM_NO_SENSE;
+	reason = vhost_scsi_pr_out_read(t, &out);
+	if (reason)
+		return reason;
+	if (out.action == PROUT_REGISTER_AND_MOVE || out.flags & PROUT_ALL_TG_PT)
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+	/* The kernel always asks the disk for it. */
+	out.flags |= PROUT_APTPL;
+	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &out.flags, 1, 20);
+	return TCM_NO_SENSE;
+}
+
+static sense_reason_t execute_by_disk(struct se_cmd *se_cmd)
+{
+	unsigned int lack = lack_of(se_cmd->t_task_cdb);
+	struct vhost_scsi_tcmd *t;
+	sense_reason_t reason;
+
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	reason = check_disk(t);
+	if (reason)
+		return reason;
+	if (test_bit(lack, &t->lun->pr_lacks))
+		return TCM_UNSUPPORTED_SCSI_OPCODE;
+	/* When it succeeds the command may be gone. */
+	reason = t->execute(se_cmd);
+	if (reason == TCM_UNSUPPORTED_SCSI_OPCODE)
+		set_bit(lack, &t->lun->pr_lacks);
+	return reason;
+}
+
 /**
  * vhost_scsi_reservation_prepare - see to it that LIO can carry it out
  * @t: a reservation command, prepared but for this
  *
- * Does nothing where the device itself has the reservations.
+ * Does nothing for a device that is passed through and has its own reservations.
  *
  * Context: any.
  */
@@ -288,12 +361,16 @@ void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t)
 	struct se_cmd *se_cmd = &t->se_cmd;
 	const u8 *cdb = se_cmd->t_task_cdb;
 	u8 action = cdb[1] & PR_ACTION_MASK;
+	u32 flags = se_cmd->se_dev->transport_flags;
 
-	if (se_cmd->se_dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_PGR)
+	t->execute = se_cmd->execute_cmd;
+	if (flags & TRANSPORT_FLAG_PASSTHROUGH_PGR) {
+		if (!(flags & TRANSPORT_FLAG_PASSTHROUGH))
+			se_cmd->execute_cmd = execute_by_disk;
 		return;
+	}
 
 	t->takes_turn = true;
-	t->execute = se_cmd->execute_cmd;
 	if (cdb[0] == PERSISTENT_RESERVE_OUT)
 		se_cmd->execute_cmd = execute_out;
 	else if (cdb[0] == PERSISTENT_RESERVE_IN &&
@@ -330,8 +407,6 @@ void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t)
  */
 void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t)
 {
-	/* As LIO says it: LOGICAL UNIT COMMUNICATION FAILURE. */
-	scsi_build_sense_buffer(0, t->sense, NOT_READY, 0x08, 0);
 	t->se_cmd.scsi_status = SAM_STAT_CHECK_CONDITION;
 	t->se_cmd.se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
 }

@@ -79,6 +79,8 @@ struct vhost_scsi_lun_work {
  * @blocks: that the medium was seen to have; only a hint, 0: none
  * @last_block: of the medium, as the nexus was told; under tpg->mutex
  * @resized: the nexus is owed a unit attention, see capacity.c
+ * @pr_lacks: reservation commands that the disk was found to lack, see reservation.c
+ * @aptpl_failed: when the file of reservations could not be written, in jiffies; 0: never
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty while an order
@@ -103,6 +105,8 @@ struct vhost_scsi_lun {
 	u64 blocks;
 	u64 last_block;
 	bool resized;
+	unsigned long pr_lacks;
+	unsigned long aptpl_failed;
 	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
 	struct list_head large;
@@ -229,6 +233,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @bounce: bounce buffer; NULL: none
  * @bounce_nents: number of its entries
  * @bounce_order: of each
+ * @by_device: the device is passed through; set with @bounce
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
  *	     protection information is checked, LIO's
@@ -242,6 +247,8 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
+ * @codes: vhost_scsi_codes_amend() is owed
+ * @lacks: what it takes out
  * @undone: LIO's GOOD is of what undid the command
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
@@ -257,6 +264,7 @@ struct vhost_scsi_tcmd {
 	struct scatterlist *bounce;
 	unsigned int bounce_nents;
 	unsigned int bounce_order;
+	bool by_device;
 	struct sg_table split;
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
 	sense_reason_t (*checked)(struct se_cmd *se_cmd);
@@ -269,6 +277,8 @@ struct vhost_scsi_tcmd {
 	bool takes_turn;
 	bool pr_capabilities;
 	bool copies;
+	bool codes;
+	u8 lacks;
 	bool undone;
 	u8 aborted_as;
 	u8 verdict;
@@ -309,6 +319,8 @@ void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg);
 /* fabric.c */
 
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
+void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
+			   u8 key, u8 asc, u8 ascq);
 int vhost_scsi_fabric_setup(void);
 void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
@@ -337,6 +349,8 @@ struct vhost_scsi_access {
 
 struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg,
 					     u16 nr);
+bool vhost_scsi_has_desc_sense(struct se_device *dev);
+bool vhost_scsi_lun_has_desc_sense(const struct vhost_scsi_tpg *tpg, u16 nr);
 bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
 			    const struct se_lun *lun, u64 *nr);
 bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd);
@@ -430,6 +444,7 @@ enum vhost_scsi_check {
 
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);
 bool vhost_scsi_cdb_moves_no_data(const u8 *cdb);
+bool vhost_scsi_cdb_wants_aca(const u8 *cdb);
 bool vhost_scsi_cdb_is_plain(const u8 *cdb);
 bool vhost_scsi_cdb_is_harmless(const u8 *cdb, bool by_device);
 enum vhost_scsi_check vhost_scsi_cdb_check(const u8 *cdb);
@@ -438,11 +453,22 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 /* check.c */
 
 bool vhost_scsi_has_large_blocks(const struct se_device *dev);
+bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
 void vhost_scsi_same_end(struct vhost_scsi_tcmd *t);
 u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
+
+/* alua.c */
+
+sense_reason_t vhost_scsi_alua_check(struct vhost_scsi_tcmd *t);
+
+/* codes.c */
+
+void vhost_scsi_codes_begin(struct vhost_scsi_tcmd *t);
+void vhost_scsi_codes_room(struct vhost_scsi_tcmd *t);
+void vhost_scsi_codes_amend(struct vhost_scsi_tcmd *t);
 
 /* check_pr.c */
 

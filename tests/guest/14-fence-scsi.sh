@@ -48,9 +48,11 @@ check 'only registrants may write (type 5)' guest node1 \
 # The first MiB is what node2 writes, with its mark. Its victim goes on at EBADE (52), which
 # Linux makes of RESERVATION CONFLICT; its program ends, as most do. Behind it node1 writes and
 # verifies all the time.
+# The victim is of many threads, each with a write: before it waits for its rate, fio waits for all
+# that a thread has in flight, so on a host that is fast enough one thread never has more than one.
 fio="--rw=randwrite --bs=4k --size=1m --ioengine=libaio --direct=1 --randrepeat=0"
 theirs="--filename=/dev/$disk2 --time_based --runtime=3600 --norandommap --buffer_pattern=0x32323232"
-guest node2 "fio --name=victim $fio $theirs --iodepth=32 --rate_iops=300 --ignore_error=52,52 \
+guest node2 "fio --name=victim $fio $theirs --thread --numjobs=24 --iodepth=1 --rate_iops=12 --ignore_error=52,52 \
 	>/tmp/victim 2>&1 &
 	(fio --name=program $fio $theirs --iodepth=2 --rate_iops=20 >/tmp/program 2>&1
 	echo \$? >/tmp/program.status) >/dev/null 2>&1 &"

@@ -158,6 +158,23 @@ TEST_F(absent, others)
 	}
 }
 
+/* SAM-5 5.2: NACA, and there is no ACA. */
+TEST_F(absent, naca)
+{
+	static const uint8_t cdbs[][12] = {
+		{ VSG_INQUIRY, [4] = 36, [5] = 4 },
+		{ VSG_REQUEST_SENSE, [4] = 18, [5] = 4 },
+		{ VSG_REPORT_LUNS, [9] = 16, [11] = 4 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cdbs); i++) {
+		WHERE("%02xh", cdbs[i][0]);
+		vsg_req_cmd(self->req, T, numbers[0], cdbs[i], 12, 0, 64);
+		EXPECT_EQ(0x2400, exec(self->r, self->req).asc);
+	}
+}
+
 /* There has to be one to ask. */
 TEST(no_lun_at_all)
 {

@@ -90,18 +90,22 @@ FIXTURE_TEARDOWN(held)
 		guest_end(self->dev);
 }
 
-/* Is the only worker asleep, and cannot be woken? */
+/* Is a worker asleep, and cannot be woken? */
 static bool worker_is_held(void)
 {
-	char path[64], stat[512], *state = NULL;
-	pid_t tid;
+	char path[64], stat[512], *state;
+	pid_t tid[2];
+	int i, n;
 
-	if (threads_named("vhost-", &tid, 1) != 1)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
-	if (!read_file(path, stat, sizeof(stat)))
-		state = strrchr(stat, ')');
-	return state && state[2] == 'D';
+	n = threads_named("vhost-", tid, 2);
+	for (i = 0; i < n && i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/stat", tid[i]);
+		state = read_file(path, stat, sizeof(stat)) ?
+			NULL : strrchr(stat, ')');
+		if (state && state[2] == 'D')
+			return true;
+	}
+	return false;
 }
 
 /* One in eight is a write; nothing else is written there. */
@@ -151,10 +155,9 @@ static void check_hung(struct held *self)
 	EXPECT_EQ(0, done);
 }
 
-/* All that hung end, and right: those that were ended by functions are not waited for. */
-static void unjam(struct held *self)
+/* All that hung end. */
+static void finish(struct held *self)
 {
-	struct vsg_req *req = request(self->dev, 0, BLOCK);
 	unsigned int i;
 
 	ASSERT_EQ(0, lio("unhang stuck"));
@@ -163,6 +166,15 @@ static void unjam(struct held *self)
 		WHERE("command %u", i);
 		ASSERT_EQ(0, vsg_token_wait(&self->req[i]->tok, WAIT_MS));
 	}
+}
+
+/* And right: those that were ended by functions are not waited for. */
+static void unjam(struct held *self)
+{
+	struct vsg_req *req = request(self->dev, 0, BLOCK);
+	unsigned int i;
+
+	finish(self);
 	for (i = 0; i < COMMANDS; i++) {
 		WHERE("command %u", i);
 		if (!vsg_good(self->req[i])) {
@@ -321,6 +333,46 @@ TEST_F_TIMEOUT(held, ordered, 60)
 	exec_good(self->r, req[FIRST]);
 	EXPECT_EQ(-1, vsg_pattern_check(req[FIRST]->data_in, BLOCK, 0,
 					1000 + ORDERED));
+}
+
+/*
+ * The queue gets another worker while the first one is held in the middle of a batch. What
+ * that has not begun is submitted before an ORDERED command that the other one finds.
+ */
+TEST_F_TIMEOUT(held, ordered_by_another_worker, 60)
+{
+	enum { ROUNDS = 4, BLOCKS = 2 * COMMANDS };
+	struct vhost_vring_worker first = { .index = VSG_IO };
+	struct vsg_req *ordered = request(self->dev, BLOCKS * BLOCK, BLOCKS * BLOCK);
+	struct vhost_worker_state other = {};
+	unsigned int round;
+
+	if (vsg_ioctl(self->dev, VHOST_NEW_WORKER, &other) == -ENOTTY)
+		SKIP("no worker ioctls in this module");
+	ASSERT_EQ(0, vsg_ioctl(self->dev, VHOST_GET_VRING_WORKER, &first));
+	for (round = 0; round < ROUNDS; round++) {
+		WHERE("round %u", round);
+		vsg_pattern(ordered->data_out, BLOCKS * BLOCK, 0, 5000 + round);
+		vsg_cmd_rw(ordered, T, LUN_JAM, true, 0, BLOCKS, BLOCK);
+		ordered->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+		if (!try_jam(self)) {
+			finish(self);
+			continue;
+		}
+		EXPECT_EQ(0, worker_attach(self->dev, 0, other.worker_id));
+		ASSERT_EQ(0, vsg_submit(self->r, ordered));
+		vsg_ring_kick(self->r);
+		longest(self, self->other, LUN_DISK);
+		check_hung(self);
+		finish(self);
+		ASSERT_EQ(0, vsg_token_wait(&ordered->tok, WAIT_MS));
+		EXPECT_TRUE(vsg_good(ordered));
+		vsg_cmd_rw(ordered, T, LUN_JAM, false, 0, BLOCKS, BLOCK);
+		exec_good(self->r, ordered);
+		EXPECT_EQ(-1, vsg_pattern_check(ordered->data_in, BLOCKS * BLOCK,
+						0, 5000 + round));
+		EXPECT_EQ(0, worker_attach(self->dev, 0, first.worker_id));
+	}
 }
 
 /* The owner may still change what the queue uses. */

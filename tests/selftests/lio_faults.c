@@ -330,3 +330,28 @@ TEST_F(two, 0007)
 	vsg_cmd_rw(a->req, T, LUN_PROTECTED, false, 0, 0, BLOCK);
 	EXPECT_EQ(VSG_GOOD, run(a));
 }
+
+#define WWN_P LIO_WWN "0004"
+#define NEXUS_P "naa.3001405760000004"
+
+/* A device answers in an interrupt, and LIO writes into the data that the LUN is protected. */
+TEST(0008)
+{
+	struct vsg_opts opts = { .nr_io = 1 };
+	uint8_t cdb[10] = { 0x5a, 0x08, 0x3f, [7] = 0x20 };
+	struct side s;
+
+	ASSERT_EQ(0, lio("scsi scsi; acl " WWN_P " 1 " NEXUS_P "; tpg " WWN_P " 1 " NEXUS_P "\n"
+			 "lun " WWN_P " 1 0 scsi; map " WWN_P " 1 " NEXUS_P " 0 0"));
+	s.dev = guest(WWN_P, &opts);
+	s.r = vsg_io(s.dev, 0);
+	s.req = request(s.dev, 64, 8192);
+	ready(s.r, T, 0);
+	ASSERT_EQ(0, lio_write("1", "vhost/" WWN_P "/tpgt_1/acls/" NEXUS_P
+			       "/lun_0/write_protect"));
+	vsg_req_cmd(s.req, T, 0, cdb, sizeof(cdb), 0, 8192);
+	EXPECT_EQ(VSG_GOOD, run(&s));
+	EXPECT_TRUE(s.req->data_in[3] & 0x80);
+	vsg_close(s.dev);
+	ASSERT_EQ(0, lio("dropwwn " WWN_P));
+}

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -566,6 +568,38 @@ TEST_F(guests, mode_sense_of_a_device)
 
 /* ---- port groups -------------------------------------------------------- */
 
+#define ALUA "core/rd_mcp_" LIO_HBA "/from/alua/"
+#define INVALID_LIST 0x2600
+
+enum { OPTIMIZED = 0, STANDBY = 2, UNAVAILABLE = 3, OFFLINE = 0xe };
+
+/* SET TARGET PORT GROUPS; @id: of the group, or of the port to set offline */
+static int set_state(struct vsg_dev *dev, struct vsg_req *req, unsigned int lun,
+		     uint8_t state, unsigned int id)
+{
+	uint8_t cdb[12] = { 0xa4, 0x0a, [9] = 8 };
+	struct vsg_result res;
+
+	memset(req->data_out, 0, 8);
+	req->data_out[4] = state;
+	vsg_put_be(req->data_out + 6, id, 2);
+	vsg_req_cmd(req, T, lun, cdb, sizeof(cdb), 8, 0);
+	res = exec(vsg_io(dev, 0), req);
+	return res.status == VSG_GOOD ? 0 : res.asc;
+}
+
+/* Additional sense code and qualifier of a TEST UNIT READY behind unit attentions; 0: GOOD. */
+static int not_ready(struct vsg_dev *dev, struct vsg_req *req, unsigned int lun)
+{
+	struct vsg_result res;
+
+	do {
+		vsg_cmd_tur(req, T, lun);
+		res = exec(vsg_io(dev, 0), req);
+	} while (res.key == 6);
+	return res.status == VSG_GOOD ? 0 : res.asc;
+}
+
 /* The relative target port identifier that INQUIRY tells, or 0. */
 static unsigned int port_number(struct vsg_dev *dev, struct vsg_req *req)
 {
@@ -590,6 +624,66 @@ TEST_F(guests, ports_have_numbers)
 	EXPECT_NE(0, all);
 	EXPECT_NE(0, acl);
 	EXPECT_NE(all, acl);
+}
+
+/* All ports are in LIO's own group: who changes its state takes the disk from others. */
+TEST_F(guests, state_of_shared_ports)
+{
+	unsigned int all = port_number(self->all, self->req);
+	unsigned int acl = port_number(self->acl, self->acl_req);
+	unsigned int state;
+
+	for (state = OPTIMIZED; state <= UNAVAILABLE; state++) {
+		WHERE("state %u", state);
+		EXPECT_EQ(INVALID_LIST, set_state(self->all, self->req, LUN_FROM, state, 0));
+		EXPECT_EQ(0, not_ready(self->acl, self->acl_req, LUN_FROM));
+	}
+	WHERE("the other's port");
+	EXPECT_EQ(INVALID_LIST, set_state(self->all, self->req, LUN_FROM, OFFLINE, acl));
+	EXPECT_EQ(0, not_ready(self->acl, self->acl_req, LUN_FROM));
+	WHERE("its own");
+	EXPECT_EQ(0, set_state(self->all, self->req, LUN_FROM, OFFLINE, all));
+	EXPECT_EQ(0x0412, not_ready(self->all, self->req, LUN_FROM));
+	EXPECT_EQ(0, not_ready(self->acl, self->acl_req, LUN_FROM));
+	ASSERT_EQ(0, lio_write("0", "vhost/" WWN_A "/tpgt_1/lun/lun_1/alua_tg_pt_offline"));
+	EXPECT_EQ(0, not_ready(self->all, self->req, LUN_FROM));
+}
+
+/* Nobody else has the disk. */
+TEST_F(guests, state_of_own_ports)
+{
+	ASSERT_EQ(0, lio("ramdisk solo 4; lun " WWN_A " 1 6 solo"));
+	ready(vsg_io(self->all, 0), T, 6);
+	EXPECT_EQ(0, set_state(self->all, self->req, 6, UNAVAILABLE, 0));
+	EXPECT_EQ(0x040c, not_ready(self->all, self->req, 6));
+	EXPECT_EQ(0, set_state(self->all, self->req, 6, OPTIMIZED, 0));
+	EXPECT_EQ(0, not_ready(self->all, self->req, 6));
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 6"));
+}
+
+/* The administrator has made a group, and left it to the guests. */
+TEST_F(guests, state_of_a_group_that_was_made)
+{
+	static const char *const port[] = { "vhost/" WWN_A "/tpgt_1", "vhost/" WWN_B "/tpgt_1" };
+	unsigned int i;
+
+	ASSERT_EQ(0, mkdir(LIO_ROOT "/" ALUA "ours", 0755));
+	ASSERT_EQ(0, lio_write("7", ALUA "ours/tg_pt_gp_id"));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, lio_write("ours", "%s/lun/lun_1/alua_tg_pt_gp", port[i]));
+	EXPECT_EQ(0, not_ready(self->all, self->req, LUN_FROM));
+	EXPECT_EQ(0, set_state(self->all, self->req, LUN_FROM, STANDBY, 7));
+	EXPECT_EQ(0x040b, not_ready(self->acl, self->acl_req, LUN_FROM));
+	EXPECT_EQ(0, set_state(self->acl, self->acl_req, LUN_FROM, OPTIMIZED, 7));
+	EXPECT_EQ(0, not_ready(self->all, self->req, LUN_FROM));
+	EXPECT_EQ(0, not_ready(self->acl, self->acl_req, LUN_FROM));
+	WHERE("implicit only");
+	ASSERT_EQ(0, lio_write("1", ALUA "ours/alua_access_type"));
+	EXPECT_EQ(0x2000, set_state(self->all, self->req, LUN_FROM, STANDBY, 7));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, lio_write("NULL", "%s/lun/lun_1/alua_tg_pt_gp",
+				       port[i]));
+	ASSERT_EQ(0, rmdir(LIO_ROOT "/" ALUA "ours"));
 }
 
 static char enabled(void)

@@ -146,6 +146,63 @@ static void change(struct resize *self, uint16_t lun, unsigned int mib)
 	EXPECT_EQ(0x2100, exec(self->r, self->req).asc);
 }
 
+/* What the sense data of the last answer begins with. */
+static int sense_format(struct resize *self)
+{
+	return self->req->resp->sense[0] & 0x7f;
+}
+
+/* @lun: of 3 TiB, or not. All sense data has the format that MODE SENSE tells. */
+static void check_format(struct resize *self, uint16_t lun, bool large)
+{
+	static const uint8_t mode[6] = { 0x1a, 8, 0x0a, 0, 64 };
+	/* Longer than a request has room for. */
+	static const uint8_t cdb[32] = { 0x7f, [7] = 40, [9] = 0x0d };
+	int format = large ? 0x72 : 0x70;
+
+	WHERE("LUN %u", lun);
+	vsg_req_cmd(self->req, T, lun, mode, 6, 0, 64);
+	EXPECT_EQ(VSG_GOOD, exec(self->r, self->req).status);
+	EXPECT_EQ(large ? 4 : 0, self->req->data_in[4 + 2] & 4);
+	WHERE("LUN %u, LIO's own", lun);
+	vsg_cmd_mode_sense10(self->req, T, lun, 0x02, 64);
+	EXPECT_EQ(VSG_CHECK_CONDITION, exec(self->r, self->req).status);
+	EXPECT_EQ(format, sense_format(self));
+	WHERE("LUN %u, a CDB that is too long", lun);
+	vsg_req_cmd(self->req, T, lun, cdb, 32, 0, 0);
+	EXPECT_EQ(0x2400, exec(self->r, self->req).asc);
+	EXPECT_EQ(format, sense_format(self));
+}
+
+TEST_F_TIMEOUT(resize, format_of_sense_data, 60)
+{
+	enum { LUN_HUGE = 3, TIB = 1 << 20 };
+
+	ASSERT_EQ(0, lio("hangable huge %u; lun " WWN_A " 1 3 huge", 4 * TIB));
+	ready(self->r, T, LUN_HUGE);
+	ready(self->r, T, LUN_BLOCK);
+	check_format(self, LUN_HUGE, true);
+	check_format(self, LUN_BLOCK, false);
+
+	WHERE("the size has changed");
+	ASSERT_EQ(0, lio("heal huge %u", 3 * TIB));
+	wait_for_attention(self, LUN_HUGE);
+	EXPECT_EQ(0x72, sense_format(self));
+	ASSERT_EQ(0, lio("heal huge %u", SMALL));
+	wait_for_attention(self, LUN_HUGE);
+	EXPECT_EQ(0x70, sense_format(self));
+	ASSERT_EQ(0, lio("heal huge %u", 3 * TIB));
+	wait_for_attention(self, LUN_HUGE);
+
+	WHERE("read-only");
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 3; again huge readonly; lun " WWN_A " 1 3 huge"));
+	ready(self->r, T, LUN_HUGE);
+	vsg_cmd_rw(self->req, T, LUN_HUGE, true, 0, 1, BLOCK);
+	EXPECT_EQ(0x2700, exec(self->r, self->req).asc);
+	EXPECT_EQ(0x72, sense_format(self));
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 3"));
+}
+
 TEST_F(resize, grows_and_shrinks)
 {
 	unsigned int lun;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "klog.h"
 #include "support.h"
@@ -197,13 +198,6 @@ static const struct row rows[] = {
 	{ "READ (10), RDPROTECT", { 0x28, 0x20, [8] = 1 }, 0, 512, {}, 5, 0x2400 },
 	{ "READ (16), RDPROTECT", { 0x88, 0xe0, [13] = 1 }, 0, 512, {}, 5, 0x2400 },
 	{ "WRITE (10), WRPROTECT", { 0x2a, 0x60, [8] = 1 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (10) of no block", { 0x41 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (16) of no block", { 0x93 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (32) of no block", SAME_32(0, 0), 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (10), LBDATA", { 0x41, 2, [8] = 1 }, 512, 0, {}, 5, 0x2000 },
-	{ "WRITE SAME (32), PBDATA", SAME_32(1, 4), 512, 0, {}, 5, 0x2000 },
-	{ "WRITE SAME (16), ANCHOR", { 0x93, 0x10, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
-	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
 	{ "COMPARE AND WRITE of 2 blocks", { 0x89, [13] = 2 }, 2048, 0, {}, 5, 0x2400 },
 	{ "COMPARE AND WRITE past the end",
 	  { 0x89, [8] = 0x40, [13] = 1 }, 1024, 0, {}, 5, 0x2100 },
@@ -224,6 +218,22 @@ static const struct row rows[] = {
 	{ "VERIFY (10), VRPROTECT", { 0x2f, 0x20, [8] = 1 }, 0, 0, {}, 5, 0x2400 },
 	{ "VERIFY (16), VRPROTECT", { 0x8f, 0xe0, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
 	{ "VERIFY (10), DPO denied", { 0x2f, 0x10, [8] = 1 }, 0, 0, {}, 5, 0x2400 },
+	{ "WRITE AND VERIFY (10)", { 0x2e, [8] = 1 }, 512, 0, { 0, 0, 1 }, 0, 0 },
+	{ "WRITE AND VERIFY (10), BYTCHK", { 0x2e, 2, [8] = 1 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE AND VERIFY (16)", { 0x8e, [13] = 1 }, 512, 0, {}, 0, 0 },
+	{ "WRITE AND VERIFY (16), BYTCHK 3", { 0x8e, 6, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
+	/* NACA; INQUIRY says that there is no ACA. */
+	{ "TEST UNIT READY, NACA", { 0x00, [5] = 4 }, 0, 0, {}, 5, 0x2400 },
+	{ "INQUIRY, NACA", { 0x12, [4] = 36, [5] = 4 }, 0, 36, {}, 5, 0x2400 },
+	{ "READ (10), NACA", { 0x28, [8] = 1, [9] = 4 }, 0, 512, {}, 5, 0x2400 },
+	{ "READ (12), NACA", { 0xa8, [9] = 1, [11] = 4 }, 0, 512, {}, 5, 0x2400 },
+	{ "WRITE (16), NACA", { 0x8a, [13] = 1, [15] = 0xfc }, 512, 0, {}, 5, 0x2400 },
+	{ "COMPARE AND WRITE, NACA", { 0x89, [13] = 1, [15] = 4 }, 1024, 0, {}, 5, 0x2400 },
+	{ "VERIFY (10), BYTCHK, NACA", { 0x2f, 2, [8] = 1, [9] = 4 }, 512, 0, {}, 5, 0x2400 },
+	{ "REPORT LUNS, NACA", { 0xa0, [9] = 16, [11] = 4 }, 0, 16, {}, 5, 0x2400 },
+	{ "READ KEYS, NACA", { 0x5e, 0, [8] = 8, [9] = 4 }, 0, 8, {}, 5, 0x2400 },
+	{ "a code that is not there, NACA", { 0xc1, [9] = 4 }, 0, 0, {}, 5, 0x2000 },
+	{ "READ (10), the other bits of CONTROL", { 0x28, [8] = 1, [9] = 0xfb }, 0, 512, {}, 0, 0 },
 	{ "SERVICE ACTION IN of none", { 0x9e, 0x1f, [13] = 32 }, 0, 32, {}, 5, 0x2400 },
 	{ "REPORT REFERRALS, too short", { 0x9e, 0x13, [13] = 3 }, 0, 3, {}, 5, 0x2400 },
 	{ "WRITE ATOMIC", { 0x9c, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
@@ -277,10 +287,23 @@ static const struct row rows[] = {
 	{ "RECEIVE COPY RESULTS", { 0x84, 3, [13] = 54 }, 0, 54, {}, 0, 0 },
 };
 
+/* Of backstores that have it; a ramdisk has not. */
+static const struct row same_rows[] = {
+	{ "WRITE SAME (10) of no block", { 0x41 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (16) of no block", { 0x93 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (32) of no block", SAME_32(0, 0), 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (10), LBDATA", { 0x41, 2, [8] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (32), PBDATA", SAME_32(1, 4), 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (16), ANCHOR", { 0x93, 0x10, [13] = 1 }, 512, 0, {}, 5, 0x2400 },
+	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
+};
+
 /* Of backstores that have it. */
 static const struct row of_file[] = {
 	{ "WRITE SAME (16) past the end", { 0x93, [8] = 0x40, [13] = 1 }, 512, 0, {}, 5, 0x2100 },
 	{ "WRITE SAME (16), UNMAP", { 0x93, 8, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
+	{ "WRITE SAME (32), NACA",
+	  { 0x7f, 4, [7] = 24, [9] = 0x0d, [31] = 1 }, 512, 0, {}, 5, 0x2400 },
 	{ "UNMAP that is not there", { 0x42, [8] = 8 }, 8, 0, {}, 5, 0x2000 },
 };
 
@@ -307,6 +330,7 @@ static void check_row(struct silent *self, unsigned int lun, const struct row *r
 /* More than once each: LIO's lines have no bound. */
 TEST_F_TIMEOUT(silent, answers, 120)
 {
+	struct row row;
 	unsigned int lun, i, n;
 
 	for (lun = 0; lun < LUNS; lun++) {
@@ -316,6 +340,13 @@ TEST_F_TIMEOUT(silent, answers, 120)
 		for (i = 0; i < ARRAY_SIZE(rows); i++)
 			for (n = 0; n < 3; n++)
 				check_row(self, lun, &rows[i]);
+		for (i = 0; i < ARRAY_SIZE(same_rows); i++) {
+			row = same_rows[i];
+			if (lun == LUN_RAM)
+				row.asc = 0x2000;
+			for (n = 0; n < 3; n++)
+				check_row(self, lun, &row);
+		}
 	}
 }
 
@@ -400,6 +431,96 @@ TEST_F(silent, unmap)
 	for (i = 0; i < ARRAY_SIZE(of_unmap); i++)
 		check_row(self, LUN_FILE, &of_unmap[i]);
 	ASSERT_EQ(0, set_unmap("0"));
+}
+
+/* What has been said so far may be; from now on no line. */
+static void start_anew(struct silent *self)
+{
+	klog_close(&self->log);
+	klog_open(&self->log);
+}
+
+/* Each command once, in all forms, by a LUN whose disk has the reservations. */
+static void reserve_by_disk(struct silent *self, unsigned int lun)
+{
+	static const uint8_t flags[] = { 0, 1, 4, 8 };
+	unsigned int action, i;
+
+	for (action = 0; action < 8; action++) {
+		vsg_cmd_pr_in(self->req, T, lun, action, 64);
+		/* Capabilities are the kernel's. */
+		EXPECT_EQ(action == 2 ? VSG_GOOD : VSG_CHECK_CONDITION,
+			  exec(vsg_io(self->dev, 0), self->req).status);
+		for (i = 0; i < ARRAY_SIZE(flags); i++) {
+			vsg_cmd_pr_out(self->req, T, lun, action, 1, 0, 1);
+			self->req->data_out[20] = flags[i];
+			EXPECT_EQ(VSG_CHECK_CONDITION,
+				  exec(vsg_io(self->dev, 0), self->req).status);
+		}
+	}
+}
+
+/*
+ * LIO says once for each service action that there is none; the fabric cannot know. The
+ * second disk is mapped: it has them, and what is below has not.
+ */
+TEST_F(silent, reservations_of_the_disk)
+{
+	unsigned int lun, i;
+	int ret;
+
+	ASSERT_EQ(0, lio("block own 8; hangable mapped 8"));
+	ret = lio_write("0", "core/iblock_" LIO_HBA "/own/attrib/pgr_support");
+	start_anew(self);
+	if (ret)
+		SKIP("this kernel's iblock does not pass reservations on");
+	ASSERT_EQ(0, lio_write("0", "core/iblock_" LIO_HBA "/mapped/attrib/pgr_support"));
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 8 own; lun " WWN_A " 1 9 mapped"));
+	for (lun = 8; lun <= 9; lun++) {
+		WHERE("LUN %u", lun);
+		ready(vsg_io(self->dev, 0), T, lun);
+		reserve_by_disk(self, lun);
+		start_anew(self);
+		for (i = 0; i < 3; i++)
+			reserve_by_disk(self, lun);
+	}
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 8; unlun " WWN_A " 1 9"));
+}
+
+/* A place for the file that is not there, as on a fresh Debian. */
+TEST_F_TIMEOUT(silent, no_place_for_aptpl, 60)
+{
+	enum { LINES = 8 };
+	char dir[160], away[170];
+	int64_t end = vsg_now_ms() + 3000;
+	struct klog log;
+	unsigned int n;
+
+	ASSERT_EQ(0, metadata_dir(dir, sizeof(dir)));
+	snprintf(away, sizeof(away), "%s.away", dir);
+	ASSERT_EQ(0, rename(dir, away));
+	klog_open(&log);
+	for (n = 0; n < 20 || vsg_now_ms() < end; n++) {
+		vsg_cmd_pr_out(self->req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0, 1);
+		self->req->data_out[20] = n & 1;
+		EXPECT_EQ(0x0800, exec(vsg_io(self->dev, 0), self->req).asc);
+	}
+	EXPECT_EQ(0, rename(away, dir));
+	klog_read(&log, bounded);
+	printf("# %lu lines for %u commands\n", log.lines, n);
+	EXPECT_LE(log.lines, LINES);
+	klog_close(&log);
+	start_anew(self);
+
+	WHERE("with it");
+	end = vsg_now_ms() + WAIT_MS;
+	do {
+		usleep(100000);
+		vsg_cmd_pr_out(self->req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 0, 1);
+	} while (exec(vsg_io(self->dev, 0), self->req).status != VSG_GOOD &&
+		 vsg_now_ms() < end);
+	vsg_cmd_pr_out(self->req, T, LUN_RAM, VSG_PROUT_REGISTER, 0, 1, 0);
+	exec_good(vsg_io(self->dev, 0), self->req);
 }
 
 /* Conflicts of two nexuses. */

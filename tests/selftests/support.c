@@ -271,6 +271,19 @@ bool have_vhost_tasks(void)
 	return found;
 }
 
+int metadata_dir(char *path, size_t size)
+{
+	char root[128] = "";
+	FILE *f = fopen(LIO_ROOT "/dbroot", "r");
+
+	if (!f || fscanf(f, "%127s", root) != 1)
+		root[0] = '\0';
+	if (f)
+		fclose(f);
+	snprintf(path, size, "%s/pr", root);
+	return root[0] ? 0 : -1;
+}
+
 int worker_attach(struct vsg_dev *dev, unsigned int queue, unsigned int id)
 {
 	struct vhost_vring_worker vw = {

@@ -141,6 +141,9 @@ struct hog {
 void hog_start(struct hog *hog, pid_t tid);
 void hog_end(struct hog *hog);
 
+/* Where LIO writes reservations to, with APTPL. Return: 0, or -1. */
+int metadata_dir(char *path, size_t size);
+
 /* Can workers be threads of their owner on this kernel? */
 bool have_vhost_tasks(void);
 

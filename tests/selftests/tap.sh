@@ -62,9 +62,9 @@ is() {
 	tap_result $status "$1"
 }
 
-# write TEXT FILE: a command for the above.
+# write TEXT FILE: a command for the above. The shell's own echo writes line by line.
 write() {
-	echo "$1" >"$2"
+	/bin/echo "$1" >"$2"
 }
 
 # read_file FILE: a command for the above.

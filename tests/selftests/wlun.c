@@ -124,6 +124,10 @@ static void other_commands(struct wlun *self, const uint8_t *lun)
 
 	WHERE("address %02x", lun[0]);
 	EXPECT_EQ(VSG_GOOD, send(self, lun, cdb, 6, 0).status);
+	/* NACA. */
+	cdb[5] = 4;
+	EXPECT_EQ(INVALID_CDB, send(self, lun, cdb, 6, 0).asc);
+	cdb[5] = 0;
 	EXPECT_EQ(VSG_GOOD, send(self, lun, inquiry, 6, 96).status);
 	EXPECT_EQ(0x1e, self->req->data_in[0]);
 	EXPECT_EQ(0, memcmp(name, "LIO-ORG ", 8));

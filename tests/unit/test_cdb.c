@@ -184,3 +184,26 @@ TEST(cdb, blocks)
 		EXPECT_EQ(rows[i].lba, lba);
 	}
 }
+
+/* The byte that is CONTROL has NACA in bit 2; in no other it counts. */
+TEST(cdb, naca)
+{
+	static const struct {
+		u8 code;
+		u8 control;
+	} rows[] = {
+		{ TEST_UNIT_READY, 5 }, { READ_10, 9 }, { PERSISTENT_RESERVE_OUT, 9 },
+		{ 0x7f, 1 }, { READ_16, 15 }, { REPORT_LUNS, 11 }, { WRITE_12, 11 },
+	};
+	unsigned int i, byte;
+
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (byte = 1; byte < 32; byte++) {
+			u8 cdb[32] = { rows[i].code };
+
+			cdb[byte] = 0xff;
+			EXPECT_EQ(byte == rows[i].control, vhost_scsi_cdb_wants_aca(cdb));
+			cdb[byte] = 0xfb;
+			EXPECT_EQ(false, vhost_scsi_cdb_wants_aca(cdb));
+		}
+}

@@ -347,6 +347,9 @@ DECLARE_STATIC_KEY_FALSE(vhost_scsi_used_watched);
  *	      under @mutex
  * @poll: state of polling; under @mutex
  * @running: the worker gets chains; written under dev->mutex and @mutex
+ * @submitter: the worker whose thread has chains in its batch that nobody else has; no
+ *	       other gets chains until then, or it could submit them before these; under
+ *	       @mutex
  * @broken: the guest corrupted the ring; under @mutex
  * @handled: counts chains that were submitted or answered; its low 16 bits are an index
  *	     of the avail ring. A start moves it past all that was waited for before
@@ -396,6 +399,7 @@ struct vhost_scsi_vq {
 	struct vhost_scsi_poll poll;
 	bool running;
 	bool broken;
+	struct vhost_scsi_worker *submitter;
 	unsigned long handled;
 	struct vhost_scsi_map maps[3];
 	struct vhost_scsi_ring ring;
@@ -579,7 +583,8 @@ static inline bool vhost_scsi_has(const struct vhost_scsi_dev *dev, int bit)
  */
 static inline bool vhost_scsi_vq_gets(const struct vhost_scsi_vq *vq)
 {
-	return vq->running && !vq->broken && !READ_ONCE(vq->dev->closed);
+	return vq->running && !vq->broken && !vq->submitter &&
+	       !READ_ONCE(vq->dev->closed);
 }
 
 int vhost_scsi_dev_init(struct vhost_scsi_dev *dev, unsigned int nvqs,

@@ -51,6 +51,7 @@ void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_vq *vq)
 {
 	w->batch.vq = vq;
+	vq->submitter = w;
 	WRITE_ONCE(w->batch.at, 0);
 	WRITE_ONCE(w->batches, w->batches + VHOST_SCSI_BATCH + 1);
 	/* Pairs with watch_timer(): that sees it, or has expired as is seen below. */
@@ -109,6 +110,12 @@ void vhost_scsi_submit_end(struct vhost_scsi_worker *w)
 	/* mutex_lock() would first let others run, such as who completes the batch. */
 	if (!mutex_trylock(&vq->mutex))
 		mutex_lock(&vq->mutex);
+	/* If the batch was taken over, this may be another's. */
+	if (likely(vq->submitter == w))
+		vq->submitter = NULL;
+	/* Pairs with VHOST_ATTACH_VRING_WORKER: the other may have got no chains. */
+	if (unlikely(rcu_access_pointer(vq->worker) != w))
+		vhost_scsi_vq_queue(vq);
 }
 
 /**
@@ -162,8 +169,12 @@ static bool relieve(struct vhost_scsi_worker *w)
 
 	/* See above. */
 	synchronize_rcu();
-	/* Acquire: pairs with vhost_scsi_submit_begin(). It may be the next batch by now. */
-	if (!smp_load_acquire(&w->submitting)) {
+	/*
+	 * Acquire: pairs with vhost_scsi_submit_begin(). It may be the next batch by now.
+	 * A thread that only waits for a processor is not held by a backend. And its plug may
+	 * have commands for any LUN, which an ORDERED one would pass; to sleep ends that.
+	 */
+	if (!smp_load_acquire(&w->submitting) || task_is_running(w->task)) {
 		spin_lock_irq(&w->held_lock);
 		WRITE_ONCE(w->held, false);
 		spin_unlock_irq(&w->held_lock);
@@ -178,6 +189,7 @@ static bool relieve(struct vhost_scsi_worker *w)
 		vq->ops->take_over(vq, w);
 	/* All of it is the stand-in's now. */
 	w->batch.nr = w->batch.at;
+	vq->submitter = NULL;
 	mutex_unlock(&vq->mutex);
 	/* The guest does not kick for what it has added since. */
 	vhost_scsi_vq_queue(vq);

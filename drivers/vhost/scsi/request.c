@@ -473,17 +473,15 @@ static void request_take_over(struct vhost_scsi_vq *vq,
 			      struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_batch *batch = &w->batch;
-	struct vhost_scsi_lun *lun = NULL;
+	struct vhost_scsi_lun *lun;
 	unsigned int i;
 
 	/*
 	 * The thread may be held twice in a batch, the second time when it ends the plug.
-	 * At the first time no slot of the batch has been used again, unless the queue has
-	 * another worker by now. Then this may be another LUN, or none.
+	 * At the first time no slot of the batch has been used again.
 	 */
-	if (batch->at && !batch->held)
+	if (batch->at && !batch->held) {
 		lun = vhost_scsi_target_lun(batch_cmd(batch, batch->at - 1));
-	if (lun) {
 		batch->held = lun;
 		vhost_scsi_target_held(lun);
 	}
