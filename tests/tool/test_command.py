@@ -333,6 +333,15 @@ class Metrics(Case):
         self.assertEqual([name for name in os.listdir(path.parent) if "prom" in name], ["out.prom"])
         _, err = self.run_it("metrics", "--textfile", "/nonexistent/x.prom", status=2)
         self.assertRegex(err, r"^vhost-scsi: /nonexistent/x\.prom cannot be written: [^\n]*\n$")
+        # Nor does it take the place of what is no file.
+        link, pipe = path.parent / "link", path.parent / "pipe"
+        link.symlink_to(path)
+        os.mkfifo(pipe)
+        for name in (link, pipe, path.parent, ""):
+            before = os.path.lexists(name) and os.lstat(name).st_mode
+            _, err = self.run_it("metrics", "--textfile", str(name), status=2)
+            self.assertRegex(err, r"^vhost-scsi: [^\n]* cannot be written: [^\n]*\n$")
+            self.assertEqual(os.path.lexists(name) and os.lstat(name).st_mode, before)
 
     def test_listen(self):
         """metrics: --listen answers as Prometheus asks, each time anew"""

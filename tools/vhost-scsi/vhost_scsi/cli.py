@@ -96,9 +96,9 @@ def run(options: argparse.Namespace) -> int:
     if name == "check":
         return show.show_check(host, options.json)
     if name == "metrics":
-        if options.listen:
+        if options.listen is not None:
             metrics.listen(options.root, options.listen)
-        elif options.textfile:
+        elif options.textfile is not None:
             metrics.textfile(host, options.textfile)
         elif options.json:
             show.out_json([vars(family) for family in metrics.families(host)])
