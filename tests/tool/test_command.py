@@ -99,7 +99,14 @@ class Command(Case):
         self.assertEqual(found[0]["buckets"][2], {"less_than_ns": 4096, "count": 90})
         self.assertIn("nothing was measured", self.run_it("latency", "--stage", "answer")[0])
         self.assertIn("nothing was measured", self.run_it("latency", "-t", "0.05")[0])
-        self.assertIn("nothing was measured", self.run_it("latency", "--device", "other")[0])
+
+    def test_unknown(self):
+        """command: a device that is not there is no device on which nothing happens"""
+        for name in ("latency", "inflight", "slow"):
+            _, err = self.run_it(name, "--device", "vm2\x1b", status=2)
+            self.assertEqual(err, "vhost-scsi: no device is called vm2\\x1b; 'vhost-scsi list' names them\n")
+            for known in ("3", WWN, "vm1"):
+                self.run_it(name, "--device", known)
 
     def test_inflight(self):
         """command: inflight names what is stuck, whose port it holds, and has a status for it"""
@@ -151,6 +158,20 @@ class Command(Case):
         done = subprocess.run(line, shell=True, executable="/bin/bash", capture_output=True, encoding="utf-8",
                               check=True)
         self.assertEqual((done.stderr, done.stdout.splitlines()[-1]), ("", "0"))
+
+    def test_output(self):
+        """command: output that cannot be written is said in one sentence"""
+        for where, words in ((">/dev/full", "the output cannot be written: No space left on device"),
+                             (">&-", "there is no standard output to show anything on"), (">&- 2>&-", None)):
+            for name in ("list", "metrics", "top -b -n 1 -d 0.05", "inflight --json"):
+                done = subprocess.run(f"{TOOL}/vhost-scsi --root {self.place.name} {name} {where}", shell=True,
+                                      stderr=subprocess.PIPE, encoding="utf-8", check=False)
+                self.assertEqual((done.returncode, done.stderr), (2, f"vhost-scsi: {words}\n" if words else ""), name)
+
+    def test_count(self):
+        """command: top is not asked to show less than once"""
+        for count in ("0", "-1", "x"):
+            self.assertIn("-n/--count", self.run_it("top", "-b", "-n", count, status=2)[1])
 
     def test_interrupt(self):
         """command: ended by a signal, it says nothing and leaves the switch as it was"""
@@ -312,6 +333,15 @@ class Metrics(Case):
         self.assertEqual([name for name in os.listdir(path.parent) if "prom" in name], ["out.prom"])
         _, err = self.run_it("metrics", "--textfile", "/nonexistent/x.prom", status=2)
         self.assertRegex(err, r"^vhost-scsi: /nonexistent/x\.prom cannot be written: [^\n]*\n$")
+        # Nor does it take the place of what is no file.
+        link, pipe = path.parent / "link", path.parent / "pipe"
+        link.symlink_to(path)
+        os.mkfifo(pipe)
+        for name in (link, pipe, path.parent, ""):
+            before = os.path.lexists(name) and os.lstat(name).st_mode
+            _, err = self.run_it("metrics", "--textfile", str(name), status=2)
+            self.assertRegex(err, r"^vhost-scsi: [^\n]* cannot be written: [^\n]*\n$")
+            self.assertEqual(os.path.lexists(name) and os.lstat(name).st_mode, before)
 
     def test_listen(self):
         """metrics: --listen answers as Prometheus asks, each time anew"""
@@ -374,7 +404,9 @@ class Screen(Case):
         until(r'a"b\\c\n\x1b')
         os.write(handle, b"l")
         until("1:0 rd_mcp_0/ram")
-        os.write(handle, b"m")
+        os.write(handle, b"\x1b[A\x1bOP")  # an arrow and a function key, which mean nothing
+        os.write(handle, b"fm")
+        until("(flight)")
         until("latencies (on)")
         os.write(handle, b"qq")
         _, status = os.waitpid(pid, 0)

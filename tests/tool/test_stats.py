@@ -101,6 +101,17 @@ class View(Case):
         rows = view.rows(before, view.look(self.host), "device")
         self.assertEqual([(row.device, row.commands) for row in rows], [(3, 0), (4, 16)])
 
+    def test_firmware(self):
+        """view: a LUN of the target 0 that firmware had shows while it has commands, and no longer"""
+        before = view.look(self.host)
+        idle, busy = "3 1536 0 0 2 0 1 5 0 0 0 0 0", "3 1536 0 0 2 1 1 6 0 0 0 0 0"
+        for stat, wanted in ((idle, [(0, 0), (1, 0)]), (idle, [(1, 0)]), (busy, [(0, 0), (1, 0)])):
+            self.tree.luns(3, 0, 0, stat)
+            now = view.look(self.host)
+            self.assertEqual([(row.target, row.lun) for row in view.in_order(view.rows(before, now, "lun"), "name")],
+                             wanted)
+            before = now
+
     def test_sorts(self):
         """view: each order has its own first"""
         before = view.look(self.host)

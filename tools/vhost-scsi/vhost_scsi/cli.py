@@ -22,6 +22,14 @@ def seconds(text: str) -> float:
     return value
 
 
+def times(text: str) -> int:
+    """How many times, of which there is one at least."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("1 at least")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """All options; the man page and the completion have the same, which a test checks."""
     parsed = argparse.ArgumentParser(
@@ -44,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
     found = command("top", "who does how much; a screen that refreshes")
     found.add_argument("-b", "--batch", action="store_true", help="lines for scripts, no screen")
     found.add_argument("-d", "--delay", type=seconds, default=2.0, metavar="SECONDS", help="between two looks (2)")
-    found.add_argument("-n", "--count", type=int, default=0, help="so many times, with -b (without end)")
+    found.add_argument("-n", "--count", type=times, default=0, metavar="COUNT",
+                       help="so many times, with -b (without end)")
     found.add_argument("--by", choices=view.BY, default="device", help="a line for each of these (device)")
     found.add_argument("--sort", choices=view.SORTS, default="iops", help="what comes first (iops)")
     found.add_argument("--measure", action="store_true", help="measure latencies meanwhile, with -b; for root")
@@ -87,9 +96,9 @@ def run(options: argparse.Namespace) -> int:
     if name == "check":
         return show.show_check(host, options.json)
     if name == "metrics":
-        if options.listen:
+        if options.listen is not None:
             metrics.listen(options.root, options.listen)
-        elif options.textfile:
+        elif options.textfile is not None:
             metrics.textfile(host, options.textfile)
         elif options.json:
             show.out_json([vars(family) for family in metrics.families(host)])
@@ -113,6 +122,11 @@ def run(options: argparse.Namespace) -> int:
     return trace.show_trace(host, options)
 
 
+def no_output() -> None:
+    """Python flushes once more at the end, and must not fail at that."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; 2 after a sentence that says what it lacks."""
     # What is shown is printable; this terminal may not know every character of it.
@@ -123,7 +137,10 @@ def main(arguments: list[str] | None = None) -> int:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
-        status = run(parser().parse_args(arguments))
+        options = parser().parse_args(arguments)
+        if sys.stdout is None:
+            raise Trouble("there is no standard output to show anything on")
+        status = run(options)
         sys.stdout.flush()
         return status
     except Trouble as trouble:
@@ -132,6 +149,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Who read the output has enough of it; closing must not say so once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Who read the output has enough of it.
+        no_output()
         return 0
+    except OSError as fault:
+        # Files of the host are read elsewhere, where their faults are expected.
+        no_output()
+        print(f"vhost-scsi: the output cannot be written: {fault.strerror}", file=sys.stderr)
+        return 2

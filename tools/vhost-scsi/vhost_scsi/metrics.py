@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from . import check, debug, stats, view
 from .host import Host, Trouble
@@ -177,6 +178,9 @@ def textfile(host: Host, name: str) -> None:
     text = "\n".join(exposition(families(host), False)) + "\n"
     place = Path(name)
     try:
+        # A new file takes the place of what is there: of a device, a link or a pipe it must not.
+        if os.path.lexists(place) and not S_ISREG(os.lstat(place).st_mode):
+            raise Trouble(f"{name} cannot be written: it is there, and is no file")
         handle, new = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
         try:
             with open(handle, "w", encoding="utf-8") as file:

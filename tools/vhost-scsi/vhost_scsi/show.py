@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from . import check, debug, stats, text, view
-from .host import Host
+from .host import Host, Trouble, printable
 
 USUAL = {"bind_uid": "-1", "pin_memory": "0", "poll_us": "0", "fabric_prot_type": "0", "target": "-1"}
 
@@ -108,9 +108,12 @@ def _why_not(host: Host) -> str:
 
 
 def _chosen(now: view.Look, device: str | None) -> list[stats.Device]:
-    """All devices, or those of a number, a port or a guest."""
-    return [found for found in now.devices
-            if device in (None, str(found.number), found.wwpn, now.owner(found).name)]
+    """All devices, or those of a number, a port or a guest, of which there is one."""
+    chosen = [found for found in now.devices
+              if device in (None, str(found.number), found.wwpn, now.owner(found).name)]
+    if device is not None and not chosen:
+        raise Trouble(f"no device is called {printable(device)}; 'vhost-scsi list' names them")
+    return chosen
 
 
 def _closed(now: view.Look, devices: Iterable[stats.Device]) -> list[str]:
@@ -203,6 +206,7 @@ def show_latency(host: Host, as_json: bool, device: str | None, by: str, stage: 
         now = view.look(host, True)
         lines = now.latencies
     else:
+        _chosen(view.look(host), device)
         with debug.measured(host):
             before = {_line_key(line): line.histogram for line in view.look(host, True).latencies}
             time.sleep(seconds)

@@ -3,6 +3,8 @@
 """Who does how much: a screen that refreshes, or lines for scripts."""
 
 import json
+import os
+import re
 import select
 import sys
 import termios
@@ -118,6 +120,12 @@ class Screen:
         return table
 
 
+def keys_of(data: bytes) -> list[str]:
+    """What was pressed; nothing: the terminal is gone. An arrow and its like begin with an escape."""
+    text = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.)", " ", data.decode("utf-8", "replace"))
+    return list(text)
+
+
 def screen(host: Host, by: str, sort: str, delay: float) -> None:
     """Show it until the user has enough."""
     try:
@@ -137,8 +145,8 @@ def screen(host: Host, by: str, sort: str, delay: float) -> None:
             until = time.monotonic() + min(delay, 0.5)
             while True:
                 if select.select([sys.stdin], [], [], max(until - time.monotonic(), 0))[0]:
-                    key = sys.stdin.read(1)
-                    if not key or not shown.key(key):
+                    pressed = keys_of(os.read(sys.stdin.fileno(), 1024))
+                    if not pressed or not all(shown.key(key) for key in pressed):
                         break
                 if time.monotonic() >= until:
                     shown.refresh()

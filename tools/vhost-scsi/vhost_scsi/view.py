@@ -141,9 +141,13 @@ def rows(before: Look, now: Look, by: str) -> list[Row]:
     for key, total in _stats(now.devices, by).items():
         device = devices[key[0]]
         target, lun = key[1], key[2]
+        delta = total.since(known.get(key, stats.Stat()))
+        # Firmware has the first target as target 0, too, and the system behind it has not.
+        if target is not None and target not in device.targets and not delta.taken and not delta.in_flight:
+            continue
         backstore = None if target is None or lun is None else now.backstore(device, target, lun)
         found.append(Row(device.number, device.wwpn, device.pid, now.owner(device).name, target, lun, key[3],
-                         backstore, max(now.at - before.at, 1e-6), total, total.since(known.get(key, stats.Stat())),
+                         backstore, max(now.at - before.at, 1e-6), total, delta,
                          _of(now.latencies, key).since(_of(before.latencies, key))))
     return found
 
