@@ -24,6 +24,8 @@ help:
 	@echo '                    TURN=N: a fifth of the guest tests'
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: of the guest tests a part, and nothing that make check does'
+	@echo 'make check-hosts    two hosts with DRBD: a guest moves with its reservations, a host dies; 15 minutes;'
+	@echo '                    MOVES=N: as many moves'
 	@echo 'make lio-patches    each patch in Documentation/lio-patches cures its fault, on the newest kernel'
 	@echo 'make check-all      all of these, every part, and package-trial; hours'
 	@echo 'make coverage       which lines of the module the tests execute'
@@ -88,6 +90,9 @@ check-all:
 lio-patches:
 	tests/lio-patches/run
 
+check-hosts:
+	tests/hosts/run $(if $(MOVES),--moves $(MOVES))
+
 coverage:
 	tests/debug-kernel/check --coverage --kernel '$(KERNEL)'
 
@@ -110,4 +115,4 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help headers installer modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check check-all lio-patches style check-debug coverage matrix soak fuzz bench bench-guest
+	demo check check-all check-hosts lio-patches style check-debug coverage matrix soak fuzz bench bench-guest

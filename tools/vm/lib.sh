@@ -107,15 +107,28 @@ kernel_unpacked() {
 
 # without_wanted LOG: a kernel log without what looks like a fault and is none. While a
 # test has allocations fail, the kernel shows the stack of those whose failure is rare:
-# those few lines; and the stacks that a VM shows when its time is nearly up.
+# those few lines; and the stacks that a VM shows when its time is nearly up. DRBD of 6.1 sleeps
+# under rcu_read_lock() when a handler has fenced the peer (Documentation/two-hosts.rst).
 without_wanted() {
 	awk '
+		/Voluntary context switch within RCU read-side critical section/ { held = 1; text = "" }
+		held {
+			text = text $0 "\n"
+			if (/end trace/) {
+				if (text ~ /w_after_conn_state_ch.*\[drbd\]/)
+					text = "(DRBD sleeps)\n"
+				printf "%s", text
+				held = 0
+			}
+			next
+		}
 		/vm: time is nearly up/ { exit }
 		/faults are injected from here on/ { injected = 1 }
 		/no more faults are injected/ { injected = 0 }
 		injected && /: vmalloc error: size |percpu: allocation failed, / { lines = 8 }
 		lines && lines-- && /Call Trace:/ { lines = 0; print "(a stack)"; next }
-		{ print }' "$1"
+		{ print }
+		END { if (held) printf "%s", text }' "$1"
 }
 
 # first_fault DIR: the first line in a VM's logs that must not be there, if there is one
