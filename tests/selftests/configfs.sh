@@ -56,7 +56,9 @@ fail_with 'Invalid argument' 'nexus of another protocol' write $iqn $tpg/nexus
 fail_with 'Invalid argument' 'nexus without a protocol' write disk $tpg/nexus
 fail_with 'Invalid argument' 'nexus with too long a name' write "naa.$(printf '%0252d' 0)" $tpg/nexus
 fail_with 'Invalid argument' 'nexus of two words' write 'naa.5001405760000abc d' $tpg/nexus
-fail_with 'Invalid argument' 'nexus of two lines' write $'naa.5001405760000abc\nnaa.1' $tpg/nexus
+# The shell would write each line for itself.
+write_once() { printf '%s\n' "$1" | dd of="$2" bs=4096 iflag=fullblock status=none; }
+fail_with 'Invalid argument' 'nexus of two lines' write_once $'naa.5001405760000abc\nnaa.1' $tpg/nexus
 ok 'nexus is set again' write naa.5001405760000abe $tpg/nexus
 
 # LIO's own name for the initiator, without the prefix.

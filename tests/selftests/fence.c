@@ -309,6 +309,8 @@ TEST_F_TIMEOUT(fence, worker_is_stuck, 60)
 		SKIP("one processor");
 	guest_end(a->dev);
 	a->dev = NULL;
+	/* A thread of the process ends a little later. */
+	EXPECT_TRUE(threads_settle(1, 5000));
 	ASSERT_EQ(1, threads_named("vhost-", &other, 1));
 	on_processors(other, 1);
 	fd = file_new();
