@@ -196,6 +196,13 @@ def check_ports(host: Host) -> Iterator[Finding]:
                 elif not lun.backstore.enabled:
                     yield Finding("ports", FAULT, f"{lun.backstore.path} is not enabled",
                                   f"echo 1 >{config.TARGET}/core/{lun.backstore.path}/enable")
+            for path in sorted({lun.backstore.path for lun in group.luns if lun.backstore}):
+                numbers = [str(lun.number) for lun in group.luns if lun.backstore and lun.backstore.path == path]
+                if len(numbers) > 1:
+                    yield Finding("ports", WARNING, f"{port.wwpn}/tpgt_{group.tag}: {path} is LUN"
+                                  f" {' and '.join(numbers)}: when one is removed, LIO forgets the reservations that"
+                                  " the guest made by the other",
+                                  "link a backstore to one LUN of a port group")
 
 
 def check_devices(host: Host) -> Iterator[Finding]:
