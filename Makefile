@@ -25,6 +25,7 @@ help:
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: of the guest tests a part, and nothing that make check does'
 	@echo 'make lio-patches    each patch in Documentation/lio-patches cures its fault, on the newest kernel'
+	@echo 'make qemu-patches   the patch in Documentation/qemu-patches does what it says, with QEMU built from source'
 	@echo 'make check-all      all of these, every part, and package-trial; hours'
 	@echo 'make coverage       which lines of the module the tests execute'
 	@echo 'make style          warnings, sparse, layers, checkpatch, shellcheck only'
@@ -88,6 +89,9 @@ check-all:
 lio-patches:
 	tests/lio-patches/run
 
+qemu-patches:
+	tests/qemu-patches/run
+
 coverage:
 	tests/debug-kernel/check --coverage --kernel '$(KERNEL)'
 
@@ -110,4 +114,4 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help headers installer modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check check-all lio-patches style check-debug coverage matrix soak fuzz bench bench-guest
+	demo check check-all lio-patches qemu-patches style check-debug coverage matrix soak fuzz bench bench-guest
