@@ -27,6 +27,7 @@ help:
 	@echo 'make check-hosts    two hosts with DRBD: a guest moves with its reservations, a host dies; 15 minutes;'
 	@echo '                    MOVES=N: as many moves'
 	@echo 'make lio-patches    each patch in Documentation/lio-patches cures its fault, on the newest kernel'
+	@echo 'make qemu-patches   the patch in Documentation/qemu-patches does what it says, with QEMU built from source'
 	@echo 'make check-all      all of these, every part, and package-trial; hours'
 	@echo 'make coverage       which lines of the module the tests execute'
 	@echo 'make style          warnings, sparse, layers, checkpatch, shellcheck only'
@@ -90,6 +91,9 @@ check-all:
 lio-patches:
 	tests/lio-patches/run
 
+qemu-patches:
+	tests/qemu-patches/run
+
 check-hosts:
 	tests/hosts/run $(if $(MOVES),--moves $(MOVES))
 
@@ -115,4 +119,5 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help headers installer modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check check-all check-hosts lio-patches style check-debug coverage matrix soak fuzz bench bench-guest
+	demo check check-all check-hosts lio-patches qemu-patches style check-debug coverage matrix soak fuzz bench \
+	bench-guest

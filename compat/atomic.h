@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Does a backstore have WRITE ATOMIC (16)? Older target cores have no such thing.
+ * WRITE ATOMIC (16) of a backstore: how many blocks it says that it takes. Older target cores
+ * have no such thing.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -9,12 +10,12 @@
 
 #include <target/target_core_base.h>
 
-static inline bool compat_has_atomic(const struct se_device *dev)
+static inline u32 compat_atomic_max_len(const struct se_device *dev)
 {
 #ifdef COMPAT_TARGET_ATOMIC
 	return dev->dev_attrib.atomic_max_len;
 #else
-	return false;
+	return 0;
 #endif
 }
 

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -280,8 +281,10 @@ TEST_F(counters, kicks_and_signals)
 
 TEST_F(counters, who)
 {
+	enum { PAGES = 8 };
 	char path[128], text[64];
 	uint64_t mem[4], at[1];
+	unsigned int i;
 
 	snprintf(path, sizeof(path), SEE_DEVICES "/%ld/comm", self->nr);
 	ASSERT_EQ(0, read_file(path, text, sizeof(text)));
@@ -297,24 +300,42 @@ TEST_F(counters, who)
 	EXPECT_EQ(0, mem[2]);
 	vsg_cmd_tur(self->req, T, LUN_RAM);
 	go(self, 0, LUN_RAM);
-	EXPECT_LE(1, see_number(self->nr, 3, "memory"));
+	mem[3] = see_number(self->nr, 3, "memory");
+	EXPECT_LE(1, mem[3]);
+	/*
+	 * A buffer that is used again is remembered, too, if each of its pages is a folio. It is
+	 * forgotten with any change of the memory, not all of which are ours.
+	 */
+	ASSERT_EQ(0, madvise(self->req->data_in, PAGES * 4096, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, madvise(self->req->data_in, PAGES * 4096, MADV_DONTNEED));
+	for (i = 0; i < 100 && see_number(self->nr, 3, "memory") < mem[3] + PAGES; i++) {
+		vsg_cmd_rw(self->req, T, LUN_RAM, false, 0, PAGES * 8, BLOCK);
+		go(self, 0, LUN_RAM);
+	}
+	EXPECT_LE(mem[3] + PAGES, see_number(self->nr, 3, "memory"));
 	EXPECT_EQ(3, see_numbers(self->nr, mem, 3, "queues/2/worker"));
 	EXPECT_LE(2, mem[1]);
 	EXPECT_LE(1, mem[2]);
 }
 
 /* Sends a command that stays, with a tag of its own. */
-static struct vsg_req *leave(struct counters *self, unsigned int lun,
-			     uint64_t tag, uint8_t attr)
+static struct vsg_req *leave_in(struct counters *self, unsigned int queue,
+				unsigned int lun, uint64_t tag, uint8_t attr)
 {
 	struct vsg_req *req = request(self->dev, 4096, 0);
 
 	vsg_cmd_rw(req, T, lun, true, 0, 8, BLOCK);
 	req->hdr->tag = htole64(tag);
 	req->hdr->task_attr = attr;
-	ASSERT_EQ(0, vsg_submit(vsg_io(self->dev, 0), req));
-	vsg_ring_kick(vsg_io(self->dev, 0));
+	ASSERT_EQ(0, vsg_submit(vsg_io(self->dev, queue), req));
+	vsg_ring_kick(vsg_io(self->dev, queue));
 	return req;
+}
+
+static struct vsg_req *leave(struct counters *self, unsigned int lun,
+			     uint64_t tag, uint8_t attr)
+{
+	return leave_in(self, 0, lun, tag, attr);
 }
 
 TEST_F(counters, in_the_backend)
@@ -336,12 +357,17 @@ TEST_F(counters, in_the_backend)
 					 line, sizeof(line), 1000 * t_factor()));
 	EXPECT_TRUE(strstr(line, " 2 0x1004 1 2 w 4096 S "));
 	EXPECT_TRUE(strstr(line, " 2a000000000000000800"));
+	leave_in(self, 1, LUN_HANG, 0x1005, VIRTIO_SCSI_S_SIMPLE);
+	EXPECT_TRUE(see_inflight(self->nr, 0x1005, "backend", "backend", line,
+				 sizeof(line), 1000 * t_factor()));
+	EXPECT_TRUE(strstr(line, " 3 0x1005 1 2 w 4096 S "));
 	usleep(200000);
 	ASSERT_TRUE(see_inflight(self->nr, 0x1000, "backend", "backend", line,
 				 sizeof(line), WAIT_MS));
 	EXPECT_LE(150000, strtoull(line, NULL, 10));
 	release(self);
-	ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
+	for (i = 0; i < QUEUES; i++)
+		ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, i), WAIT_MS));
 	EXPECT_EQ(0, see_number(self->nr, SEE_IN_FLIGHT, "stat"));
 	EXPECT_EQ(5, see_number(self->nr, SEE_HIGHEST, "queues/2/stat"));
 	EXPECT_EQ(0, see_debug(self->nr, "inflight", line, sizeof(line)));
@@ -547,7 +573,9 @@ TEST_F(counters, well_known)
 
 TEST_F(counters, events)
 {
+	enum { MOST = 128 };
 	struct vsg_evt evt = {}, small = {};
+	unsigned int i;
 
 	ASSERT_EQ(0, vsg_evt_post(self->dev, &evt, 16));
 	ASSERT_EQ(0, lio("lun " WWN_A " 1 30 ram"));
@@ -561,13 +589,27 @@ TEST_F(counters, events)
 	ASSERT_EQ(0, vsg_token_wait(&small.tok, WAIT_MS));
 	EXPECT_EQ(1, see_number(self->nr, 0, "events"));
 	EXPECT_EQ(1, see_number(self->nr, 1, "events"));
+	WHERE("more than may wait");
+	for (i = 0; i < MOST / 2; i++)
+		ASSERT_EQ(0, lio("lun " WWN_A " 1 30 ram; unlun " WWN_A " 1 30"));
+	EXPECT_EQ(MOST, see_number(self->nr, 2, "events"));
+	EXPECT_EQ(1, see_number(self->nr, 1, "events"));
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 30 ram; unlun " WWN_A " 1 30"));
+	EXPECT_EQ(MOST, see_number(self->nr, 2, "events"));
+	EXPECT_EQ(3, see_number(self->nr, 1, "events"));
+	WHERE("those that wait when it is not bound any more");
+	ASSERT_EQ(0, vsg_stop(self->dev));
+	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
+	EXPECT_EQ(0, see_number(self->nr, 2, "events"));
+	EXPECT_EQ(3 + MOST, see_number(self->nr, 1, "events"));
 }
 
 /*
  * Who holds a port whose process has died is to be seen, and with what: one of two backends
- * answers, and then the other.
+ * answers, and then the other. With the ring pinned commands are answered all the same;
+ * otherwise the worker would have to, and they are dropped.
  */
-TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
+static void port_of_the_dead(struct counters *self, bool pinned)
 {
 	uint64_t stat[SEE_STATS], at[1];
 	struct vsg_dev *dev;
@@ -579,20 +621,29 @@ TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 	self->dev = NULL;
 	pid = fork();
 	if (!pid) {
+		if (!pinned)
+			memlock_limit(0);
 		self->dev = guest(WWN_A, NULL);
+		self->ctl = vsg_ctl_alloc(self->dev);
+		ASSERT_TRUE(self->ctl);
 		ready(vsg_io(self->dev, 0), T, LUN_HANG);
 		ready(vsg_io(self->dev, 0), T, LUN_SLEEPY);
 		if (lio("hang hang; hang sleepy"))
 			_exit(1);
 		leave(self, LUN_HANG, 0x4711, VIRTIO_SCSI_S_SIMPLE);
 		leave(self, LUN_SLEEPY, 0x4712, VIRTIO_SCSI_S_SIMPLE);
+		reach_backend();
+		ASSERT_EQ(0, vsg_tmf_submit(self->ctl, VIRTIO_SCSI_T_TMF_ABORT_TASK, T,
+					    LUN_HANG, 0x4711));
+		vsg_ring_kick(&self->dev->ring[VSG_CTL]);
 		pause();
 		_exit(1);
 	}
 	self->hung = "hang; unhang sleepy";
 	while ((nr = see_device(pid, WWN_A)) < 0 ||
 	       !see_settle(nr, SEE_IN_FLIGHT, 1, 0, "luns/1:2/stat") ||
-	       !see_settle(nr, SEE_IN_FLIGHT, 1, 0, "luns/1:3/stat"))
+	       !see_settle(nr, SEE_IN_FLIGHT, 1, 0, "luns/1:3/stat") ||
+	       !see_settle(nr, SEE_TMF_PENDING, 1, 0, "tmf_abort_task"))
 		usleep(1000);
 	EXPECT_EQ(0, see_number(nr, 0, "closed"));
 	reach_backend();
@@ -602,7 +653,7 @@ TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 	ASSERT_EQ(1, see_numbers(nr, at, 1, "closed"));
 	EXPECT_LE(time(NULL) - 60 * t_factor(), at[0]);
 	if (see_have_debug()) {
-		EXPECT_TRUE(see_inflight(nr, 0x4711, "backend", "backend", NULL, 0,
+		EXPECT_TRUE(see_inflight(nr, 0x4711, "backend", "function", NULL, 0,
 					 1000 * t_factor()));
 		EXPECT_TRUE(see_inflight(nr, 0x4712, "backend", "backend", NULL, 0,
 					 1000 * t_factor()));
@@ -616,6 +667,10 @@ TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 	EXPECT_TRUE(see_settle(nr, SEE_IN_FLIGHT, 0, WAIT_MS, "luns/1:2/stat"));
 	ASSERT_EQ(SEE_STATS, see_numbers(nr, stat, SEE_STATS, "stat"));
 	EXPECT_EQ(1, stat[SEE_IN_FLIGHT]);
+	EXPECT_EQ(!pinned, stat[SEE_DROPPED]);
+	EXPECT_TRUE(see_settle(nr, SEE_TMF_PENDING, 0, WAIT_MS, "tmf_abort_task"));
+	if (!pinned)
+		EXPECT_EQ(1, see_number(nr, SEE_TMF_DROPPED, "tmf_abort_task"));
 	EXPECT_EQ(stat[SEE_TAKEN], stat[SEE_READS] + stat[SEE_WRITES] +
 				   stat[SEE_OTHERS] + stat[SEE_DROPPED] + 1);
 	release(self);
@@ -623,16 +678,28 @@ TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
 		usleep(1000);
 }
 
+TEST_F_TIMEOUT(counters, port_of_the_dead, 60)
+{
+	port_of_the_dead(self, true);
+}
+
+TEST_F_TIMEOUT(counters, dropped, 60)
+{
+	port_of_the_dead(self, false);
+}
+
 /*
  * Sums of a file "latency": commands of a stage and a kind. Whoever is in a bucket took as
- * long as that says, so the sum of the times is between two bounds.
+ * long as that says, so the sum of the times is between two bounds. @took: gets their
+ * nanoseconds.
  */
-static uint64_t measured(long nr, const char *stage, char dir)
+static uint64_t measured_in(long nr, const char *stage, char dir, uint64_t *took)
 {
 	static char text[1 << 18];
 	uint64_t sum = 0;
 	char *at, *save;
 
+	*took = 0;
 	if (see_debug(nr, "latency", text, sizeof(text)) < 0)
 		return UINT64_MAX;
 	for (at = strtok_r(text, "\n", &save); at; at = strtok_r(NULL, "\n", &save)) {
@@ -655,10 +722,19 @@ static uint64_t measured(long nr, const char *stage, char dir)
 		if (!last)	/* that bucket has no end */
 			EXPECT_LE(ns, most);
 		EXPECT_EQ(count, all);
-		if (!strcmp(s, stage) && d == dir)
+		if (!strcmp(s, stage) && d == dir) {
 			sum += count;
+			*took += ns;
+		}
 	}
 	return sum;
+}
+
+static uint64_t measured(long nr, const char *stage, char dir)
+{
+	uint64_t took;
+
+	return measured_in(nr, stage, dir, &took);
 }
 
 TEST_F(counters, latencies)
@@ -688,6 +764,71 @@ TEST_F(counters, latencies)
 	WHERE("begun anew");
 	ASSERT_EQ(0, see_measure(true));
 	EXPECT_EQ(0, measured(self->nr, "total", 'r'));
+}
+
+/* The time is that of the stage in which it went by. */
+TEST_F(counters, stages)
+{
+	enum { HELD = 4, MS = 300 };
+	uint64_t took;
+	unsigned int i;
+
+	if (!see_have_debug())
+		SKIP("no debugfs");
+	ready(vsg_io(self->dev, 0), T, LUN_SLEEPY);
+	ASSERT_EQ(0, see_measure(true));
+	hold(self, "sleepy");
+	/* The last one waits for a slot. */
+	for (i = 0; i <= HELD; i++)
+		leave(self, LUN_SLEEPY, 0x1000 + i, VIRTIO_SCSI_S_SIMPLE);
+	for (i = 0; i <= HELD; i++)
+		EXPECT_TRUE(see_inflight(self->nr, 0x1000 + i, i < HELD ? "backend" : "waiting",
+					 i < HELD ? "backend" : "slot", NULL, 0, WAIT_MS));
+	usleep(MS * 1000);
+	release(self);
+	ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
+	ASSERT_EQ(0, see_measure(false));
+	EXPECT_EQ(HELD + 1, measured_in(self->nr, "submit", 'w', &took));
+	EXPECT_LE(MS * 1000000ULL, took);
+	EXPECT_EQ(HELD + 1, measured_in(self->nr, "backend", 'w', &took));
+	EXPECT_LE(HELD * MS * 1000000ULL, took);
+	EXPECT_EQ(HELD + 1, measured_in(self->nr, "total", 'w', &took));
+	EXPECT_LE((HELD + 1) * MS * 1000000ULL, took);
+}
+
+/* Of more than 64 that are slow the slowest are kept, the slowest first. */
+TEST_F(counters, slowest)
+{
+	enum { FIRST = 60, THEN = 10, MOST = 64, MS = 300 };
+	static char text[1 << 16];
+	unsigned int i, lines = 0, later = 0;
+	char *at;
+
+	if (!see_have_debug())
+		SKIP("no debugfs");
+	ready(vsg_io(self->dev, 0), T, LUN_HANG);
+	ASSERT_LE(0, see_debug(self->nr, "slow", text, sizeof(text)));
+	hold(self, "hang");
+	for (i = 0; i < FIRST; i++)
+		leave(self, LUN_HANG, 0x1000 + i, VIRTIO_SCSI_S_SIMPLE);
+	/* Ten ticks of the slowest clock. */
+	usleep(100000);
+	release(self);
+	ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
+	hold(self, "hang");
+	for (i = 0; i < THEN; i++)
+		leave(self, LUN_HANG, 0x2000 + i, VIRTIO_SCSI_S_SIMPLE);
+	usleep(MS * 1000);
+	release(self);
+	ASSERT_EQ(0, vsg_ring_drain(vsg_io(self->dev, 0), WAIT_MS));
+	ASSERT_LE(1, see_debug(self->nr, "slow", text, sizeof(text)));
+	for (at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	for (at = text; (at = strstr(at, " 0x200")); at++)
+		later++;
+	EXPECT_EQ(MOST, lines);
+	EXPECT_EQ(THEN, later);
+	EXPECT_LE(MS * 1000 - 20000, strtoull(text, NULL, 10));
 }
 
 /* The slowest, once; and not those that were as fast as usual. */

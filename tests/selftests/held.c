@@ -10,6 +10,7 @@
 
 #include "files.h"
 #include "load.h"
+#include "see.h"
 
 #define T 1
 #define POLL_US "vhost/" WWN_A "/tpgt_1/attrib/poll_us"
@@ -241,11 +242,23 @@ static void others_go_on(struct held *self)
 	check_hung(self);
 }
 
+/* How often a submission of the first queue held up the worker; 0 of a module that does not say. */
+static uint64_t times_slow(void)
+{
+	long nr = see_device(getpid(), WWN_A);
+
+	return nr < 0 ? 0 : see_number(nr, SEE_SLOW, "queues/2/ring");
+}
+
 TEST_F_TIMEOUT(held, other_luns, 60)
 {
+	uint64_t before = times_slow();
+
 	jam(self);
 	others_go_on(self);
 	unjam(self);
+	if (exists(SEE_DEVICES))
+		EXPECT_LE(before + 1, times_slow());
 }
 
 /* It may happen again at any time. */

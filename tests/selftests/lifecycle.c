@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "load.h"
+#include "see.h"
 
 #define T 1
 
@@ -405,6 +407,9 @@ TEST_F(hung, more_than_fit)
 	while (full < N - SLOTS && vsg_now_ms() < end)
 		full += !!vsg_ring_poll(r);
 	EXPECT_EQ(N - SLOTS, full);
+	if (exists(SEE_DEVICES))
+		EXPECT_EQ(N - SLOTS, see_number(see_device(getpid(), WWN_A), SEE_TASK_SET_FULL,
+						"errors"));
 	full = 0;
 	for (i = 0; i < N; i++) {
 		struct vsg_result res = vsg_result(req[i]);

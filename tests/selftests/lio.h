@@ -52,6 +52,8 @@
  * user NAME MIB		user: whoever opens its uio device plays the disk
  * protected NAME TYPE		iblock on a disk of scsi_debug that keeps protection
  *				  information of TYPE; scsi_debug is loaded anew
+ * atomic NAME BLOCKS		iblock on a disk of scsi_debug that writes up to BLOCKS
+ *				  as one; likewise
  * inject OPTS [NTH]		what scsi_debug does wrong (its parameters opts and
  *				  every_nth)
  * pose TYPE			what scsi_debug's devices say they are

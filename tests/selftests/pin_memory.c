@@ -8,6 +8,7 @@
 
 #include "files.h"
 #include "load.h"
+#include "see.h"
 #include "util.h"
 
 #define T 1
@@ -82,6 +83,8 @@ TEST_F(pin_memory, counted)
 	EXPECT_LT(MEM / 1024, locked());
 	EXPECT_EQ(pinned_pages(), pins() - self->pins);
 	ready(self->r, T, LUN_RAM);
+	if (exists(SEE_DEVICES))
+		EXPECT_EQ(MEM / PAGE, see_number(see_device(getpid(), WWN_A), 2, "memory"));
 
 	WHERE("stopped");
 	ASSERT_EQ(0, vsg_stop(self->dev));
@@ -92,6 +95,8 @@ TEST_F(pin_memory, counted)
 	ASSERT_EQ(0, lio_write("0", ATTRIB));
 	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
 	EXPECT_GE(MIB / 1024, locked());
+	if (exists(SEE_DEVICES))
+		EXPECT_EQ(0, see_number(see_device(getpid(), WWN_A), 2, "memory"));
 	WHERE("set while it is bound");
 	ASSERT_EQ(0, lio_write("1", ATTRIB));
 	EXPECT_GE(MIB / 1024, locked());

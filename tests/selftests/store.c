@@ -702,13 +702,19 @@ static int scsi_create(const char *name, const char *type)
 	return backstore("pscsi", name, control, newest);
 }
 
-/* With it a disk keeps protection information; not all disks of all suites do. */
-static bool scsi_is_protected(void)
+static bool scsi_has(const char *parameter)
 {
-	char dif[16] = "";
+	char path[PATH_MAX], value[16] = "";
 
-	read_file("/sys/module/scsi_debug/parameters/dif", dif, sizeof(dif));
-	return atoi(dif);
+	snprintf(path, sizeof(path), "/sys/module/scsi_debug/parameters/%s", parameter);
+	read_file(path, value, sizeof(value));
+	return *value == 'Y' || atoi(value);
+}
+
+/* With these a disk keeps protection information, or writes as one; not all disks do. */
+static bool scsi_is_special(void)
+{
+	return scsi_has("dif") || scsi_has("atomic_wr");
 }
 
 /* It holds no disk of ours any more; who looks at a new disk may still do so. */
@@ -727,23 +733,43 @@ static int scsi_unload(void)
 	return ret;
 }
 
-static int cmd_protected(char **arg)
+/* iblock on a disk of scsi_debug, which is loaded anew. Older ones may not know @needed. */
+static int scsi_special(char *name, const char *param, const char *needed)
 {
-	char param[128], address[NAME_MAX + 1];
+	char address[NAME_MAX + 1];
 	char *disk[2];
 	int ret;
 
-	disk[0] = arg[0];
+	disk[0] = name;
 	disk[1] = newest;
 	ret = scsi_unload();
-	if (ret)
-		return ret;
-	snprintf(param, sizeof(param),
-		 "add_host=1 dev_size_mb=16 delay=0 dix=1 dif=%s", arg[1]);
-	ret = load_module("scsi_debug", param);
+	if (!ret)
+		ret = load_module("scsi_debug", param);
 	if (!ret)
 		ret = scsi_find(-1, true, address, sizeof(address));
+	if (!ret && !scsi_has(needed)) {
+		ret = scsi_unload();
+		return ret ? ret : -EOPNOTSUPP;
+	}
 	return ret ? ret : cmd_disk(disk);
+}
+
+static int cmd_protected(char **arg)
+{
+	char param[128];
+
+	snprintf(param, sizeof(param),
+		 "add_host=1 dev_size_mb=16 delay=0 dix=1 dif=%s", arg[1]);
+	return scsi_special(arg[0], param, "dif");
+}
+
+static int cmd_atomic(char **arg)
+{
+	char param[128];
+
+	snprintf(param, sizeof(param),
+		 "add_host=1 dev_size_mb=16 delay=0 atomic_wr=1 atomic_wr_max_length=%s", arg[1]);
+	return scsi_special(arg[0], param, "atomic_wr");
 }
 
 static int cmd_scsi(char **arg)
@@ -888,7 +914,7 @@ int store_cleanup(void)
 	scsi_hosts = 0;
 	for_each(LIO_ROOT "/core/pscsi_" LIO_HBA, "", scsi_count);
 	ret = for_each(LIO_ROOT "/core", "", hba_remove);
-	err = scsi_is_protected() ? scsi_unload() : scsi_remove();
+	err = scsi_is_special() ? scsi_unload() : scsi_remove();
 	ret = ret ? ret : err;
 	err = dm_release(true);
 	ret = ret ? ret : err;
@@ -925,6 +951,7 @@ const struct lio_command store_commands[] = {
 	{ "scsi", 1, cmd_scsi },
 	{ "user", 2, cmd_user },
 	{ "protected", 2, cmd_protected },
+	{ "atomic", 2, cmd_atomic },
 	{ "inject", 1, cmd_inject },
 	{ "pose", 1, cmd_pose },
 	{ "fail", 2, cmd_fail },

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "see.h"
 #include "support.h"
 
 #define T 1
@@ -224,6 +225,9 @@ TEST_F(verdict, more_than_64_functions)
 		ASSERT_EQ(0, reset_submit(ctl[i], LUN_TAS));
 	ASSERT_EQ(0, vsg_token_wait(&ctl[MOST]->tok, WAIT_MS));
 	EXPECT_EQ(VIRTIO_SCSI_S_BUSY, ctl[MOST]->resp[0]);
+	if (exists(SEE_DEVICES))
+		EXPECT_EQ(1, see_number(see_device(getpid(), WWN_A), SEE_TMF_BUSY,
+					"tmf_lun_reset"));
 	reach_backend();
 	EXPECT_FALSE(self->req->tok.done);
 	backend_release(self);

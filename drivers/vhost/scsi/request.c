@@ -498,8 +498,7 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	struct request_slot *slot;
 	int ret;
 
-	count = vhost_scsi_count_begin(vq, rq->last, req->target, req->lun);
-	rq->last = count;
+	count = vhost_scsi_count_begin(vq, &rq->last, req->target, req->lun);
 	slot = slot_get(vq);
 	if (!slot) {
 		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
@@ -640,14 +639,13 @@ request_answer(struct request_slot *slot,
 	}
 
 	len = resp_write(slot);
-	slot->slot.moved = cmd->response ? 0 : cmd->data_len - cmd->resid;
+	slot->slot.moved = vhost_scsi_count_end(vq, &slot->meter, cmd);
 	if (cmd->dir == DMA_FROM_DEVICE)
 		len += slot->slot.moved;
 	if (has_pi_in(slot))
 		len += cmd->pi_len;
 
 	trace_vhost_scsi_answer(cmd);
-	vhost_scsi_count_end(vq, &slot->slot, &slot->meter, cmd);
 	slot_unpin(slot);
 	add_used(vq, &slot->slot, head, len);
 }
@@ -686,7 +684,7 @@ static void request_deferred(struct llist_node *node, bool alive)
 		request_answer(slot, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
-		vhost_scsi_count_drop(vq, &slot->slot, &slot->cmd);
+		vhost_scsi_count_drop(vq, slot->meter.count);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
 	vhost_scsi_vq_put(vq);
@@ -696,7 +694,7 @@ static void request_used(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *s)
 {
 	const struct request_slot *slot = container_of(s, struct request_slot, slot);
 
-	vhost_scsi_times_add(s, &slot->meter, &slot->cmd);
+	vhost_scsi_times_add(&slot->meter, &slot->cmd);
 }
 
 const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
@@ -713,7 +711,7 @@ static struct vhost_scsi_count *count_of(const struct vhost_scsi_cmd *cmd)
 	const struct request_slot *slot;
 
 	slot = container_of(cmd, struct request_slot, cmd);
-	return vhost_scsi_count_of(&slot->slot, cmd);
+	return slot->meter.count;
 }
 
 /**

@@ -248,17 +248,18 @@ static void count_odd(struct vhost_scsi_vq *vq, struct vhost_scsi_count *count,
 /**
  * vhost_scsi_count_result - count a command whose result is not as usual
  * @vq: the queue
- * @slot: of the command
+ * @count: what it is counted in
  * @cmd: with its result
  *
  * Context: any.
+ * Return: bytes that it has moved.
  */
-void vhost_scsi_count_result(struct vhost_scsi_vq *vq,
-			     const struct vhost_scsi_slot *slot,
-			     const struct vhost_scsi_cmd *cmd)
+u32 vhost_scsi_count_result(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_count *count,
+			    const struct vhost_scsi_cmd *cmd)
 {
-	count_odd(vq, vhost_scsi_count_of(slot, cmd), cmd->response, cmd->status,
-		  cmd->resid);
+	count_odd(vq, count, cmd->response, cmd->status, cmd->resid);
+	return cmd->response ? 0 : cmd->data_len - cmd->resid;
 }
 
 /**
@@ -287,19 +288,17 @@ void vhost_scsi_count_fail(struct vhost_scsi_vq *vq,
 /**
  * vhost_scsi_count_drop - a request is let go of without an answer
  * @vq: the queue
- * @slot: of the request
- * @cmd: its command
+ * @count: what it is counted in
  *
  * Context: any.
  */
 void vhost_scsi_count_drop(struct vhost_scsi_vq *vq,
-			   const struct vhost_scsi_slot *slot,
-			   const struct vhost_scsi_cmd *cmd)
+			   struct vhost_scsi_count *count)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&vq->used_lock, flags);
-	vhost_scsi_count_of(slot, cmd)->dropped++;
+	count->dropped++;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 }
 
@@ -514,17 +513,15 @@ void vhost_scsi_times_arm(bool on)
 
 /**
  * vhost_scsi_times_add - note how long a command took
- * @slot: its slot
  * @meter: what it noted
  * @cmd: with its stamps
  *
  * Context: used_lock of its queue is held.
  */
-void vhost_scsi_times_add(const struct vhost_scsi_slot *slot,
-			  const struct vhost_scsi_meter *meter,
+void vhost_scsi_times_add(const struct vhost_scsi_meter *meter,
 			  const struct vhost_scsi_cmd *cmd)
 {
-	struct vhost_scsi_times *times = vhost_scsi_count_of(slot, cmd)->times;
+	struct vhost_scsi_times *times = meter->count->times;
 	u32 ticks = (u32)jiffies - meter->started;
 	u32 now = vhost_scsi_stamp_now();
 	u32 completed = cmd->completed ? cmd->completed : now;

@@ -34,7 +34,7 @@ enum {
 	VHOST_SCSI_KINDS,
 };
 
-static inline u8 vhost_scsi_kind(enum dma_data_direction dir)
+static inline unsigned int vhost_scsi_kind(enum dma_data_direction dir)
 {
 	BUILD_BUG_ON(DMA_TO_DEVICE - 1 != VHOST_SCSI_KIND_OUT ||
 		     DMA_FROM_DEVICE - 1 != VHOST_SCSI_KIND_IN ||
@@ -128,10 +128,12 @@ static inline u32 vhost_scsi_key(u8 target, u16 lun)
 
 /**
  * struct vhost_scsi_meter - what a request notes of itself
+ * @count: what it is counted in
  * @started: jiffies when it was taken
  * @taken: the same as vhost_scsi_stamp() has it, if latencies were measured then
  */
 struct vhost_scsi_meter {
+	struct vhost_scsi_count *count;
 	u32 started;
 	u32 taken;
 };
@@ -239,16 +241,15 @@ void vhost_scsi_count_highest(struct vhost_scsi_vq *vq,
 struct vhost_scsi_count *vhost_scsi_count_other(struct vhost_scsi_vq *vq,
 						struct vhost_scsi_count *last,
 						u8 target, u16 lun);
-void vhost_scsi_count_result(struct vhost_scsi_vq *vq,
-			     const struct vhost_scsi_slot *slot,
-			     const struct vhost_scsi_cmd *cmd);
+u32 vhost_scsi_count_result(struct vhost_scsi_vq *vq,
+			    struct vhost_scsi_count *count,
+			    const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_count_slow(struct vhost_scsi_vq *vq);
 void vhost_scsi_count_fail(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_count *count, u8 kind, u8 response,
 			   u8 status);
 void vhost_scsi_count_drop(struct vhost_scsi_vq *vq,
-			   const struct vhost_scsi_slot *slot,
-			   const struct vhost_scsi_cmd *cmd);
+			   struct vhost_scsi_count *count);
 void vhost_scsi_count_tmf(struct vhost_scsi_dev *dev, u32 function,
 			  enum vhost_scsi_tmf_end end);
 void vhost_scsi_count_tmf_response(struct vhost_scsi_dev *dev, u32 function,
@@ -258,8 +259,7 @@ void vhost_scsi_sum_queue(const struct vhost_scsi_vq *vq,
 void vhost_scsi_sum_lun(const struct vhost_scsi_dev *dev, u32 key,
 			struct vhost_scsi_sums *sums);
 void vhost_scsi_times_alloc(struct vhost_scsi_count *count);
-void vhost_scsi_times_add(const struct vhost_scsi_slot *slot,
-			  const struct vhost_scsi_meter *meter,
+void vhost_scsi_times_add(const struct vhost_scsi_meter *meter,
 			  const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_times_arm(bool on);
 void vhost_scsi_times_clear(struct vhost_scsi_dev *dev);
@@ -295,14 +295,6 @@ vhost_scsi_count_find(const struct vhost_scsi_counts *counts, u32 key)
 	return count;
 }
 
-static inline struct vhost_scsi_count *
-vhost_scsi_count_of(const struct vhost_scsi_slot *slot,
-		    const struct vhost_scsi_cmd *cmd)
-{
-	return container_of(slot->tally - vhost_scsi_kind(cmd->dir),
-			    struct vhost_scsi_count, kinds[0]);
-}
-
 /**
  * vhost_scsi_count_seen - remember how many commands are in flight, if it is most so far
  * @vq: the queue
@@ -323,7 +315,7 @@ static __always_inline void vhost_scsi_count_seen(struct vhost_scsi_vq *vq,
 /**
  * vhost_scsi_count_begin - count a command, and find its struct
  * @vq: its queue
- * @last: the struct of the command before it
+ * @last: the struct of the command before it, and then of this one
  * @target: its target, which the endpoint has
  * @lun: its LUN
  *
@@ -331,21 +323,26 @@ static __always_inline void vhost_scsi_count_seen(struct vhost_scsi_vq *vq,
  * Return: the struct, which stays until the device has no owner any more.
  */
 static __always_inline struct vhost_scsi_count *
-vhost_scsi_count_begin(struct vhost_scsi_vq *vq, struct vhost_scsi_count *last,
+vhost_scsi_count_begin(struct vhost_scsi_vq *vq, struct vhost_scsi_count **last,
 		       u8 target, u16 lun)
 {
-	if (unlikely(last->key != vhost_scsi_key(target, lun)))
-		last = vhost_scsi_count_other(vq, last, target, lun);
-	last->taken++;
-	return last;
+	struct vhost_scsi_count *count = *last;
+
+	if (unlikely(count->key != vhost_scsi_key(target, lun))) {
+		count = vhost_scsi_count_other(vq, count, target, lun);
+		*last = count;
+	}
+	count->taken++;
+	return count;
 }
 
-/* The request has a slot, which is to remember since when it is under way. */
+/* The request has a slot, which is to remember what it is counted in, and since when. */
 static __always_inline void
 vhost_scsi_meter_start(struct vhost_scsi_meter *meter,
 		       struct vhost_scsi_count *count,
 		       struct vhost_scsi_cmd *cmd)
 {
+	meter->count = count;
 	meter->started = jiffies;
 	if (static_branch_unlikely(&vhost_scsi_timing)) {
 		if (!count->times)
@@ -359,21 +356,24 @@ vhost_scsi_meter_start(struct vhost_scsi_meter *meter,
 /**
  * vhost_scsi_count_end - a command is about to be used
  * @vq: its queue
- * @slot: its slot
  * @meter: what it noted
  * @cmd: with its result
  *
  * Context: any.
+ * Return: bytes that it has moved.
  */
-static __always_inline void
-vhost_scsi_count_end(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
+static __always_inline u32
+vhost_scsi_count_end(struct vhost_scsi_vq *vq,
 		     const struct vhost_scsi_meter *meter,
 		     const struct vhost_scsi_cmd *cmd)
 {
+	u32 moved = cmd->data_len;
+
 	if (unlikely(cmd->response | cmd->status | cmd->resid))
-		vhost_scsi_count_result(vq, slot, cmd);
+		moved = vhost_scsi_count_result(vq, meter->count, cmd);
 	if (unlikely((u32)jiffies - meter->started > 1))
 		vhost_scsi_slow_add(vq, meter, cmd);
+	return moved;
 }
 
 #endif /* _VHOST_SCSI_STAT_H */
