@@ -314,8 +314,15 @@ TEST_F(counters, who)
 	}
 	EXPECT_LE(mem[3] + PAGES, see_number(self->nr, 3, "memory"));
 	EXPECT_EQ(3, see_numbers(self->nr, mem, 3, "queues/2/worker"));
-	EXPECT_LE(2, mem[1]);
+	snprintf(path, sizeof(path), "/proc/%llu/comm", (unsigned long long)mem[1]);
+	ASSERT_EQ(0, read_file(path, text, sizeof(text)));
+	EXPECT_EQ(0, strncmp("vhost-", text, 6));
 	EXPECT_LE(1, mem[2]);
+	for (i = 0; i < 100; i++) {
+		vsg_cmd_tur(self->req, T, LUN_RAM);
+		go(self, 0, LUN_RAM);
+	}
+	EXPECT_LT(mem[2], see_number(self->nr, 2, "queues/2/worker"));
 }
 
 /* Sends a command that stays, with a tag of its own. */
