@@ -557,6 +557,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	WRITE_ONCE(lun->max_bytes, max_bytes_of(dev));
 	WRITE_ONCE(lun->blocks, 0);
 	WRITE_ONCE(lun->pr_lacks, 0);
+	lun->aptpl_failures = 0;
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
 	return 0;

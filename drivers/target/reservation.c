@@ -21,8 +21,8 @@
  *   is NOT READY, and a release with a wrong key GOOD if the nexus holds nothing.
  *   These are a RESERVATION CONFLICT (SPC-4, 5.13.9 and table 68).
  * - REGISTER whose APTPL file cannot be written fails, and the nexus is
- *   registered. Undone. And a line in the host's log for each: the next ones fail at
- *   once, for a while.
+ *   registered. Undone. And a line in the host's log for each: after two of them the next
+ *   ones fail at once, for a while.
  * - Where the disk below iblock has the reservations (pgr_support of 0, since 6.2), a
  *   line in the host's log for each command that it lacks, and for each REGISTER
  *   without APTPL. What it lacks is asked for once.
@@ -41,8 +41,12 @@
 
 #include "pr.h"
 
-/* How long no file of reservations is written after that has failed. */
+/*
+ * How long no file of reservations is written after that has failed this often in a row. A
+ * single failure may be one of memory.
+ */
 #define APTPL_FAILED_TIME	(5 * HZ)
+#define APTPL_FAILURES		2
 
 static void lock(struct se_device *dev)
 	__acquires(&dev->dev_reservation_lock)
@@ -214,20 +218,21 @@ static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr
 /* LIO writes the file at every REGISTER. */
 static bool would_fail(const struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr_out *out)
 {
-	unsigned long failed = READ_ONCE(t->lun->aptpl_failed);
-
-	return is_register(out) && failed &&
-	       time_before(jiffies, failed + APTPL_FAILED_TIME);
+	return is_register(out) && t->lun->aptpl_failures >= APTPL_FAILURES &&
+	       time_before(jiffies, t->lun->aptpl_failed + APTPL_FAILED_TIME);
 }
 
 static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct vhost_scsi_pr_out *out)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
+	unsigned int failures = t->lun->aptpl_failures;
 	sense_reason_t reason;
 
 	if (would_fail(t, out))
 		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	/* When it succeeds the command may be gone. */
+	if (is_register(out))
+		t->lun->aptpl_failures = 0;
 	if (unregisters(out)) {
 		spin_lock(&dev->dev_reservation_lock);
 		dev->t10_pr.pr_generation++;
@@ -243,8 +248,8 @@ static sense_reason_t carry_out(struct vhost_scsi_tcmd *t, struct vhost_scsi_pr_
 			dev->t10_pr.pr_generation--;
 		unlock(dev);
 	} else if (reason == TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE) {
-		/* 0 is for never. */
-		WRITE_ONCE(t->lun->aptpl_failed, jiffies | 1);
+		t->lun->aptpl_failed = jiffies;
+		t->lun->aptpl_failures = failures + 1;
 		reason = undo(t, out);
 	}
 	return reason;

@@ -80,7 +80,9 @@ struct vhost_scsi_lun_work {
  * @last_block: of the medium, as the nexus was told; under tpg->mutex
  * @resized: the nexus is owed a unit attention, see capacity.c
  * @pr_lacks: reservation commands that the disk was found to lack, see reservation.c
- * @aptpl_failed: when the file of reservations could not be written, in jiffies; 0: never
+ * @aptpl_failed: when the file of reservations could not be written, in jiffies; by
+ *		  reservation.c, for one command at a time
+ * @aptpl_failures: how often in a row
  * @lock: guards what follows; a leaf, interrupts may be off
  * @waiting: commands in the order of their arrival, HEAD OF QUEUE first
  * @large: likewise, with much data, which those of @waiting pass; empty while an order
@@ -107,6 +109,7 @@ struct vhost_scsi_lun {
 	bool resized;
 	unsigned long pr_lacks;
 	unsigned long aptpl_failed;
+	unsigned int aptpl_failures;
 	spinlock_t lock;	/* protects the fields below */
 	struct list_head waiting;
 	struct list_head large;
