@@ -12,8 +12,8 @@
  *   place where only a part of it belongs to the guest.
  * - Reads of less data than the buffer holds. A backend transfers as much as the
  *   scatterlist holds.
- * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece; and check.c
- *   looks whether what is written is zero.
+ * - WRITE SAME and COMPARE AND WRITE. LIO expects whole pages, or one piece. And check.c
+ *   looks whether WRITE SAME writes zeros: the guest must not change them afterwards.
  * - VERIFY with data. LIO reads into it what is compared with the guest's pages.
  *
  * Copyright (C) 2026 vhost-lio developers

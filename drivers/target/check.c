@@ -82,7 +82,7 @@ static bool lacks_write_same(const struct se_device *dev)
 
 /**
  * vhost_scsi_lacks_code - does a command not reach LIO, whatever else its CDB says
- * @dev: the backstore; a device of its own is asked itself
+ * @dev: the backstore; not a passed-through device, which answers for itself
  * @code: operation code
  * @action: service action, if the code has such
  *
@@ -175,7 +175,7 @@ static bool has_fua(struct se_device *dev)
 	return cache && dev->dev_attrib.emulate_fua_write > 0;
 }
 
-/* Is there all that byte 1 of a READ or WRITE asks for? */
+/* Can the device do all that byte 1 of a READ or WRITE asks for? */
 static bool has_flags(struct se_device *dev, const u8 *cdb)
 {
 	/*
@@ -189,8 +189,8 @@ static bool has_flags(struct se_device *dev, const u8 *cdb)
 }
 
 /*
- * Will iblock have it written as one? It goes by what the disk takes. The block layer takes a
- * power of two, and no more than one bio has room for at its worst
+ * Will iblock write it as one? iblock compares its length with what the disk takes. The block
+ * layer takes a power of two, and no more than one bio has room for at its worst
  * (blk_atomic_writes_update_limits()). Of more, iblock logs a line for each, and LIO says
  * NOT READY. A buffer in more pieces becomes several bios, each of which is written as one, and
  * LIO says GOOD. A limit of the disk's own below these is not known here.
@@ -285,7 +285,10 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return attrib->pi_prot_type ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
-/* Where it is so, the block layer is asked for zeroes: with few bios, if the disk can that. */
+/*
+ * Is the block all zeros? LIO then asks the block layer for zeroes, which takes few bios if the
+ * disk writes zeroes itself.
+ */
 static bool is_zero(const struct vhost_scsi_tcmd *t)
 {
 	return t->bounce && !memchr_inv(sg_virt(t->bounce), 0, t->se_cmd.data_length);

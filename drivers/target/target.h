@@ -251,7 +251,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
  * @codes: vhost_scsi_codes_amend() is owed
- * @lacks: what it takes out
+ * @lacks: the codes that this takes out of the answer, see codes.c
  * @undone: LIO's GOOD is of what undid the command
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
