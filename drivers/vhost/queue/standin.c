@@ -189,7 +189,9 @@ static bool relieve(struct vhost_scsi_worker *w)
 		vq->ops->take_over(vq, w);
 	/* All of it is the stand-in's now. */
 	w->batch.nr = w->batch.at;
-	vq->submitter = NULL;
+	/* When it is held again at the end of its plug, the queue may be another worker's. */
+	if (vq->submitter == w)
+		vq->submitter = NULL;
 	mutex_unlock(&vq->mutex);
 	/* The guest does not kick for what it has added since. */
 	vhost_scsi_vq_queue(vq);
