@@ -39,3 +39,9 @@ host_kill() {
 	: >"$MEET/kill.$1"
 	meet_within 60 test -e "$MEET/killed.$1" || { echo "host $1 was not killed" >&2; return 1; }
 }
+
+# host_boot N: one that was killed starts anew; goes on at once
+host_boot() {
+	: >"$MEET/boot.$1"
+	meet_within 60 test ! -e "$MEET/boot.$1" || { echo "host $1 was not started" >&2; return 1; }
+}
