@@ -24,7 +24,7 @@ help:
 	@echo '                    TURN=N: a fifth of the guest tests'
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: of the guest tests a part, and nothing that make check does'
-	@echo 'make check-hosts    two hosts with DRBD: a guest moves with its reservations, a host dies; 15 minutes;'
+	@echo 'make check-hosts    two hosts with DRBD: a guest moves with its reservations, a host dies; 30 minutes;'
 	@echo '                    MOVES=N: as many moves'
 	@echo 'make lio-patches    each patch in Documentation/lio-patches cures its fault, on the newest kernel'
 	@echo 'make qemu-patches   the patch in Documentation/qemu-patches does what it says, with QEMU built from source'
@@ -60,10 +60,12 @@ install: installer
 # Where the target core keeps reservations over a power loss: its own place, and Debian's
 # rtslib's. Nothing else makes it.
 	install -d '$(INSTALL_MOD_PATH)/etc/target/pr' '$(INSTALL_MOD_PATH)/etc/rtslib-fb-target/pr'
+	install -D tools/ocf/lun '$(INSTALL_MOD_PATH)/usr/lib/ocf/resource.d/vhost-lio/lun'
 	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
 
 uninstall: installer
 	rm -f '$(INSTALL_MOD_PATH)/lib/modules/$(RELEASE)/updates/vhost_scsi.ko'*
+	rm -rf '$(INSTALL_MOD_PATH)/usr/lib/ocf/resource.d/vhost-lio'
 	depmod -b '$(INSTALL_MOD_PATH)/' $(RELEASE)
 
 clean:
