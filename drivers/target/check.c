@@ -426,9 +426,6 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_PR_OUT:
 		return (cdb[1] & 0x1f) > PR_OUT_LAST ? TCM_INVALID_CDB_FIELD :
 						       TCM_NO_SENSE;
-	case VHOST_SCSI_CHECK_TARGET_PORT_GROUPS:
-		vhost_scsi_codes_begin(t);
-		return TCM_NO_SENSE;
 	default:
 		return TCM_NO_SENSE;
 	}
@@ -503,13 +500,12 @@ static sense_reason_t check_mode_sense(const u8 *cdb)
 	}
 }
 
-static sense_reason_t check_copy_results(const struct se_cmd *se_cmd)
+static sense_reason_t check_copy_results(const u8 *cdb)
 {
-	enum { OPERATING_PARAMETERS = 3, LEN = 54 };
-	const u8 *cdb = se_cmd->t_task_cdb;
+	enum { OPERATING_PARAMETERS = 3 };
 
-	return cdb[2] || (cdb[1] & 0x1f) != OPERATING_PARAMETERS ||
-	       se_cmd->data_length < LEN ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+	return cdb[2] || (cdb[1] & 0x1f) != OPERATING_PARAMETERS ?
+	       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
 static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
@@ -522,10 +518,6 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 		return same_begin(t);
 	case VHOST_SCSI_CHECK_UNMAP:
 		return check_unmap(t);
-	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
-		return (cdb[1] & 0x1f) == SAI_REPORT_REFERRALS &&
-		       se_cmd->data_length < 4 ? TCM_INVALID_CDB_FIELD :
-						 TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_MODE_SENSE:
 		return check_mode_sense(cdb);
 	case VHOST_SCSI_CHECK_RESERVE:
@@ -537,12 +529,7 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 	case VHOST_SCSI_CHECK_EXTENDED_COPY:
 		return vhost_scsi_copy_check(t);
 	case VHOST_SCSI_CHECK_COPY_RESULTS:
-		return check_copy_results(se_cmd);
-	case VHOST_SCSI_CHECK_TARGET_PORT_GROUPS:
-		return (cdb[1] & 0x1f) == MI_REPORT_TARGET_PGS &&
-		       se_cmd->data_length < (cdb[1] & MI_EXT_HDR_PARAM_FMT ?
-					      8 : 4) ?
-		       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+		return check_copy_results(cdb);
 	case VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS:
 		return vhost_scsi_alua_check(t);
 	default:

@@ -145,10 +145,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	cmd->status = se_cmd->scsi_status;
 	cmd->resid = residual(se_cmd, cmd);
 	set_sense(cmd, cmd->status);
-	if (t->pr_capabilities)
-		vhost_scsi_reservation_amend(t);
-	if (t->codes && !t->verdict && !cmd->status)
-		vhost_scsi_codes_amend(t);
+	if (t->answers && t->bounce && !t->verdict && !cmd->status)
+		vhost_scsi_answer_end(t);
 	if (t->bounce) {
 		if (!cmd->status)
 			vhost_scsi_pi_amend(t);
@@ -205,7 +203,8 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	struct se_cmd *se_cmd = &t->se_cmd;
 	int ret;
 
-	if (!se_cmd->data_length || !cmd->sgl_nents)
+	vhost_scsi_answer_begin(t);
+	if (!se_cmd->data_length || (!cmd->sgl_nents && !t->answers))
 		return 0;
 
 	/* Set this first: without it LIO frees the guest's pages if the rest fails. */
@@ -215,8 +214,6 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	if (vhost_scsi_bounce_wanted(t, cmd)) {
 		/* When the command has ended the device may be gone. */
 		t->by_device = is_passthrough(se_cmd);
-		if (t->codes)
-			vhost_scsi_codes_room(t);
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
@@ -464,7 +461,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
 	t->pr_capabilities = false;
-	t->codes = false;
+	t->answers = false;
 	t->takes_turn = false;
 	t->copies = false;
 	t->same = 0;
