@@ -30,6 +30,11 @@ enum {
 	FIXED_SENSE_LEN = 18,
 	DESC_SENSE_LEN = 8,
 	HEADER_LEN = 8,
+
+	/* VPD pages with limits, and what is none. */
+	BLOCK_LIMITS_PAGE = 0xb0,
+	PROVISIONING_PAGE = 0xb2,
+	READ_CAPACITY_16 = 0x100,
 };
 
 /**
@@ -102,6 +107,61 @@ void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t)
 		put_unaligned_be32(se_cmd->data_length, &se_cmd->t_task_cdb[6]);
 }
 
+static void clear_bits(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u8 bits)
+{
+	u8 byte;
+
+	for (; len; len--, at++) {
+		sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
+		byte &= ~bits;
+		sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
+	}
+}
+
+/* Limits of commands that the LUN has, and no others (SBC-4 6.6.4, 6.6.7, 5.20). */
+static void amend_limits(const struct vhost_scsi_tcmd *t, unsigned int of)
+{
+	enum { UNMAP_BITS = 0x80, WRITE_SAME_BITS = 0x60, LBPME_LBPRZ = 0xc0 };
+	bool unmap = !vhost_scsi_codes_lack(t, UNMAP, 0);
+	bool same = !vhost_scsi_codes_lack(t, WRITE_SAME_16, 0);
+
+	switch (of) {
+	case BLOCK_LIMITS_PAGE:
+		if (vhost_scsi_codes_lack(t, COMPARE_AND_WRITE, 0))
+			clear_bits(t, 5, 1, 0xff);
+		if (!unmap)
+			clear_bits(t, 20, 8, 0xff);
+		if (!same)
+			clear_bits(t, 36, 8, 0xff);
+		break;
+	case PROVISIONING_PAGE:
+		if (!unmap)
+			clear_bits(t, 5, 1, UNMAP_BITS);
+		if (!same)
+			clear_bits(t, 5, 1, WRITE_SAME_BITS);
+		break;
+	case READ_CAPACITY_16:
+		if (!unmap && !same)
+			clear_bits(t, 14, 1, LBPME_LBPRZ);
+		break;
+	}
+}
+
+/* In the format that the guest wants (SPC-5 6.39); LIO has that of its own sense data. */
+static u32 amend_sense(struct vhost_scsi_tcmd *t)
+{
+	bool desc = vhost_scsi_cmd(t)->cdb[1] & 1;
+	u8 data[FIXED_SENSE_LEN] = {};
+	struct scsi_sense_hdr sense;
+
+	sg_copy_to_buffer(t->bounce, t->bounce_nents, data, sizeof(data));
+	scsi_normalize_sense(data, sizeof(data), &sense);
+	memset(data, 0, sizeof(data));
+	scsi_build_sense_buffer(desc, data, sense.sense_key, sense.asc, sense.ascq);
+	sg_copy_from_buffer(t->bounce, t->bounce_nents, data, sizeof(data));
+	return desc ? DESC_SENSE_LEN : FIXED_SENSE_LEN;
+}
+
 /* SPC-4 6.37: the extended header is 4 bytes longer. LIO does not count them. */
 static u32 amend_port_groups(const struct vhost_scsi_tcmd *t, u8 *header, u32 len)
 {
@@ -138,7 +198,7 @@ static u32 amend_maintenance(const struct vhost_scsi_tcmd *t, u8 *header, u32 le
  * How long LIO's answer is. Of some it does not tell. Those that tell how much there is
  * although it does not fit are cut to what there is room for.
  */
-static u32 answered(const struct vhost_scsi_tcmd *t)
+static u32 answered(struct vhost_scsi_tcmd *t)
 {
 	const struct se_cmd *se_cmd = &t->se_cmd;
 	u32 len = se_cmd->data_length;
@@ -147,8 +207,11 @@ static u32 answered(const struct vhost_scsi_tcmd *t)
 	sg_copy_to_buffer(t->bounce, t->bounce_nents, header, sizeof(header));
 	switch (se_cmd->t_task_cdb[0]) {
 	case REQUEST_SENSE:
-		/* SPC-5 4.4: both formats have the additional length in byte 7. */
-		return min(len, HEADER_LEN + (u32)header[7]);
+		return amend_sense(t);
+	case INQUIRY:
+		if (se_cmd->t_task_cdb[1] & 1)
+			amend_limits(t, se_cmd->t_task_cdb[2]);
+		return len;
 	case PERSISTENT_RESERVE_IN:
 		if ((se_cmd->t_task_cdb[1] & PR_ACTION_MASK) == PRIN_REPORT_CAPABILITIES)
 			return min_t(u32, len, get_unaligned_be16(header));
@@ -158,6 +221,7 @@ static u32 answered(const struct vhost_scsi_tcmd *t)
 	case SERVICE_ACTION_IN_16:
 		if ((se_cmd->t_task_cdb[1] & 0x1f) == SAI_REPORT_REFERRALS)
 			return min_t(u32, len, 4 + get_unaligned_be16(header + 2));
+		amend_limits(t, READ_CAPACITY_16);
 		return len;
 	case MAINTENANCE_IN:
 		return amend_maintenance(t, header, len);

@@ -418,8 +418,13 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return !(cdb[1] & 1) && cdb[2] ? TCM_INVALID_CDB_FIELD :
 						 TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_REQUEST_SENSE:
-		/* No descriptor format. */
-		return cdb[1] & 1 ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+		/* DESC: of one format; answer.c makes the other of it. */
+		t->se_cmd.t_task_cdb[1] &= ~0x01;
+		return TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_START_STOP:
+		/* IMMED: LIO wants it set. There is nothing to wait for. */
+		t->se_cmd.t_task_cdb[1] |= 0x01;
+		return TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_PR_IN:
 		return (cdb[1] & 0x1f) > PR_IN_LAST ? TCM_INVALID_CDB_FIELD :
 						      TCM_NO_SENSE;
@@ -482,10 +487,14 @@ static sense_reason_t check_unmap(struct vhost_scsi_tcmd *t)
 }
 
 /* Pages that LIO has; that 03h is not there it says without a line. */
-static sense_reason_t check_mode_sense(const u8 *cdb)
+static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
+	enum { PC = 0xc0, SAVED = 0xc0 };
 	u8 page = cdb[2] & 0x3f, subpage = cdb[3];
 
+	/* SPC-4 6.11: no page can be saved. LIO would answer with the current values. */
+	if ((cdb[2] & PC) == SAVED)
+		vhost_scsi_own_sense(t, ILLEGAL_REQUEST, 0x39, 0);
 	switch (page) {
 	case 0x3f:
 		return subpage && subpage != 0xff ? TCM_INVALID_CDB_FIELD :
@@ -519,7 +528,7 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 	case VHOST_SCSI_CHECK_UNMAP:
 		return check_unmap(t);
 	case VHOST_SCSI_CHECK_MODE_SENSE:
-		return check_mode_sense(cdb);
+		return check_mode_sense(t, cdb);
 	case VHOST_SCSI_CHECK_RESERVE:
 		return vhost_scsi_check_reserve(se_cmd, true);
 	case VHOST_SCSI_CHECK_RELEASE:

@@ -31,6 +31,7 @@ enum {
 	ONE_TIMEOUTS = 0x80,	/* CTDP */
 
 	VERIFY_BYTCHK = 0x06,
+	SENSE_DESC = 0x01,
 };
 
 /* What may be lacking; its number is a bit of vhost_scsi_tcmd.lacks. */
@@ -111,6 +112,9 @@ static u32 amend_one(const struct vhost_scsi_tcmd *t, u8 *one, const u8 *cdb)
 	/* LIO does not look at it; verify.c does. */
 	if (cdb[3] == VERIFY || cdb[3] == VERIFY_16)
 		one[HEADER_LEN + 1] |= VERIFY_BYTCHK;
+	/* Nor at this, which is answer.c's. */
+	if (cdb[3] == REQUEST_SENSE)
+		one[HEADER_LEN + 1] |= SENSE_DESC;
 	len += get_unaligned_be16(&one[2]);
 	return len + (one[1] & ONE_TIMEOUTS ? TIMEOUTS_LEN : 0);
 }

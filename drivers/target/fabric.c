@@ -82,6 +82,22 @@ void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cm
 	       vhost_scsi_lun_has_desc_sense(tpg, cmd->lun), key, asc, ascq);
 }
 
+/**
+ * vhost_scsi_own_sense - what a command gets if LIO says GOOD
+ * @t: which LIO carries out now; its device is there
+ * @key: sense key
+ * @asc: additional sense code
+ * @ascq: and its qualifier
+ *
+ * If LIO fails, too, that is what the guest is told.
+ */
+void vhost_scsi_own_sense(struct vhost_scsi_tcmd *t, u8 key, u8 asc, u8 ascq)
+{
+	t->own_sense = true;
+	scsi_build_sense_buffer(vhost_scsi_has_desc_sense(t->se_cmd.se_dev), t->sense, key,
+				asc, ascq);
+}
+
 /*
  * Was data transferred before a CHECK CONDITION? From a passed-through device LIO only
  * passes on the sense data, except for the short read of a tape. A guest takes the data
@@ -135,8 +151,10 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT && !t->verdict)
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
 
-	if (t->undone)
-		vhost_scsi_reservation_undone(t);
+	if (t->own_sense && se_cmd->scsi_status == SAM_STAT_GOOD) {
+		se_cmd->scsi_status = SAM_STAT_CHECK_CONDITION;
+		se_cmd->se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
+	}
 	if (t->copies)
 		vhost_scsi_copy_end(t);
 	if (t->same)
@@ -465,7 +483,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->takes_turn = false;
 	t->copies = false;
 	t->same = 0;
-	t->undone = false;
+	t->own_sense = false;
 	t->fence = NULL;
 	t->verdict = VIRTIO_SCSI_S_OK;
 	t->aborted_as = VIRTIO_SCSI_S_RESET;

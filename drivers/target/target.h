@@ -253,7 +253,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @answers: what LIO answers is cut to @wanted, see answer.c
  * @wanted: bytes that the CDB asks for
  * @lacks: the codes that the LUN does not have although LIO says so, see codes.c; with @answers
- * @undone: LIO's GOOD is of what undid the command
+ * @own_sense: LIO's GOOD is not what the guest gets, but CHECK CONDITION with @sense
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
@@ -284,7 +284,7 @@ struct vhost_scsi_tcmd {
 	bool copies;
 	bool answers;
 	u8 lacks;
-	bool undone;
+	bool own_sense;
 	u8 aborted_as;
 	u8 verdict;
 	bool sense_used;
@@ -326,6 +326,7 @@ void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
 void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			   u8 key, u8 asc, u8 ascq);
+void vhost_scsi_own_sense(struct vhost_scsi_tcmd *t, u8 key, u8 asc, u8 ascq);
 int vhost_scsi_fabric_setup(void);
 void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
@@ -435,6 +436,7 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_INQUIRY,
 	VHOST_SCSI_CHECK_REQUEST_SENSE,
 	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
+	VHOST_SCSI_CHECK_START_STOP,
 	VHOST_SCSI_CHECK_PR_OUT,
 	/* Of the parameters, too, when LIO would carry it out. */
 	VHOST_SCSI_CHECK_LATE,
@@ -564,7 +566,6 @@ void vhost_scsi_turns_exit(void);
 
 void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t);
 void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t);
-void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t);
 
 static inline bool
 vhost_scsi_is_all_registrants(const struct t10_pr_registration *holder)

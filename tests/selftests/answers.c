@@ -44,6 +44,7 @@ static const struct answer answers[] = {
 	{ "INQUIRY, VPD B2h", { 0x12, 1, 0xb2 }, 3, 2, BE16_2 },
 	{ "INQUIRY, VPD B3h", { 0x12, 1, 0xb3 }, 3, 2, BE16_2 },
 	{ "REQUEST SENSE", { 0x03 }, 4, 1, BYTE_7 },
+	{ "REQUEST SENSE, DESC", { 0x03, 1 }, 4, 1, BYTE_7 },
 	{ "MODE SENSE (6), all", { 0x1a, 0, 0x3f }, 4, 1, BYTE_0 },
 	{ "MODE SENSE (6), all, DBD", { 0x1a, 8, 0x3f }, 4, 1, BYTE_0 },
 	{ "MODE SENSE (6), control", { 0x1a, 0, 0x0a }, 4, 1, BYTE_0 },
@@ -360,6 +361,88 @@ TEST_F_TIMEOUT(answers, well_known, 60)
 
 /* ---- what is in them ---------------------------------------------------- */
 
+static int sense_of(struct answers *self, unsigned int lun, const void *cdb, uint32_t out)
+{
+	struct vsg_req *req = request(self->dev, 4096, 64);
+
+	memset(req->data_out, 0, 4096);
+	vsg_req_cmd(req, T, lun, cdb, 16, out, 0);
+	return exec(self->r, req).asc;
+}
+
+/* DESC chooses the format, also of what is pending, and whatever D_SENSE says (SPC-5 6.39). */
+static void check_formats(struct answers *self, unsigned int lun)
+{
+	static const uint8_t fixed[16] = { 0x03, [4] = 252 }, desc[16] = { 0x03, 1, [4] = 252 };
+	const uint8_t *in;
+
+	WHERE("LUN %u", lun);
+	ready(self->r, T, lun);
+	in = answer(self, lun, fixed);
+	EXPECT_EQ(0x70, in[0]);
+	EXPECT_EQ(0, in[2]);
+	EXPECT_EQ(252 - 18, vsg_result(self->req).resid);
+	in = answer(self, lun, desc);
+	EXPECT_EQ(0x72, in[0]);
+	EXPECT_EQ(0, in[1]);
+	EXPECT_EQ(252 - 8, vsg_result(self->req).resid);
+	/* LOGICAL UNIT RESET is a unit attention. */
+	EXPECT_EQ(VIRTIO_SCSI_S_FUNCTION_COMPLETE,
+		  vsg_tmf(self->dev, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T, lun, 0, WAIT_MS));
+	in = answer(self, lun, desc);
+	EXPECT_EQ(0x72, in[0]);
+	EXPECT_EQ(6, in[1]);
+	EXPECT_EQ(0x29, in[2]);
+	ready(self->r, T, lun);
+}
+
+TEST_F(answers, sense_formats)
+{
+	enum { LUN_HUGE = 3, TIB = 1 << 20 };
+	unsigned int lun;
+
+	/* With D_SENSE. */
+	ASSERT_EQ(0, lio("hangable huge %u; lun " WWN_A " 1 3 huge", 4 * TIB));
+	for (lun = LUN_RAM; lun <= LUN_HUGE; lun++)
+		check_formats(self, lun);
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 3"));
+}
+
+/* LIO cannot save a page, and said that what is current was saved. */
+TEST_F(answers, no_saved_pages)
+{
+	static const uint8_t six[16] = { 0x1a, 0, 0xc8, 0, 64 };
+	static const uint8_t ten[16] = { 0x5a, 0, 0xff, [8] = 64 };
+	struct vsg_result res;
+	unsigned int lun;
+
+	for (lun = LUN_RAM; lun <= LUN_BLOCK; lun++) {
+		WHERE("LUN %u", lun);
+		vsg_req_cmd(self->req, T, lun, six, 6, 0, 64);
+		memset(self->req->data_in, 0xee, BUFFER);
+		res = exec(self->r, self->req);
+		EXPECT_EQ(VSG_CHECK_CONDITION, res.status);
+		EXPECT_EQ(5, res.key);
+		EXPECT_EQ(0x3900, res.asc);
+		EXPECT_EQ(64, res.resid);
+		EXPECT_TRUE(untouched(self->req->data_in, 0));
+		vsg_req_cmd(self->req, T, lun, ten, 10, 0, 64);
+		EXPECT_EQ(0x3900, exec(self->r, self->req).asc);
+	}
+}
+
+/* There is nothing to wait for: it does not matter whether the guest would. */
+TEST_F(answers, start)
+{
+	static const uint8_t immed[16] = { 0x1b, 1, [4] = 1 }, wait[16] = { 0x1b, [4] = 1 };
+	static const uint8_t stop[16] = { 0x1b }, eject[16] = { 0x1b, [4] = 2 };
+
+	EXPECT_EQ(-1, sense_of(self, LUN_FILE, immed, 0));
+	EXPECT_EQ(-1, sense_of(self, LUN_FILE, wait, 0));
+	EXPECT_EQ(0x2400, sense_of(self, LUN_FILE, stop, 0));
+	EXPECT_EQ(0x2400, sense_of(self, LUN_FILE, eject, 0));
+}
+
 /* Two ports, and both have the disk: each is in the list, whatever its header is. */
 TEST_F(answers, all_ports)
 {
@@ -378,4 +461,60 @@ TEST_F(answers, all_ports)
 	EXPECT_EQ(0x10, in[4]);
 	EXPECT_EQ(0, memcmp(want, in + 8, len));
 	EXPECT_EQ(252 - 8 - len, vsg_result(self->req).resid);
+}
+
+/* What the pages say that there is, and what is carried out. */
+static void check_limits(struct answers *self, unsigned int lun, const char *what)
+{
+	static const uint8_t b0[16] = { 0x12, 1, 0xb0, 0, 252 }, b2[16] = { 0x12, 1, 0xb2, 0, 252 };
+	static const uint8_t capacity[16] = { 0x9e, 0x10, [13] = 32 };
+	static const uint8_t caw[16] = { 0x89, [13] = 1 }, unmap[16] = { 0x42, [8] = 8 };
+	static const uint8_t same[16] = { 0x93, 8, [13] = 1 };
+	const int unsupported = 0x2000;
+	bool has_caw, has_unmap, has_same;
+	const uint8_t *in;
+
+	ready(self->r, T, lun);
+	WHERE("%s", what);
+	has_caw = sense_of(self, lun, caw, 2 * BLOCK) != unsupported;
+	has_unmap = sense_of(self, lun, unmap, 8) != unsupported;
+	has_same = sense_of(self, lun, same, BLOCK) != unsupported;
+	in = answer(self, lun, b0);
+	EXPECT_EQ(has_caw, in[5]);
+	EXPECT_EQ(has_unmap, !!vsg_get_be(in + 20, 4));
+	EXPECT_EQ(has_unmap, !!vsg_get_be(in + 24, 4));
+	in = answer(self, lun, b2);
+	EXPECT_EQ(has_unmap, in[5] >> 7);
+	EXPECT_EQ(has_same, in[5] >> 6 & 1);
+	in = answer(self, lun, capacity);
+	EXPECT_EQ(has_unmap || has_same, in[14] >> 7);
+}
+
+static int set(const char *store, const char *name, const char *value)
+{
+	return lio_write(value, "core/fileio_" LIO_HBA "/%s/attrib/%s", store, name);
+}
+
+TEST_F(answers, limits)
+{
+	check_limits(self, LUN_RAM, "ramdisk");
+	check_limits(self, LUN_FILE, "file");
+	check_limits(self, LUN_BLOCK, "disk");
+	ASSERT_EQ(0, set("file", "emulate_caw", "0"));
+	check_limits(self, LUN_FILE, "without COMPARE AND WRITE");
+	ASSERT_EQ(0, set("file", "emulate_caw", "1"));
+	ASSERT_EQ(0, set("file", "emulate_tpws", "1"));
+	check_limits(self, LUN_FILE, "WRITE SAME unmaps");
+	ASSERT_EQ(0, set("file", "emulate_tpu", "1"));
+	check_limits(self, LUN_FILE, "UNMAP, too");
+	ASSERT_EQ(0, set("file", "emulate_tpws", "0"));
+	check_limits(self, LUN_FILE, "UNMAP alone");
+	ASSERT_EQ(0, set("file", "emulate_tpu", "0"));
+
+	ASSERT_EQ(0, lio("fileio pi 4"));
+	ASSERT_EQ(0, set("pi", "pi_prot_type", "1"));
+	ASSERT_EQ(0, set("pi", "pi_prot_format", "1"));
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 4 pi"));
+	check_limits(self, 4, "protection information");
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 4"));
 }

@@ -238,7 +238,7 @@ static const struct row rows[] = {
 	{ "REPORT REFERRALS of none", { 0x9e, 0x13, [13] = 3 }, 0, 3, {}, 5, 0x2000 },
 	{ "WRITE ATOMIC", { 0x9c, [13] = 1 }, 512, 0, {}, 5, 0x2000 },
 	{ "INQUIRY of a page without EVPD", { 0x12, 0, 0x83, 0, 36 }, 0, 36, {}, 5, 0x2400 },
-	{ "REQUEST SENSE, DESC", { 0x03, 1, 0, 0, 18 }, 0, 18, {}, 5, 0x2400 },
+	{ "REQUEST SENSE, DESC", { 0x03, 1, 0, 0, 18 }, 0, 18, {}, 0, 0 },
 	{ "MODE SENSE (6), no such page", { 0x1a, 0, 0x02, 0, 255 }, 0, 255, {}, 5, 0x2400 },
 	{ "MODE SENSE (10), no such subpage",
 	  { 0x5a, 0, 0x0a, 1, [8] = 255 }, 0, 255, {}, 5, 0x2400 },
