@@ -299,6 +299,8 @@ static sense_reason_t execute_caw(struct se_cmd *se_cmd)
 	struct vhost_scsi_tcmd *t;
 
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	if (!vhost_scsi_copy_begin(t))
+		return TCM_OUT_OF_RESOURCES;
 	se_cmd->transport_complete_callback = complete_caw;
 	return t->execute(se_cmd);
 }

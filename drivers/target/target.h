@@ -167,7 +167,7 @@ struct vhost_scsi_tport {
  * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type; read once, when a device is bound
  * @bounced: bytes of bounce buffers in use
- * @copies: EXTENDED COPY commands that LIO carries out
+ * @copies: EXTENDED COPY and COMPARE AND WRITE commands that LIO carries out
  * @same: blocks of WRITE SAME commands that LIO carries out
  * @luns: struct vhost_scsi_lun by LUN number
  * @low_luns: those with low numbers once more, for a fast look-up
@@ -491,6 +491,7 @@ sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
 /* copy.c */
 
 sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t);
+bool vhost_scsi_copy_begin(struct vhost_scsi_tcmd *t);
 void vhost_scsi_copy_end(struct vhost_scsi_tcmd *t);
 
 /**
