@@ -24,8 +24,9 @@ help:
 	@echo '                    TURN=N: a fifth of the guest tests'
 	@echo 'make matrix         selftests and guest tests on the kernels of several Debian suites, with a table;'
 	@echo '                    SHORT=1: of the guest tests a part, and nothing that make check does'
-	@echo 'make check-hosts    two hosts with DRBD: a guest moves with its reservations, a host dies; 30 minutes;'
-	@echo '                    MOVES=N: as many moves'
+	@echo 'make check-hosts    two hosts: a guest moves with its reservations, a host dies; with DRBD, iSCSI,'
+	@echo '                    NVMe/TCP, Pacemaker; 40 minutes; MOVES=N: as many moves; ENGINE=drbd|iscsi|nvme:'
+	@echo '                    only that'
 	@echo 'make lio-patches    each patch in Documentation/lio-patches cures its fault, on the newest kernel'
 	@echo 'make qemu-patches   the patch in Documentation/qemu-patches does what it says, with QEMU built from source'
 	@echo 'make check-all      all of these, every part, and package-trial; hours'
@@ -97,7 +98,7 @@ qemu-patches:
 	tests/qemu-patches/run
 
 check-hosts:
-	tests/hosts/run $(if $(MOVES),--moves $(MOVES))
+	tests/hosts/run $(if $(MOVES),--moves $(MOVES)) $(if $(ENGINE),--engine $(ENGINE))
 
 coverage:
 	tests/debug-kernel/check --coverage --kernel '$(KERNEL)'

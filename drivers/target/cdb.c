@@ -54,7 +54,7 @@ static const struct op ops[256] = {
 	[RELEASE_6] = OP(ANY, YES, RELEASE),
 	[ERASE] = OP(ANY, NO, NONE),
 	[MODE_SENSE] = OP(IN, YES, MODE_SENSE),
-	[START_STOP] = OP(ANY, YES, NONE),
+	[START_STOP] = OP(ANY, YES, START_STOP),
 	[RECEIVE_DIAGNOSTIC] = OP(IN, YES, NONE),
 	[SEND_DIAGNOSTIC] = OP(OUT, UNKNOWN, NONE),
 	[ALLOW_MEDIUM_REMOVAL] = OP(ANY, YES, NONE),
@@ -119,7 +119,7 @@ static const struct op ops[256] = {
 	[SERVICE_ACTION_OUT_16] = OP(ANY, NO, NONE),
 	[REPORT_LUNS] = OP(IN, YES, REPORT_LUNS),
 	[SECURITY_PROTOCOL_IN] = OP(IN, YES, NONE),
-	[MAINTENANCE_IN] = OP(IN, YES, TARGET_PORT_GROUPS),
+	[MAINTENANCE_IN] = OP(IN, YES, NONE),
 	[MAINTENANCE_OUT] = OP(OUT, YES, SET_TARGET_PORT_GROUPS),
 	[READ_12] = OP(IN, YES, RW),
 	[WRITE_12] = OP(OUT, NO, RW),
@@ -167,6 +167,15 @@ bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir)
 
 	return way == ANY || dir == DMA_NONE ||
 	       way == (dir == DMA_TO_DEVICE ? OUT : IN);
+}
+
+/**
+ * vhost_scsi_cdb_is_in - is data-in all that the CDB transfers
+ * @cdb: the CDB
+ */
+bool vhost_scsi_cdb_is_in(const u8 *cdb)
+{
+	return op_of(cdb).way == IN;
 }
 
 /**

@@ -418,17 +418,19 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return !(cdb[1] & 1) && cdb[2] ? TCM_INVALID_CDB_FIELD :
 						 TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_REQUEST_SENSE:
-		/* No descriptor format. */
-		return cdb[1] & 1 ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+		/* DESC: of one format; answer.c makes the other of it. */
+		t->se_cmd.t_task_cdb[1] &= ~0x01;
+		return TCM_NO_SENSE;
+	case VHOST_SCSI_CHECK_START_STOP:
+		/* IMMED: LIO wants it set. There is nothing to wait for. */
+		t->se_cmd.t_task_cdb[1] |= 0x01;
+		return TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_PR_IN:
 		return (cdb[1] & 0x1f) > PR_IN_LAST ? TCM_INVALID_CDB_FIELD :
 						      TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_PR_OUT:
 		return (cdb[1] & 0x1f) > PR_OUT_LAST ? TCM_INVALID_CDB_FIELD :
 						       TCM_NO_SENSE;
-	case VHOST_SCSI_CHECK_TARGET_PORT_GROUPS:
-		vhost_scsi_codes_begin(t);
-		return TCM_NO_SENSE;
 	default:
 		return TCM_NO_SENSE;
 	}
@@ -485,10 +487,14 @@ static sense_reason_t check_unmap(struct vhost_scsi_tcmd *t)
 }
 
 /* Pages that LIO has; that 03h is not there it says without a line. */
-static sense_reason_t check_mode_sense(const u8 *cdb)
+static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
+	enum { PC = 0xc0, SAVED = 0xc0 };
 	u8 page = cdb[2] & 0x3f, subpage = cdb[3];
 
+	/* SPC-4 6.11: no page can be saved. LIO would answer with the current values. */
+	if ((cdb[2] & PC) == SAVED)
+		vhost_scsi_own_sense(t, ILLEGAL_REQUEST, 0x39, 0);
 	switch (page) {
 	case 0x3f:
 		return subpage && subpage != 0xff ? TCM_INVALID_CDB_FIELD :
@@ -503,13 +509,12 @@ static sense_reason_t check_mode_sense(const u8 *cdb)
 	}
 }
 
-static sense_reason_t check_copy_results(const struct se_cmd *se_cmd)
+static sense_reason_t check_copy_results(const u8 *cdb)
 {
-	enum { OPERATING_PARAMETERS = 3, LEN = 54 };
-	const u8 *cdb = se_cmd->t_task_cdb;
+	enum { OPERATING_PARAMETERS = 3 };
 
-	return cdb[2] || (cdb[1] & 0x1f) != OPERATING_PARAMETERS ||
-	       se_cmd->data_length < LEN ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+	return cdb[2] || (cdb[1] & 0x1f) != OPERATING_PARAMETERS ?
+	       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
 static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
@@ -522,12 +527,8 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 		return same_begin(t);
 	case VHOST_SCSI_CHECK_UNMAP:
 		return check_unmap(t);
-	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
-		return (cdb[1] & 0x1f) == SAI_REPORT_REFERRALS &&
-		       se_cmd->data_length < 4 ? TCM_INVALID_CDB_FIELD :
-						 TCM_NO_SENSE;
 	case VHOST_SCSI_CHECK_MODE_SENSE:
-		return check_mode_sense(cdb);
+		return check_mode_sense(t, cdb);
 	case VHOST_SCSI_CHECK_RESERVE:
 		return vhost_scsi_check_reserve(se_cmd, true);
 	case VHOST_SCSI_CHECK_RELEASE:
@@ -537,12 +538,7 @@ static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 	case VHOST_SCSI_CHECK_EXTENDED_COPY:
 		return vhost_scsi_copy_check(t);
 	case VHOST_SCSI_CHECK_COPY_RESULTS:
-		return check_copy_results(se_cmd);
-	case VHOST_SCSI_CHECK_TARGET_PORT_GROUPS:
-		return (cdb[1] & 0x1f) == MI_REPORT_TARGET_PGS &&
-		       se_cmd->data_length < (cdb[1] & MI_EXT_HDR_PARAM_FMT ?
-					      8 : 4) ?
-		       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
+		return check_copy_results(cdb);
 	case VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS:
 		return vhost_scsi_alua_check(t);
 	default:

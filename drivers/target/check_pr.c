@@ -167,13 +167,11 @@ sense_reason_t vhost_scsi_pr_out_check(const struct se_cmd *se_cmd,
  */
 sense_reason_t vhost_scsi_check_pr_in(const struct se_cmd *se_cmd)
 {
-	struct se_device *dev = se_cmd->se_dev;
+	const struct se_device *dev = se_cmd->se_dev;
 
-	if (!(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_PGR) &&
-	    dev->dev_reservation_flags & DRF_SPC2_RESERVATIONS)
-		return TCM_RESERVATION_CONFLICT;
-	return se_cmd->data_length < PRIN_LIST_LEN ? TCM_INVALID_CDB_FIELD :
-						     TCM_NO_SENSE;
+	return !(dev->transport_flags & TRANSPORT_FLAG_PASSTHROUGH_PGR) &&
+	       dev->dev_reservation_flags & DRF_SPC2_RESERVATIONS ?
+	       TCM_RESERVATION_CONFLICT : TCM_NO_SENSE;
 }
 
 /*

@@ -36,10 +36,11 @@ enum {
 };
 
 /*
- * Copies of a TPG at a time. Each of them waits for its backends in a work item of LIO's,
- * which has 256 on a processor for all guests.
+ * Of a TPG at a time. Each of them waits for a backend in a work item of LIO's, which has 256
+ * on a processor for all guests: a copy for all its commands, and a COMPARE AND WRITE for the
+ * submission of its write. LIO of 6.1 ends all commands there.
  */
-#define MAX_COPIES	16
+#define MAX_COPIES	32
 
 /**
  * struct list - the parameters
@@ -247,7 +248,13 @@ static sense_reason_t check_ends(const struct se_cmd *se_cmd,
 	return TCM_NO_SENSE;
 }
 
-static bool copy_begin(struct vhost_scsi_tcmd *t)
+/**
+ * vhost_scsi_copy_begin - may the command have a work item of LIO's
+ * @t: an EXTENDED COPY or a COMPARE AND WRITE
+ *
+ * Return: true: vhost_scsi_copy_end() is owed; or false: too many have one.
+ */
+bool vhost_scsi_copy_begin(struct vhost_scsi_tcmd *t)
 {
 	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg);
 
@@ -258,7 +265,7 @@ static bool copy_begin(struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_copy_end - a copy is over
+ * vhost_scsi_copy_end - the command is over
  * @t: with t->copies set
  *
  * Context: any.
@@ -294,7 +301,7 @@ sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t)
 	rcu_read_lock();
 	reason = check_ends(se_cmd, &list);
 	rcu_read_unlock();
-	if (!reason && !copy_begin(t))
+	if (!reason && !vhost_scsi_copy_begin(t))
 		reason = TCM_OUT_OF_RESOURCES;
 	return reason;
 }

@@ -82,6 +82,22 @@ void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cm
 	       vhost_scsi_lun_has_desc_sense(tpg, cmd->lun), key, asc, ascq);
 }
 
+/**
+ * vhost_scsi_own_sense - what a command gets if LIO says GOOD
+ * @t: which LIO carries out now; its device is there
+ * @key: sense key
+ * @asc: additional sense code
+ * @ascq: and its qualifier
+ *
+ * If LIO fails, too, that is what the guest is told.
+ */
+void vhost_scsi_own_sense(struct vhost_scsi_tcmd *t, u8 key, u8 asc, u8 ascq)
+{
+	t->own_sense = true;
+	scsi_build_sense_buffer(vhost_scsi_has_desc_sense(t->se_cmd.se_dev), t->sense, key,
+				asc, ascq);
+}
+
 /*
  * Was data transferred before a CHECK CONDITION? From a passed-through device LIO only
  * passes on the sense data, except for the short read of a tape. A guest takes the data
@@ -135,8 +151,10 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT && !t->verdict)
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
 
-	if (t->undone)
-		vhost_scsi_reservation_undone(t);
+	if (t->own_sense && se_cmd->scsi_status == SAM_STAT_GOOD) {
+		se_cmd->scsi_status = SAM_STAT_CHECK_CONDITION;
+		se_cmd->se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
+	}
 	if (t->copies)
 		vhost_scsi_copy_end(t);
 	if (t->same)
@@ -145,10 +163,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	cmd->status = se_cmd->scsi_status;
 	cmd->resid = residual(se_cmd, cmd);
 	set_sense(cmd, cmd->status);
-	if (t->pr_capabilities)
-		vhost_scsi_reservation_amend(t);
-	if (t->codes && !t->verdict && !cmd->status)
-		vhost_scsi_codes_amend(t);
+	if (t->answers && t->bounce && !t->verdict && !cmd->status)
+		vhost_scsi_answer_end(t);
 	if (t->bounce) {
 		if (!cmd->status)
 			vhost_scsi_pi_amend(t);
@@ -205,7 +221,8 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	struct se_cmd *se_cmd = &t->se_cmd;
 	int ret;
 
-	if (!se_cmd->data_length || !cmd->sgl_nents)
+	vhost_scsi_answer_begin(t);
+	if (!se_cmd->data_length || (!cmd->sgl_nents && !t->answers))
 		return 0;
 
 	/* Set this first: without it LIO frees the guest's pages if the rest fails. */
@@ -215,8 +232,6 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 	if (vhost_scsi_bounce_wanted(t, cmd)) {
 		/* When the command has ended the device may be gone. */
 		t->by_device = is_passthrough(se_cmd);
-		if (t->codes)
-			vhost_scsi_codes_room(t);
 		ret = vhost_scsi_bounce_get(t, cmd);
 		if (ret)
 			return ret;
@@ -284,6 +299,8 @@ static sense_reason_t execute_caw(struct se_cmd *se_cmd)
 	struct vhost_scsi_tcmd *t;
 
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	if (!vhost_scsi_copy_begin(t))
+		return TCM_OUT_OF_RESOURCES;
 	se_cmd->transport_complete_callback = complete_caw;
 	return t->execute(se_cmd);
 }
@@ -464,11 +481,11 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
 	t->pr_capabilities = false;
-	t->codes = false;
+	t->answers = false;
 	t->takes_turn = false;
 	t->copies = false;
 	t->same = 0;
-	t->undone = false;
+	t->own_sense = false;
 	t->fence = NULL;
 	t->verdict = VIRTIO_SCSI_S_OK;
 	t->aborted_as = VIRTIO_SCSI_S_RESET;

@@ -283,6 +283,17 @@ void vhost_scsi_lun_submit(struct vhost_scsi_lun *lun,
 		has_slept(lun);
 }
 
+/* What this thread has submitted goes to the devices now. */
+static void flush_plug(void)
+{
+	struct blk_plug *plug = current->plug;
+
+	if (!plug)
+		return;
+	blk_finish_plug(plug);
+	blk_start_plug(plug);
+}
+
 /**
  * vhost_scsi_target_held - a worker is held in a submission
  * @lun: to this LUN; the caller owes vhost_scsi_target_released()
@@ -303,10 +314,12 @@ void vhost_scsi_target_held(struct vhost_scsi_lun *lun)
  * vhost_scsi_target_released - the worker is back from that submission
  * @lun: the LUN
  *
- * Context: process.
+ * Context: the thread of the worker; may sleep.
  */
 void vhost_scsi_target_released(struct vhost_scsi_lun *lun)
 {
+	/* An ORDERED command must not pass what was submitted. */
+	flush_plug();
 	spin_lock_irq(&lun->lock);
 	lun->submitting--;
 	lun->held--;
@@ -359,17 +372,6 @@ static void lun_work(struct work_struct *work)
 	if (lw->active)
 		work_queue(lw);
 	spin_unlock_irq(&lun->lock);
-}
-
-/* What this thread has submitted goes to the devices now. */
-static void flush_plug(void)
-{
-	struct blk_plug *plug = current->plug;
-
-	if (!plug)
-		return;
-	blk_finish_plug(plug);
-	blk_start_plug(plug);
 }
 
 /**

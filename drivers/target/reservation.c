@@ -205,13 +205,8 @@ static sense_reason_t undo(struct vhost_scsi_tcmd *t, const struct vhost_scsi_pr
 	sg_copy_from_buffer(t->bounce, t->bounce_nents, keys, sizeof(keys));
 	se_cmd->t_task_cdb[1] &= ~PR_ACTION_MASK;
 	se_cmd->t_task_cdb[1] |= PROUT_REGISTER;
-	t->undone = true;
-	/*
-	 * TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE, for vhost_scsi_reservation_undone(). The
-	 * device may be gone by then. If this fails, LIO writes another one.
-	 */
-	scsi_build_sense_buffer(vhost_scsi_has_desc_sense(dev), t->sense,
-				NOT_READY, 0x08, 0);
+	/* As of TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE. */
+	vhost_scsi_own_sense(t, NOT_READY, 0x08, 0);
 	return t->execute(se_cmd);
 }
 
@@ -402,16 +397,4 @@ void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t)
 		return;
 	byte &= ~PRIN_CAP_SIP_C;
 	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, 2);
-}
-
-/**
- * vhost_scsi_reservation_undone - a REGISTER failed, and LIO undid it
- * @t: with LIO's answer to that
- *
- * Context: any.
- */
-void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t)
-{
-	t->se_cmd.scsi_status = SAM_STAT_CHECK_CONDITION;
-	t->se_cmd.se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
 }

@@ -167,7 +167,7 @@ struct vhost_scsi_tport {
  * @changed: when that was last, of all such changes
  * @prot_type: fabric_prot_type; read once, when a device is bound
  * @bounced: bytes of bounce buffers in use
- * @copies: EXTENDED COPY commands that LIO carries out
+ * @copies: EXTENDED COPY and COMPARE AND WRITE commands that LIO carries out
  * @same: blocks of WRITE SAME commands that LIO carries out
  * @luns: struct vhost_scsi_lun by LUN number
  * @low_luns: those with low numbers once more, for a fast look-up
@@ -250,9 +250,10 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
- * @codes: vhost_scsi_codes_amend() is owed
- * @lacks: the codes that this takes out of the answer, see codes.c
- * @undone: LIO's GOOD is of what undid the command
+ * @answers: what LIO answers is cut to @wanted, see answer.c
+ * @wanted: bytes that the CDB asks for
+ * @lacks: the codes that the LUN does not have although LIO says so, see codes.c; with @answers
+ * @own_sense: LIO's GOOD is not what the guest gets, but CHECK CONDITION with @sense
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
  *		under se_cmd.t_state_lock
  * @verdict: what the guest is told instead of LIO's status; 0 (S_OK): the status
@@ -276,13 +277,14 @@ struct vhost_scsi_tcmd {
 	struct vhost_scsi_fence *fence;
 	struct work_struct finish;
 	u32 same;
+	u32 wanted;
 	u8 pi_checks;
 	bool takes_turn;
 	bool pr_capabilities;
 	bool copies;
-	bool codes;
+	bool answers;
 	u8 lacks;
-	bool undone;
+	bool own_sense;
 	u8 aborted_as;
 	u8 verdict;
 	bool sense_used;
@@ -324,6 +326,7 @@ void vhost_scsi_nexus_reset(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
 void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			   u8 key, u8 asc, u8 ascq);
+void vhost_scsi_own_sense(struct vhost_scsi_tcmd *t, u8 key, u8 asc, u8 ascq);
 int vhost_scsi_fabric_setup(void);
 void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
@@ -361,15 +364,20 @@ void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 			    struct vhost_scsi_lun *lun, u64 nr);
 void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
 
-/* absent.c */
+/* answer.c */
 
 void vhost_scsi_answer(struct vhost_scsi_cmd *cmd, const void *data, u32 len,
 		       u32 alloc);
+void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc,
+			     u8 ascq);
+void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t);
+void vhost_scsi_answer_end(struct vhost_scsi_tcmd *t);
+
+/* absent.c */
+
 void vhost_scsi_absent_answer(const struct vhost_scsi_endpoint *ep,
 			      const struct vhost_scsi_tpg *tpg,
 			      struct vhost_scsi_cmd *cmd);
-void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc,
-			     u8 ascq);
 
 /* wlun.c */
 
@@ -427,25 +435,26 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
 	VHOST_SCSI_CHECK_INQUIRY,
 	VHOST_SCSI_CHECK_REQUEST_SENSE,
+	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
+	VHOST_SCSI_CHECK_START_STOP,
 	VHOST_SCSI_CHECK_PR_OUT,
 	/* Of the parameters, too, when LIO would carry it out. */
 	VHOST_SCSI_CHECK_LATE,
 	VHOST_SCSI_CHECK_UNMAP = VHOST_SCSI_CHECK_LATE,
 	VHOST_SCSI_CHECK_WRITE_SAME,
-	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
 	VHOST_SCSI_CHECK_MODE_SENSE,
 	VHOST_SCSI_CHECK_PR_IN,
 	VHOST_SCSI_CHECK_RESERVE,
 	VHOST_SCSI_CHECK_RELEASE,
 	VHOST_SCSI_CHECK_EXTENDED_COPY,
 	VHOST_SCSI_CHECK_COPY_RESULTS,
-	VHOST_SCSI_CHECK_TARGET_PORT_GROUPS,
 	VHOST_SCSI_CHECK_SET_TARGET_PORT_GROUPS,
 	/* LIO's answer is not used. */
 	VHOST_SCSI_CHECK_REPORT_LUNS,
 };
 
 bool vhost_scsi_cdb_fits(const u8 *cdb, enum dma_data_direction dir);
+bool vhost_scsi_cdb_is_in(const u8 *cdb);
 bool vhost_scsi_cdb_moves_no_data(const u8 *cdb);
 bool vhost_scsi_cdb_wants_aca(const u8 *cdb);
 bool vhost_scsi_cdb_is_plain(const u8 *cdb);
@@ -469,9 +478,9 @@ sense_reason_t vhost_scsi_alua_check(struct vhost_scsi_tcmd *t);
 
 /* codes.c */
 
-void vhost_scsi_codes_begin(struct vhost_scsi_tcmd *t);
-void vhost_scsi_codes_room(struct vhost_scsi_tcmd *t);
-void vhost_scsi_codes_amend(struct vhost_scsi_tcmd *t);
+u8 vhost_scsi_codes_lacking(const struct se_device *dev);
+bool vhost_scsi_codes_lack(const struct vhost_scsi_tcmd *t, u8 code, u16 action);
+u32 vhost_scsi_codes_amend(const struct vhost_scsi_tcmd *t, u32 len);
 
 /* check_pr.c */
 
@@ -482,6 +491,7 @@ sense_reason_t vhost_scsi_check_reserve(const struct se_cmd *se_cmd,
 /* copy.c */
 
 sense_reason_t vhost_scsi_copy_check(struct vhost_scsi_tcmd *t);
+bool vhost_scsi_copy_begin(struct vhost_scsi_tcmd *t);
 void vhost_scsi_copy_end(struct vhost_scsi_tcmd *t);
 
 /**
@@ -557,7 +567,6 @@ void vhost_scsi_turns_exit(void);
 
 void vhost_scsi_reservation_prepare(struct vhost_scsi_tcmd *t);
 void vhost_scsi_reservation_amend(struct vhost_scsi_tcmd *t);
-void vhost_scsi_reservation_undone(struct vhost_scsi_tcmd *t);
 
 static inline bool
 vhost_scsi_is_all_registrants(const struct t10_pr_registration *holder)

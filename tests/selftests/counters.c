@@ -929,3 +929,84 @@ TEST_TIMEOUT(come_and_go, 60)
 	see_measure(false);
 	EXPECT_EQ(-1, see_device(getpid(), WWN_A));
 }
+
+#define TARGETS 128
+#define MANY_QUEUES 16
+#define MEASURED 3
+
+/* Nanoseconds of the threads of work queues that are not bound to a processor. */
+static long long helpers_ns(void)
+{
+	DIR *d = opendir("/proc");
+	char path[300], text[64];
+	struct dirent *e;
+	long long sum = 0;
+
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] < '0' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		if (read_file(path, text, sizeof(text)) ||
+		    strncmp(text, "kworker/u", 9))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/schedstat", e->d_name);
+		if (!read_file(path, text, sizeof(text)))
+			sum += atoll(text);
+	}
+	if (d)
+		closedir(d);
+	return sum;
+}
+
+/*
+ * A command of a queue to each target, PAUSE microseconds one after the other. Returns what
+ * that cost helpers_ns().
+ */
+static long long visit_all(struct vsg_dev *dev, struct vsg_req *req, unsigned int queue,
+			   unsigned int pause)
+{
+	long long began = helpers_ns();
+	unsigned int target;
+
+	for (target = 0; target < TARGETS; target++) {
+		vsg_cmd_tur(req, target, 0);
+		exec(vsg_io(dev, queue), req);
+		usleep(pause);
+	}
+	return helpers_ns() - began;
+}
+
+/*
+ * What is shown of a LUN costs no more the more there are: what the first queue costs, for
+ * which the directories are made, is more than what the last ones do.
+ */
+TEST_TIMEOUT(many_luns_and_queues, 120)
+{
+	struct vsg_opts opts = { .nr_io = MANY_QUEUES, .ring_size = 16 };
+	long long first, ns, last = -1;
+	struct vsg_dev *dev;
+	struct vsg_req *req;
+	unsigned int i;
+
+	if (!exists(SEE_DEVICES))
+		SKIP("this module shows nothing");
+	for (i = 0; i < TARGETS; i++)
+		ASSERT_EQ(0, lio("tpg " WWN_B " %u; lun " WWN_B " %u 0 ram", i, i));
+	dev = guest(WWN_B, &opts);
+	req = request(dev, 0, 0);
+	first = visit_all(dev, req, 0, 5000);
+	for (i = 1; i < MANY_QUEUES - MEASURED; i++)
+		visit_all(dev, req, i, 0);
+	usleep(500000);
+	/* Others have work items, too. */
+	for (; i < MANY_QUEUES; i++) {
+		ns = visit_all(dev, req, i, 5000);
+		if (last < 0 || ns < last)
+			last = ns;
+	}
+	printf("# the first queue: %lld us, one of the last: %lld us\n", first / 1000,
+	       last / 1000);
+	EXPECT_LE(last, 2 * first + 5000000);
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+}

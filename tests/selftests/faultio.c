@@ -409,6 +409,49 @@ TEST_F_TIMEOUT(io, no_memory_at_all, 120)
 	EXPECT_LE(5, refused);
 }
 
+/* Do only allocations fail that cannot wait for memory? */
+static void inject_without_waiting(bool only)
+{
+	EXPECT_EQ(0, inject_set(only ? "Y" : "N", "failslab/ignore-gfp-wait"));
+	EXPECT_EQ(0, inject_set(only ? "Y" : "N", "fail_page_alloc/ignore-gfp-wait"));
+}
+
+/*
+ * A host whose free memory is used up for a moment. Linux makes an I/O error of BUSY after
+ * five tries, which it makes at once, so the worker waits for memory, whatever the length.
+ */
+TEST_F_TIMEOUT(io, no_memory_for_a_moment, 120)
+{
+	static const size_t sizes[] = {
+		4096, 68 << 10, 1 << 20, 2 << 20, (2 << 20) + 4096, 8 << 20,
+	};
+	struct vsg_req *req = request(self->dev, 8 << 20, 8 << 20);
+	unsigned int i, k;
+
+	inject_task(self->tid, true);
+	inject_without_waiting(true);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (k = 0; k < 2; k++) {
+			WHERE("%s of %zu bytes", k ? "read" : "write", sizes[i]);
+			if (k)
+				memset(req->data_in, 0, sizes[i]);
+			else
+				memset(req->data_out, 'a' + i, sizes[i]);
+			vsg_cmd_rw(req, T, LUN_RAM, !k, 0, sizes[i] / BLOCK, BLOCK);
+			inject_chance("failslab", 100);
+			inject_chance("fail_page_alloc", 100);
+			exec(self->r, req);
+			inject_chance("failslab", 0);
+			inject_chance("fail_page_alloc", 0);
+			EXPECT_TRUE(vsg_good(req));
+			if (k)
+				EXPECT_EQ(0, memcmp(req->data_in, req->data_out,
+						    sizes[i]));
+		}
+	inject_without_waiting(false);
+	inject_task(self->tid, false);
+}
+
 /* Of a buffer of many pages each in turn is not there, or not to be written. */
 TEST_F_TIMEOUT(io, pages_not_there, 120)
 {

@@ -2,6 +2,7 @@
 /* Proves: a backend that makes its submission sleep keeps no other LUN waiting, and no function. */
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #define T 1
 #define POLL_US "vhost/" WWN_A "/tpgt_1/attrib/poll_us"
 
-enum { LUN_JAM, LUN_DISK, LUN_RAM, LUN_NARROW, LUN_THROTTLED };
+enum { LUN_JAM, LUN_DISK, LUN_RAM, LUN_NARROW, LUN_THROTTLED, LUN_JAM_2 };
 enum {
 	TAGS = 128,	/* of a loop device */
 	COMMANDS = TAGS + 32,
@@ -29,18 +30,19 @@ enum {
 
 int suite_setup(void)
 {
-	return lio_suite("jammed stuck 16; block disk 16; ramdisk ram 16\n"
+	return lio_suite("jammed stuck 16; jammed stuck2 16; block disk 16; ramdisk ram 16\n"
 			 "narrow narrow 16 " SLOW_NSEC " 1\n"
 			 "narrow throttled 16 " SLOW_NSEC " 64\n"
 			 "tpg " WWN_A " 1\n"
 			 "lun " WWN_A " 1 0 stuck; lun " WWN_A " 1 1 disk\n"
 			 "lun " WWN_A " 1 2 ram; lun " WWN_A " 1 3 narrow\n"
-			 "lun " WWN_A " 1 4 throttled\n");
+			 "lun " WWN_A " 1 4 throttled; lun " WWN_A " 1 5 stuck2\n");
 }
 
 void suite_teardown(void)
 {
 	lio("unhang stuck");
+	lio("unhang stuck2");
 	lio_suite_end();
 }
 
@@ -49,6 +51,7 @@ void suite_teardown(void)
  * @dev: guest
  * @r: its first request queue
  * @other: its second
+ * @third: its third
  * @req: commands for LUN_JAM
  * @hung: it hangs
  */
@@ -57,13 +60,14 @@ FIXTURE(held)
 	struct vsg_dev *dev;
 	struct vsg_ring *r;
 	struct vsg_ring *other;
+	struct vsg_ring *third;
 	struct vsg_req *req[COMMANDS];
 	bool hung;
 };
 
 static void start(struct held *self, const char *poll_us)
 {
-	struct vsg_opts opts = { .nr_io = 2, .ring_size = 256 };
+	struct vsg_opts opts = { .nr_io = 3, .ring_size = 256 };
 	unsigned int i;
 
 	/* A module without it has nothing to set. */
@@ -72,7 +76,8 @@ static void start(struct held *self, const char *poll_us)
 	self->dev = guest(WWN_A, &opts);
 	self->r = vsg_io(self->dev, 0);
 	self->other = vsg_io(self->dev, 1);
-	for (i = LUN_JAM; i <= LUN_THROTTLED; i++)
+	self->third = vsg_io(self->dev, 2);
+	for (i = LUN_JAM; i <= LUN_JAM_2; i++)
 		ready(self->r, T, i);
 	for (i = 0; i < COMMANDS; i++)
 		self->req[i] = request(self->dev, BLOCK, BLOCK);
@@ -86,15 +91,16 @@ FIXTURE_SETUP(held)
 FIXTURE_TEARDOWN(held)
 {
 	if (self->hung)
-		lio("unhang stuck");
+		lio("unhang stuck; unhang stuck2");
 	if (self->dev)
 		guest_end(self->dev);
 }
 
-/* Is a worker asleep, and cannot be woken? */
-static bool worker_is_held(void)
+/* How many workers are asleep, and cannot be woken? */
+static unsigned int workers_held(void)
 {
 	char path[64], stat[512], *state;
+	unsigned int held = 0;
 	pid_t tid[2];
 	int i, n;
 
@@ -103,10 +109,18 @@ static bool worker_is_held(void)
 		snprintf(path, sizeof(path), "/proc/%d/stat", tid[i]);
 		state = read_file(path, stat, sizeof(stat)) ?
 			NULL : strrchr(stat, ')');
-		if (state && state[2] == 'D')
-			return true;
+		held += state && state[2] == 'D';
 	}
-	return false;
+	return held;
+}
+
+static bool wait_held(unsigned int workers)
+{
+	int64_t end = vsg_now_ms() + 2000 * t_factor();
+
+	while (workers_held() < workers && vsg_now_ms() < end)
+		usleep(1000);
+	return workers_held() >= workers;
 }
 
 /* One in eight is a write; nothing else is written there. */
@@ -118,7 +132,6 @@ static bool is_write(unsigned int i)
 /* Gives the disk more than it has tags for. Return: the worker sleeps in a submission. */
 static bool try_jam(struct held *self)
 {
-	int64_t end;
 	unsigned int i;
 
 	/* A test before this may have made the LUN slow, and that is over after a second. */
@@ -139,10 +152,7 @@ static bool try_jam(struct held *self)
 		ASSERT_EQ(0, vsg_submit(self->r, req));
 	}
 	vsg_ring_kick(self->r);
-	end = vsg_now_ms() + 2000 * t_factor();
-	while (!worker_is_held() && vsg_now_ms() < end)
-		usleep(1000);
-	return worker_is_held();
+	return wait_held(1);
 }
 
 static void check_hung(struct held *self)
@@ -203,7 +213,7 @@ static void jam(struct held *self)
 
 	for (tries = 1; !try_jam(self) && tries < 5; tries++)
 		unjam(self);
-	ASSERT_TRUE(worker_is_held());
+	ASSERT_TRUE(workers_held());
 }
 
 /* The longest of some commands, in ms. */
@@ -405,6 +415,113 @@ TEST_F_TIMEOUT(held, ordered_by_another_worker, 60)
 						0, 5000 + round));
 		EXPECT_EQ(0, worker_attach(self->dev, 0, first.worker_id));
 	}
+}
+
+/* Gives the second queue to a worker of its own. Return: false: there are none. */
+static bool another_worker(struct held *self)
+{
+	struct vhost_worker_state other = {};
+
+	if (vsg_ioctl(self->dev, VHOST_NEW_WORKER, &other) == -ENOTTY)
+		return false;
+	EXPECT_EQ(0, worker_attach(self->dev, 1, other.worker_id));
+	return true;
+}
+
+/*
+ * What serves the first and the third queue in the place of their worker waits for a page of
+ * the owner, which may be for ever.
+ */
+static struct vsg_req *wait_for_a_page(struct held *self, struct late *late)
+{
+	uint8_t *page = vsg_mem_alloc(&self->dev->mem, 4096, 4096);
+	struct vsg_req *req = request(self->dev, 0, 4096);
+
+	vsg_cmd_rw(req, T, LUN_RAM, false, 0, 8, BLOCK);
+	req->nseg = 0;
+	vsg_req_seg(req, vsg_gpa(&self->dev->mem, req->hdr), VSG_REQ_LEN, 0);
+	vsg_req_seg(req, vsg_gpa(&self->dev->mem, req->resp), VSG_RESP_LEN,
+		    VRING_DESC_F_WRITE);
+	vsg_req_seg(req, vsg_gpa(&self->dev->mem, page), 4096, VRING_DESC_F_WRITE);
+	late_start(late, page);
+	ASSERT_EQ(0, vsg_submit(self->third, req));
+	vsg_ring_kick(self->third);
+	late_wait(late);
+	return req;
+}
+
+static void *unlink_disk(void *arg)
+{
+	int *ret = arg;
+
+	__atomic_store_n(ret, lio("unlun " WWN_A " 1 %u", LUN_DISK), __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* The worker of the second queue is held, too, with commands of another LUN in its hands. */
+TEST_F_TIMEOUT(held, removal_beside_a_page, 90)
+{
+	enum { BEFORE = TAGS - 16, ALL = BEFORE + 64 };
+	struct vsg_req *req[ALL], *waits;
+	static struct late late;
+	pthread_t thread;
+	unsigned int i;
+	int64_t end;
+	int ret = 1;
+
+	if (!another_worker(self))
+		SKIP("no worker ioctls in this module");
+	jam(self);
+	waits = wait_for_a_page(self, &late);
+	ASSERT_EQ(0, lio("hang stuck2"));
+	for (i = 0; i < ALL; i++) {
+		req[i] = request(self->dev, 0, BLOCK);
+		vsg_cmd_rw(req[i], T, i < BEFORE || i % 2 ? LUN_JAM_2 : LUN_DISK, false,
+			   2 * i, 1, BLOCK);
+		ASSERT_EQ(0, vsg_submit(self->other, req[i]));
+	}
+	vsg_ring_kick(self->other);
+	/* Beside a load a work item may be held instead, see jam(). */
+	if (!wait_held(2))
+		printf("# the second worker is not held\n");
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, unlink_disk, &ret));
+	for (end = vsg_now_ms() + WAIT_MS; vsg_now_ms() < end; usleep(10000))
+		if (__atomic_load_n(&ret, __ATOMIC_ACQUIRE) != 1)
+			break;
+	EXPECT_EQ(0, __atomic_load_n(&ret, __ATOMIC_ACQUIRE));
+	late_end(&late);
+	ASSERT_EQ(0, lio("unhang stuck2"));
+	pthread_join(thread, NULL);
+	finish(self);
+	ASSERT_EQ(0, vsg_token_wait(&waits->tok, WAIT_MS));
+	for (i = 0; i < ALL; i++)
+		ASSERT_EQ(0, vsg_token_wait(&req[i]->tok, WAIT_MS));
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 %u disk", LUN_DISK));
+}
+
+/* An ORDERED command does not wait for the worker when the backend goes on. */
+TEST_F_TIMEOUT(held, ordered_beside_a_page, 60)
+{
+	struct vsg_req *req = request(self->dev, BLOCK, 0), *waits;
+	static struct late late;
+
+	if (!another_worker(self))
+		SKIP("no worker ioctls in this module");
+	jam(self);
+	waits = wait_for_a_page(self, &late);
+	vsg_cmd_rw(req, T, LUN_JAM, true, 2 * COMMANDS + 8, 1, BLOCK);
+	req->hdr->task_attr = VIRTIO_SCSI_S_ORDERED;
+	ASSERT_EQ(0, vsg_submit(self->other, req));
+	vsg_ring_kick(self->other);
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&req->tok, 200));
+	ASSERT_EQ(0, lio("unhang stuck"));
+	EXPECT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	EXPECT_TRUE(vsg_good(req));
+	late_end(&late);
+	finish(self);
+	ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	ASSERT_EQ(0, vsg_token_wait(&waits->tok, WAIT_MS));
 }
 
 /* The owner may still change what the queue uses. */

@@ -2,9 +2,11 @@
 /* Proves: what hangs for one guest keeps no other guest waiting. */
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -74,8 +76,23 @@ FIXTURE_SETUP(jam)
 		self->req[i] = request(self->hung, 0, BLOCK);
 }
 
+/* A file system is frozen, as for a snapshot: nothing can be written to files on it. */
+#define FROZEN "/tmp/vsg-files"
+
+static int freeze(bool on)
+{
+	int fd = open(FROZEN, O_RDONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = ioctl(fd, on ? FIFREEZE : FITHAW, 0);
+	close(fd);
+	return ret;
+}
+
 FIXTURE_TEARDOWN(jam)
 {
+	freeze(false);
 	lio("unhang hung");
 	guest_end(self->other);
 	guest_end(self->hung);
@@ -157,6 +174,60 @@ TEST_F_TIMEOUT(jam, copy_beside_hung_copies, 60)
 		copy_prepare(copy[0], T, 0, hung, hung, 1);
 		EXPECT_EQ(VSG_GOOD, exec(r, copy[0]).status);
 	}
+}
+
+/* The write of a COMPARE AND WRITE begins in a work item of LIO's, which all guests share. */
+TEST_F_TIMEOUT(jam, command_beside_hung_compares, 120)
+{
+	enum { COMPARES = 264 };
+	uint8_t cdb[16] = { 0x89, [13] = 1 };
+	struct vsg_req *caw[COMPARES], *req = request(self->other, 4096, 4096);
+	struct vsg_ring *r = vsg_io(self->hung, 0);
+	unsigned int i, full = 0;
+
+	ASSERT_EQ(0, lio("filesystem below 64 4096"));
+	for (i = 0; i < COMPARES; i++) {
+		ASSERT_EQ(0, lio("fileio caw%u 1; lun " WWN_A " 1 %u caw%u", i, LUNS + i, i));
+		caw[i] = request(self->hung, 2 * BLOCK, 0);
+		memset(caw[i]->data_out, 0, BLOCK);
+		vsg_pattern(caw[i]->data_out + BLOCK, BLOCK, 0, i);
+		vsg_req_cmd(caw[i], T, LUNS + i, cdb, sizeof(cdb), 2 * BLOCK, 0);
+	}
+	/* Each is told that there is another one. */
+	for (i = 0; i < COMPARES; i++)
+		ready(r, T, LUNS + i);
+	ASSERT_EQ(0, freeze(true));
+	for (i = 0; i < COMPARES; i++)
+		ASSERT_EQ(0, vsg_submit(r, caw[i]));
+	vsg_ring_kick(r);
+	reach_backend();
+	vsg_cmd_rw(req, T, 0, false, 0, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(vsg_io(self->other, 0), req));
+	vsg_ring_kick(vsg_io(self->other, 0));
+	EXPECT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	ASSERT_EQ(0, freeze(false));
+	ASSERT_EQ(0, vsg_token_wait(&req->tok, WAIT_MS));
+	for (i = 0; i < COMPARES; i++) {
+		WHERE("COMPARE AND WRITE %u of the guest that hung", i);
+		ASSERT_EQ(0, vsg_token_wait(&caw[i]->tok, WAIT_MS));
+		if (vsg_result(caw[i]).status == VSG_TASK_SET_FULL) {
+			full++;
+			continue;
+		}
+		EXPECT_EQ(VSG_GOOD, vsg_result(caw[i]).status);
+	}
+	printf("# %u of %u were too many\n", full, COMPARES);
+	EXPECT_GE(COMPARES - 1, full);
+	WHERE("one by one");
+	/* The first had its place; from now on each finds what it wrote. */
+	EXPECT_EQ(VSG_GOOD, vsg_result(caw[0]).status);
+	for (i = 0; i < 40; i++) {
+		vsg_pattern(caw[0]->data_out, BLOCK, 0, 0);
+		vsg_req_cmd(caw[0], T, LUNS, cdb, sizeof(cdb), 2 * BLOCK, 0);
+		EXPECT_EQ(VSG_GOOD, exec(r, caw[0]).status);
+	}
+	for (i = 0; i < COMPARES; i++)
+		ASSERT_EQ(0, lio("unlun " WWN_A " 1 %u", LUNS + i));
 }
 
 /*

@@ -291,7 +291,7 @@ def test_trace(guest):
         place = Path("/sys/kernel/tracing/instances")
         try:
             # The directory of an instance is there before its files are.
-            within(20, lambda: [one for one in place.glob("vhost-scsi.*") if not [
+            within(60, lambda: [one for one in place.glob("vhost-scsi.*") if not [
                 name for name in ("events/vhost_scsi/enable", "tracing_on")
                 if not (one / name).exists() or (one / name).read_text().strip() != "1"]])
             guest("read 0 1 0 8 1")

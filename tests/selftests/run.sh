@@ -12,7 +12,7 @@
 cd "$(dirname "$0")" || exit 1
 
 all=(ioctl layout data badreq badring notify tmf event resize drain lifecycle killed interrupt owner hostile_owner verdict
-	worker luns wlun blocks atomic neighbour held user memory absent protect codes pi silent pins pin_memory poll
+	worker luns wlun blocks atomic neighbour held user memory absent answers protect codes pi silent pins pin_memory poll
 	reservation fence pr log log_limited log_of_file memlock kinds backend backend_error access fault faultio
 	fuzz_ioctl fuzz_ring toctou chaos counters observe.py configfs.sh unload.sh)
 if ((!$#)); then

@@ -212,6 +212,46 @@ class Check(Case):
         (self.tree.root / f"{TARGET}/vhost/naa.5001405000000003").mkdir()
         self.says("ports", check.FAULT, "naa.5001405000000003 has no port group")
 
+    def test_backstores(self):
+        """check: a disk by a name that changes, one that the host uses, and one behind two backstores"""
+        def store(hba, path):
+            self.tree.backstore(hba, "disk", "Status: ACTIVATED\n")
+            self.tree.put(f"{TARGET}/core/{hba}/disk/udev_path", path + "\n")
+
+        def node(minor):
+            return os.stat_result((stat.S_IFBLK | 0o660, *([0] * 9)), {"st_rdev": os.makedev(8, minor)})
+        disks = {"/dev/sdb": node(16), "/dev/disk/by-id/b": node(16), "/dev/mapper/data-a": node(32),
+                 "/dev/sdd1": node(49), "/dev/sde": node(64)}
+        real = Host.stat
+        with mock.patch.object(Host, "stat", lambda host, name: disks.get(name) or real(host, name)):
+            for name in ("/dev/disk/by-id/b", "/dev/drbd0", "/dev/mapper/data-a", "/srv/sdb"):
+                store("iblock_3", name)
+                self.assertEqual(self.found("backstores", check.WARNING) + self.found("backstores", check.FAULT), [])
+            for name in ("/dev/sdb", "/dev/sdab12", "/dev/nvme0n1", "/dev/nvme0n1p2", "/dev/dm-3", "/dev/loop7"):
+                store("iblock_3", name)
+                self.says("backstores", check.WARNING, f"iblock_3/disk is {name}, which may be another", "by-id")
+            # LVM of the host has found a volume of the guest, and a partition is mounted.
+            store("iblock_3", "/dev/disk/by-id/b")
+            self.tree.put("sys/dev/block/8:16/holders/dm-4")
+            self.says("backstores", check.FAULT, "(/dev/disk/by-id/b) is also in use by /dev/dm-4 of", "lvm.conf")
+            self.tree.remove("sys/dev/block/8:16/holders")
+            self.assertEqual(self.found("backstores", check.FAULT), [])
+            self.tree.put("sys/dev/block/8:16/sdb1/partition", "1\n")
+            self.tree.put("sys/dev/block/8:16/sdb1/dev", "8:17\n")
+            self.tree.put("proc/self/mountinfo", "22 1 8:17 / /mnt\x1b rw - ext4 /dev/sdb1 rw\nx y\n")
+            self.says("backstores", check.FAULT, r"by the mount at /mnt\x1b of", "unmount")
+            self.tree.put("proc/self/mountinfo", "22 1 0:30 / /b rw - btrfs /dev/sdb rw\n")
+            self.says("backstores", check.FAULT, "by the mount at /b of")
+            self.tree.put("proc/self/mountinfo", "22 1 8:48 / /b rw - ext4 /dev/sdd rw\n")
+            self.tree.put("proc/swaps", "Filename Type Size\n/dev/sdb partition 1\n")
+            self.says("backstores", check.FAULT, "by swap of")
+            self.tree.remove("proc/swaps")
+            self.assertEqual(self.found("backstores", check.FAULT), [])
+            store("fileio_4", "/dev/sdb")
+            self.says("backstores", check.WARNING, "fileio_4/disk and iblock_3/disk have the same medium", "link one")
+            self.tree.put(f"{TARGET}/core/fileio_4/disk/enable", "0\n")
+            self.assertNotIn("same medium", str(check.findings(self.host)))
+
     def test_dbroot(self):
         """check: no directory for reservations that survive a power loss"""
         self.tree.remove("etc/target/pr")

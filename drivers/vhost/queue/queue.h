@@ -157,11 +157,12 @@ struct vhost_scsi_batch {
  * @batches: grows with each batch by more than the chains that a batch may have
  * @watch: looks whether it comes on
  * @watched: @batches and @batch.at at the last look
- * @held_lock: guards that @standin is queued only while @held
- * @held: @standin takes the thread's place: the thread stops before its next submission,
- *	  and who has work wakes @standin
- * @standin: runs @works while the thread is held in a submission
- * @relieved: @standin has the thread's place
+ * @held_lock: guards that @relief and @standin are queued only while @held
+ * @held: they take the thread's place: the thread stops before its next submission, and
+ *	  who has work wakes @standin
+ * @relief: takes over what of @batch the thread has not begun; waits for no owner
+ * @relieved: it has
+ * @standin: runs @works then
  * @acting: it runs
  * @chain: the chain that is looked at, with its descriptors
  * @iov: the pieces of @chain
@@ -193,8 +194,9 @@ struct vhost_scsi_worker {
 	unsigned long watched;
 	spinlock_t held_lock;	/* protects @held */
 	bool held;
-	struct work_struct standin;
+	struct work_struct relief;
 	bool relieved;
+	struct work_struct standin;
 	bool acting;
 
 	struct vhost_scsi_chain chain;
@@ -306,7 +308,9 @@ struct vhost_scsi_slot {
  *	    while the queue runs. It gives up the mutex while it submits, see
  *	    vhost_scsi_submit_begin(). If w->acting, it submits nothing that may sleep
  * @take_over: submits what the thread of @w has not begun of w->batch, without sleeping.
- *	       Called under vq->mutex; may be NULL if @handle submits nothing
+ *	       vq->mutex is not held. May be NULL if @handle submits nothing
+ * @come_back: the thread of @w is back from the submission in which it was at @take_over.
+ *	       May be NULL, too
  * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
  *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
  *	    answers the chain. Otherwise the chain is dropped: the queue stops, and guest
@@ -321,7 +325,8 @@ struct vhost_scsi_slot {
  */
 struct vhost_scsi_vq_ops {
 	void (*handle)(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
-	void (*take_over)(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
+	void (*take_over)(struct vhost_scsi_worker *w);
+	void (*come_back)(struct vhost_scsi_worker *w);
 	void (*answer)(struct llist_node *node, bool alive);
 	int (*start)(struct vhost_scsi_vq *vq);
 	void (*stop)(struct vhost_scsi_vq *vq);

@@ -8,18 +8,22 @@
  * backend.
  *
  * So the thread gives up vq->mutex while it submits a batch of chains. A timer looks
- * every PERIOD whether the thread still is in the same submission. If it is, a work item
- * takes the thread's place: it takes the rest of the batch, and then does all that is
- * queued to the worker. It submits nothing itself, so it is never held, and one is enough.
- * When the thread is back, it waits for the work item to end and goes on.
+ * every PERIOD whether the thread still is in the same submission. If it is, two work items
+ * take the thread's place: the relief takes the rest of the batch, and then the stand-in
+ * does all that is queued to the worker. It submits nothing itself, so it is never held, and
+ * one is enough. When the thread is back, it waits for both to end and goes on.
+ *
+ * The stand-in may wait for the owner, as the thread may: for a page of its memory, or for an
+ * ioctl of it. The batch has references to LUNs, for which others wait who remove these. So
+ * the relief waits for no owner.
  *
  * The thread pays for this with plain stores. Between two submissions it disables
  * preemption, which is an RCU read-side section. In it the thread reads w->held and then
  * counts up what it has begun:
  *
- *	thread				w->standin
- *	 if (w->held)			 w->held = true
- *	   wait for w->standin		 synchronize_rcu()
+ *	thread				w->relief
+ *	 if (w->held)			 w->held = true (the timer)
+ *	   wait for w->relief		 synchronize_rcu()
  *	 batch->at++			 take all from batch->at on
  *
  * After the grace period the thread is in the submission before batch->at, or it sees
@@ -64,20 +68,26 @@ void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 /* The thread is back from a submission. It takes its place again. */
 static void come_back(struct vhost_scsi_worker *w)
 {
+	const struct vhost_scsi_vq_ops *ops = w->batch.vq->ops;
+
 	spin_lock_irq(&w->held_lock);
 	WRITE_ONCE(w->held, false);
 	WRITE_ONCE(w->batches, w->batches + 1);
 	spin_unlock_irq(&w->held_lock);
+	cancel_work_sync(&w->relief);
+	/* Not after the stand-in: it may wait for the owner. */
+	if (w->relieved && ops->come_back)
+		ops->come_back(w);
 	/* From now on it is not queued. What comes wakes the thread. */
 	cancel_work_sync(&w->standin);
 	/* With the lock, so that the next stand-in, or else this thread, sees the other. */
 	spin_lock_irq(&w->held_lock);
-	w->relieved = false;
+	WRITE_ONCE(w->relieved, false);
 	spin_unlock_irq(&w->held_lock);
 }
 
 /**
- * vhost_scsi_submit_wait - wait for the stand-in to end
+ * vhost_scsi_submit_wait - wait for those to end who have the place of the thread
  * @w: the worker that calls
  *
  * Context: an RCU-sched read-side section, which this leaves and enters again.
@@ -154,7 +164,7 @@ static void watch_timer(struct timer_list *timer)
 	w->watched = now;
 	if (submitting && same && !w->held) {
 		WRITE_ONCE(w->held, true);
-		queue_work(w->wq->wq, &w->standin);
+		queue_work(vhost_scsi_dev_wq, &w->relief);
 	}
 	spin_unlock_irqrestore(&w->held_lock, flags);
 	/* If nothing was submitted for a period, the next batch starts the timer. */
@@ -162,11 +172,15 @@ static void watch_timer(struct timer_list *timer)
 		mod_timer(timer, jiffies + PERIOD);
 }
 
-/* Takes the place of the thread. Return: false: it has it again. */
-static bool relieve(struct vhost_scsi_worker *w)
+static void relief_work(struct work_struct *work)
 {
-	struct vhost_scsi_vq *vq;
+	const struct vhost_scsi_vq_ops *ops;
+	struct vhost_scsi_worker *w;
 
+	w = container_of(work, struct vhost_scsi_worker, relief);
+	/* The thread may wait in come_back(), for the stand-in. */
+	if (READ_ONCE(w->relieved) || !READ_ONCE(w->held))
+		goto wake;
 	/* See above. */
 	synchronize_rcu();
 	/*
@@ -180,22 +194,31 @@ static bool relieve(struct vhost_scsi_worker *w)
 		spin_unlock_irq(&w->held_lock);
 		/* For what has come meanwhile. */
 		vhost_scsi_worker_wake(w);
-		return false;
+		return;
 	}
-	vq = w->batch.vq;
-	w->relieved = true;
-	mutex_lock(&vq->mutex);
-	if (vq->ops->take_over)
-		vq->ops->take_over(vq, w);
-	/* All of it is the stand-in's now. */
+	ops = w->batch.vq->ops;
+	if (ops->take_over)
+		ops->take_over(w);
+	/* All of it was taken over. */
 	w->batch.nr = w->batch.at;
-	/* When it is held again at the end of its plug, the queue may be another worker's. */
-	if (vq->submitter == w)
-		vq->submitter = NULL;
+	WRITE_ONCE(w->relieved, true);
+wake:
+	vhost_scsi_standin_wake(w);
+}
+
+/* The batch was taken over, so others may get chains from its queue. */
+static void leave_queue(struct vhost_scsi_worker *w)
+{
+	struct vhost_scsi_vq *vq = w->batch.vq;
+
+	/* Before, or another worker is: the thread may be held again when it ends its plug. */
+	if (READ_ONCE(vq->submitter) != w)
+		return;
+	mutex_lock(&vq->mutex);
+	vq->submitter = NULL;
 	mutex_unlock(&vq->mutex);
 	/* The guest does not kick for what it has added since. */
 	vhost_scsi_vq_queue(vq);
-	return true;
 }
 
 /* The thread waits for the end of this before it leaves the owner's mm. */
@@ -206,10 +229,11 @@ static void standin_work(struct work_struct *work)
 	struct mm_struct *mm;
 
 	w = container_of(work, struct vhost_scsi_worker, standin);
-	/* It may have been woken, for the thread, just before that was. */
-	if (!READ_ONCE(w->held) || (!w->relieved && !relieve(w)))
+	/* It may have been woken before the relief, or for the thread just before that was. */
+	if (!READ_ONCE(w->held) || !READ_ONCE(w->relieved))
 		return;
 
+	leave_queue(w);
 	mm = w->task->mm;
 	kthread_use_mm(mm);
 	memcg = get_mem_cgroup_from_mm(mm);
@@ -233,6 +257,7 @@ void vhost_scsi_standin_init(struct vhost_scsi_worker *w)
 {
 	timer_setup(&w->watch, watch_timer, 0);
 	spin_lock_init(&w->held_lock);
+	INIT_WORK(&w->relief, relief_work);
 	INIT_WORK(&w->standin, standin_work);
 }
 
@@ -245,5 +270,6 @@ void vhost_scsi_standin_init(struct vhost_scsi_worker *w)
 void vhost_scsi_standin_cancel(struct vhost_scsi_worker *w)
 {
 	timer_delete_sync(&w->watch);
+	cancel_work_sync(&w->relief);
 	cancel_work_sync(&w->standin);
 }

@@ -41,16 +41,11 @@ static unsigned int sg_pages(const struct scatterlist *sg)
 	return DIV_ROUND_UP(sg->offset + sg->length, PAGE_SIZE);
 }
 
-static bool is_chained(const struct vhost_scsi_data *data)
-{
-	return data->orig_nents && data->sgl == data->inline_sgl;
-}
-
 /* sg_next() needs the end mark, which an array without a chain does not have yet. */
 static struct scatterlist *table_next(const struct vhost_scsi_data *data,
 				      struct scatterlist *sg)
 {
-	return is_chained(data) ? sg_next(sg) : sg + 1;
+	return data->chained ? sg_next(sg) : sg + 1;
 }
 
 /*
@@ -234,17 +229,21 @@ static bool alloc_flat(struct vhost_scsi_data *data, unsigned int entries)
 	return data->sgl;
 }
 
+/*
+ * Allocates pages that are chained. sg_alloc_table_chained() would not wait for memory, and
+ * a guest takes BUSY for an I/O error after a few tries that it makes at once.
+ */
 static int alloc_chained(struct vhost_scsi_data *data, unsigned int entries)
 {
-	struct sg_table table = {};
+	struct sg_table table;
 	int ret;
 
-	ret = sg_alloc_table_chained(&table, entries, data->inline_sgl,
-				     VHOST_SCSI_INLINE_SG);
+	ret = sg_alloc_table(&table, entries, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (ret)
 		return ret;
 	data->sgl = table.sgl;
 	data->orig_nents = table.orig_nents;
+	data->chained = true;
 	return 0;
 }
 
@@ -742,12 +741,13 @@ static noinline void free_table(struct vhost_scsi_data *data,
 		.nents = data->orig_nents,
 	};
 
-	if (is_chained(data))
-		sg_free_table_chained(&table, VHOST_SCSI_INLINE_SG);
+	atomic_long_sub(data->orig_nents, &vhost_scsi_host(dev)->sg_entries);
+	if (data->chained)
+		sg_free_table(&table);
 	else
 		kfree(data->sgl);
-	atomic_long_sub(data->orig_nents, &vhost_scsi_host(dev)->sg_entries);
 	data->orig_nents = 0;
+	data->chained = false;
 }
 
 /**

@@ -458,35 +458,35 @@ static void batch_submit(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		if (last)
 			blk_finish_plug(last);
 		vhost_scsi_submit_end(w);
-		if (unlikely(batch->held)) {
-			vhost_scsi_target_released(batch->held);
-			batch->held = NULL;
-		}
+		batch->held = NULL;
 	}
 	if (unlikely(jiffies - began > 1))
 		vhost_scsi_count_slow(vq);
 	vhost_scsi_vq_handled(vq);
 }
 
-/* The stand-in gives what the thread has not begun to the lists of the LUNs. */
-static void request_take_over(struct vhost_scsi_vq *vq,
-			      struct vhost_scsi_worker *w)
+/* What the thread has not begun goes to the lists of the LUNs. */
+static void request_take_over(struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_batch *batch = &w->batch;
-	struct vhost_scsi_lun *lun;
 	unsigned int i;
 
 	/*
 	 * The thread may be held twice in a batch, the second time when it ends the plug.
 	 * At the first time no slot of the batch has been used again.
 	 */
-	if (batch->at && !batch->held) {
-		lun = vhost_scsi_target_lun(batch_cmd(batch, batch->at - 1));
-		batch->held = lun;
-		vhost_scsi_target_held(lun);
-	}
+	if (batch->at && !batch->held)
+		batch->held = vhost_scsi_target_lun(batch_cmd(batch, batch->at - 1));
+	if (batch->held)
+		vhost_scsi_target_held(batch->held);
 	for (i = batch->at; i < batch->nr; i++)
 		vhost_scsi_target_queue(batch_cmd(batch, i));
+}
+
+static void request_come_back(struct vhost_scsi_worker *w)
+{
+	if (w->batch.held)
+		vhost_scsi_target_released(w->batch.held);
 }
 
 static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
@@ -700,6 +700,7 @@ static void request_used(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *s)
 const struct vhost_scsi_vq_ops vhost_scsi_request_ops = {
 	.handle = request_handle,
 	.take_over = request_take_over,
+	.come_back = request_come_back,
 	.answer = request_deferred,
 	.start = request_queue_start,
 	.stop = request_queue_stop,

@@ -106,7 +106,7 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
 /**
  * struct vhost_scsi_data - the pinned data buffer of a command
  * @sgl: the scatterlist, with neighbouring pages merged. It is @inline_sgl, or an array,
- *	 or a list chained to @inline_sgl
+ *	 or pages that are chained
  * @nents: entries in use
  * @orig_nents: entries allocated; 0: only @inline_sgl is used
  * @len: bytes
@@ -114,6 +114,7 @@ void vhost_scsi_reply_unpin(struct vhost_scsi_reply *reply);
  * @write: the device writes the buffer
  * @cleanable: a page is of a file, and writeback may clean it while the command is
  *	       under way
+ * @chained: @sgl is pages that are chained
  * @more_pins: number of remembered pages behind the first one
  * @nr_ranges: number of @ranges
  * @mem: the pinned memory table that has the pages, with a reference; NULL: none
@@ -131,6 +132,7 @@ struct vhost_scsi_data {
 	u32 align;
 	bool write;
 	bool cleanable;
+	bool chained;
 	u16 more_pins;
 	u16 nr_ranges;
 	struct vhost_scsi_mem *mem;

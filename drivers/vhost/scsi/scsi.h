@@ -10,6 +10,7 @@
 #define _VHOST_SCSI_SCSI_H
 
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/spinlock.h>
 #include <linux/virtio_scsi.h>
 
@@ -72,6 +73,7 @@ struct vhost_scsi_tmfs {
  * @show: what others see of it, while it is bound; or NULL. Under dev.mutex; read by
  *	  @show_work
  * @show_work: shows LUNs that had their first command
+ * @unshown: the counters of these
  * @closed_at: seconds since 1970 when the file was closed; 0: it is open
  * @dev: the device; last, because its queues follow it
  */
@@ -87,6 +89,7 @@ struct vhost_scsi_host {
 	struct vhost_scsi_stat stat;
 	struct vhost_scsi_show *show;
 	struct work_struct show_work;
+	struct llist_head unshown;
 	time64_t closed_at;
 	struct vhost_scsi_dev dev;
 };

@@ -18,8 +18,6 @@
 
 #include "scsi.h"
 
-#define LUN_LISTS	32
-
 /**
  * struct dir - a directory
  * @kobj: frees the struct
@@ -47,7 +45,8 @@ struct dir {
  * @queues: the directory of the queues
  * @luns: that of the LUNs
  * @queue_list: each queue that ran
- * @lun_lists: each LUN that had a command
+ * @lun_lists: each LUN that had a command, as in struct vhost_scsi_counts
+ * @old_luns: those that had one before the device was bound are among them
  * @debug: what root may see
  */
 struct vhost_scsi_show {
@@ -58,7 +57,8 @@ struct vhost_scsi_show {
 	struct dir *queues;
 	struct dir *luns;
 	struct dir *queue_list;
-	struct dir *lun_lists[LUN_LISTS];
+	struct dir *lun_lists[VHOST_SCSI_COUNT_LISTS];
+	bool old_luns;
 	struct vhost_scsi_shown *debug;
 };
 
@@ -425,7 +425,7 @@ static void show_free(struct vhost_scsi_show *show)
 
 	vhost_scsi_debug_hide(show->debug);
 	dirs_remove(show->queue_list);
-	for (i = 0; i < LUN_LISTS; i++)
+	for (i = 0; i < VHOST_SCSI_COUNT_LISTS; i++)
 		dirs_remove(show->lun_lists[i]);
 	dirs_remove(show->queues);
 	dirs_remove(show->luns);
@@ -532,6 +532,8 @@ void vhost_scsi_hide(struct vhost_scsi_host *host)
 	struct vhost_scsi_show *show = host->show;
 
 	cancel_work_sync(&host->show_work);
+	/* They are old when the device is bound again. */
+	llist_del_all(&host->unshown);
 	if (!show)
 		return;
 	show_free(show);
@@ -541,7 +543,7 @@ void vhost_scsi_hide(struct vhost_scsi_host *host)
 static void show_lun(struct vhost_scsi_show *show, struct vhost_scsi_host *host,
 		     u32 key)
 {
-	struct dir **list = &show->lun_lists[key % LUN_LISTS], *dir;
+	struct dir **list = &show->lun_lists[vhost_scsi_key_list(key)], *dir;
 
 	for (dir = *list; dir; dir = dir->next)
 		if (dir->key == key)
@@ -559,20 +561,14 @@ static void show_lun(struct vhost_scsi_show *show, struct vhost_scsi_host *host,
 	*list = dir;
 }
 
-/* A queue has had its first command to a LUN. The worker does not wait for sysfs. */
-static void show_luns(struct work_struct *work)
+/* Counters stay when the device is not bound any more. */
+static void show_old_luns(struct vhost_scsi_show *show,
+			  struct vhost_scsi_host *host)
 {
-	struct vhost_scsi_host *host;
 	const struct vhost_scsi_counts *counts;
 	const struct vhost_scsi_count *count;
-	struct vhost_scsi_show *show;
 	unsigned int i, list;
 
-	host = container_of(work, struct vhost_scsi_host, show_work);
-	/* Pairs with vhost_scsi_show(), which queues the work again. */
-	show = smp_load_acquire(&host->show);
-	if (!show)
-		return;
 	for (i = VHOST_SCSI_VQ_IO; i < host->dev.nvqs; i++) {
 		counts = vhost_scsi_counts(&host->dev.vqs[i]);
 		for (list = 0; counts && list < VHOST_SCSI_COUNT_LISTS; list++) {
@@ -580,7 +576,29 @@ static void show_luns(struct work_struct *work)
 			count = smp_load_acquire(&counts->luns[list]);
 			for (; count; count = count->next)
 				show_lun(show, host, count->key);
+			cond_resched();
 		}
+	}
+}
+
+/* A queue has had its first command to a LUN. The worker does not wait for sysfs. */
+static void show_luns(struct work_struct *work)
+{
+	struct vhost_scsi_count *count, *next;
+	struct vhost_scsi_host *host;
+	struct vhost_scsi_show *show;
+
+	host = container_of(work, struct vhost_scsi_host, show_work);
+	/* Pairs with vhost_scsi_show(), which queues the work again. */
+	show = smp_load_acquire(&host->show);
+	if (!show)
+		return;
+	if (!show->old_luns)
+		show_old_luns(show, host);
+	show->old_luns = true;
+	llist_for_each_entry_safe(count, next, llist_del_all(&host->unshown),
+				  unshown) {
+		show_lun(show, host, count->key);
 		cond_resched();
 	}
 }
@@ -590,6 +608,7 @@ void vhost_scsi_show_init(struct vhost_scsi_host *host)
 	static atomic64_t hosts;
 
 	host->dev.nr = atomic64_inc_return(&hosts);
+	init_llist_head(&host->unshown);
 	INIT_WORK(&host->show_work, show_luns);
 }
 

@@ -167,11 +167,12 @@ static struct vhost_scsi_count *count_new(struct vhost_scsi_vq *vq, u8 target,
 	count = kzalloc(sizeof(*count), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!count)
 		return NULL;
-	list = &counts->luns[key % VHOST_SCSI_COUNT_LISTS];
+	list = &counts->luns[vhost_scsi_key_list(key)];
 	count->key = key;
 	count->next = *list;
 	/* Pairs with vhost_scsi_count_find(): readers hold no lock. */
 	smp_store_release(list, count);
+	llist_add(&count->unshown, &host->unshown);
 	queue_work(vhost_scsi_dev_wq, &host->show_work);
 	return count;
 }

@@ -13,8 +13,10 @@
 #define _VHOST_SCSI_STAT_H
 
 #include <linux/dma-direction.h>
+#include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/kobject.h>
+#include <linux/llist.h>
 #include <linux/virtio_scsi.h>
 #include <linux/workqueue.h>
 
@@ -77,6 +79,7 @@ struct vhost_scsi_times {
  * @deferred: that a work item submitted
  * @times: latencies; NULL until they are first measured
  * @next: in vhost_scsi_counts.luns; like @key set once
+ * @unshown: in vhost_scsi_host.unshown
  * @key: vhost_scsi_key(), or U32_MAX: of none
  * @kinds: those that were answered, by kind; this and what follows is under used_lock
  * @dropped: that nobody waited for any more
@@ -90,6 +93,7 @@ struct vhost_scsi_count {
 	atomic64_t deferred;
 	struct vhost_scsi_times *times;
 	struct vhost_scsi_count *next;
+	struct llist_node unshown;
 	u32 key;
 
 	struct vhost_scsi_tally kinds[VHOST_SCSI_KINDS] ____cacheline_aligned_in_smp;
@@ -98,7 +102,8 @@ struct vhost_scsi_count {
 	u64 errors[VHOST_SCSI_ERRORS];
 };
 
-#define VHOST_SCSI_COUNT_LISTS	32
+#define VHOST_SCSI_COUNT_BITS	8
+#define VHOST_SCSI_COUNT_LISTS	BIT(VHOST_SCSI_COUNT_BITS)
 
 /**
  * struct vhost_scsi_counts - the commands of a queue
@@ -124,6 +129,12 @@ vhost_scsi_counts(const struct vhost_scsi_vq *vq)
 static inline u32 vhost_scsi_key(u8 target, u16 lun)
 {
 	return (u32)target << 16 | lun;
+}
+
+/* In which of the lists a key is. A guest may have many LUNs of a target, or many targets. */
+static inline u32 vhost_scsi_key_list(u32 key)
+{
+	return hash_32(key, VHOST_SCSI_COUNT_BITS);
 }
 
 /**
@@ -289,7 +300,7 @@ vhost_scsi_count_find(const struct vhost_scsi_counts *counts, u32 key)
 	struct vhost_scsi_count *count;
 
 	/* Pairs with count_new(). */
-	count = smp_load_acquire(&counts->luns[key % VHOST_SCSI_COUNT_LISTS]);
+	count = smp_load_acquire(&counts->luns[vhost_scsi_key_list(key)]);
 	while (count && count->key != key)
 		count = count->next;
 	return count;

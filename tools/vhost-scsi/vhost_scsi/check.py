@@ -4,6 +4,7 @@
 
 import json
 import lzma
+import os
 import re
 import stat
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ WANTED = ("/etc/systemd/system/multi-user.target.wants/rtslib-fb-targetctl.servi
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 # QEMU takes so many where vhost.ko does not say another number.
 QEMU_REGIONS = 64
+# Names that the kernel gives in the order in which it finds disks.
+UNSTABLE = re.compile(r"/dev/(sd[a-z]+|vd[a-z]+|nvme\d+n\d+|dm-|loop|rbd|zd|nbd)[0-9p]*")
 DOCUMENTS = "/usr/share/doc/vhost-lio-dkms/Documentation"
 
 
@@ -205,6 +208,65 @@ def check_ports(host: Host) -> Iterator[Finding]:
                                   "link a backstore to one LUN of a port group")
 
 
+def _mounts(host: Host) -> dict[str, str]:
+    """Numbers of the block devices that are mounted or swapped to, and where."""
+    found = {}
+    for line in (host.text("/proc/self/mountinfo") or "").splitlines():
+        words = line.split(" ")
+        source = words[words.index("-") + 2] if "-" in words[:-2] else ""
+        if len(words) < 5:
+            continue
+        # A file system of several devices has a number of its own.
+        node = host.stat(source) if source.startswith("/dev/") else None
+        found[words[2]] = printable(words[4])
+        if node and stat.S_ISBLK(node.st_mode):
+            found[f"{os.major(node.st_rdev)}:{os.minor(node.st_rdev)}"] = printable(words[4])
+    for line in (host.text("/proc/swaps") or "").splitlines()[1:]:
+        node = host.stat(line.split(" ")[0])
+        if node and stat.S_ISBLK(node.st_mode):
+            found[f"{os.major(node.st_rdev)}:{os.minor(node.st_rdev)}"] = "swap"
+    return found
+
+
+def _users(host: Host, number: str, mounts: dict[str, str]) -> Iterator[str]:
+    """Who else writes to a block device, or to a partition of it."""
+    place = f"/sys/dev/block/{number}"
+    parts = [f"{place}/{name}" for name in host.names(place) if host.is_there(f"{place}/{name}/partition")]
+    for path in [place, *parts]:
+        device = host.text(path + "/dev") or number
+        if device in mounts:
+            yield mounts[device] if mounts[device] == "swap" else f"the mount at {mounts[device]}"
+        yield from (f"/dev/{printable(name)}" for name in host.names(path + "/holders"))
+
+
+def check_backstores(host: Host) -> Iterator[Finding]:
+    """Media that are another disk after a boot, or that somebody else writes to."""
+    media: dict[tuple[int, int], list[str]] = {}
+    mounts = _mounts(host)
+    for store in config.backstores(host):
+        if UNSTABLE.fullmatch(store.behind):
+            yield Finding("backstores", WARNING, f"{store.path} is {store.behind}, which may be another disk after"
+                          " the next boot", "make it of a name in /dev/disk/by-id, or of LVM")
+        node = host.stat(store.behind) if store.plugin in ("block", "fileio") and store.behind else None
+        if node is None or not store.enabled:
+            continue
+        key = (-1, node.st_rdev) if stat.S_ISBLK(node.st_mode) else (node.st_dev, node.st_ino)
+        media.setdefault(key, []).append(store.path)
+        if stat.S_ISBLK(node.st_mode):
+            number = f"{os.major(node.st_rdev)}:{os.minor(node.st_rdev)}"
+            users = sorted(set(_users(host, number, mounts)))
+            if users:
+                yield Finding("backstores", FAULT, f"{store.path} ({store.behind}) is also in use by"
+                              f" {' and '.join(users)} of this host, which destroys its data",
+                              "unmount it; have LVM and multipath of the host leave it alone (global_filter in"
+                              " lvm.conf, blacklist in multipath.conf)")
+    for paths in media.values():
+        if len(paths) > 1:
+            yield Finding("backstores", WARNING, f"{' and '.join(paths)} have the same medium: reservations and COMPARE"
+                          " AND WRITE by the one do not count for the other",
+                          "link one backstore to each of the port groups")
+
+
 def check_devices(host: Host) -> Iterator[Finding]:
     """Devices whose process has gone, and queues that are not served."""
     for device in stats.devices(host):
@@ -282,7 +344,7 @@ def check_saved(host: Host) -> Iterator[Finding]:
 
 CHECKS: tuple[Callable[[Host], Iterator[Finding]], ...] = (
     check_module, check_signature, check_kvm, check_device, check_limits, check_memlock, check_ports,
-    check_devices, check_reservations, check_saved)
+    check_backstores, check_devices, check_reservations, check_saved)
 
 
 def findings(host: Host) -> list[Finding]:

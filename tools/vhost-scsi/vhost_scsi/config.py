@@ -112,6 +112,13 @@ def _backstore(host: Host, hba: str, name: str) -> Backstore:
                      host.text(path + "/enable") == "1", printable(behind), length, printable(serial))
 
 
+def backstores(host: Host) -> list[Backstore]:
+    """Every storage object of LIO, of this and of other fabrics."""
+    return [_backstore(host, hba, name) for hba in host.names(TARGET + "/core")
+            if re.search(r"_\d+$", hba)
+            for name in host.names(f"{TARGET}/core/{hba}") if host.is_there(f"{TARGET}/core/{hba}/{name}/info")]
+
+
 def _lun(host: Host, path: str, number: int) -> Lun:
     for name in host.names(path):
         link = _link(host, f"{path}/{name}")
