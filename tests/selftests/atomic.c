@@ -43,7 +43,6 @@ void suite_teardown(void)
 	if (exists(EVENT)) {
 		write_file(EVENT "/enable", "0");
 		write_file(EVENT "/filter", "0");
-		write_file(TRACE "/options/record-cmd", "1");
 	}
 	lio_suite_end();
 }
@@ -141,9 +140,7 @@ TEST_F(atomic, as_one)
 	};
 	unsigned int i;
 
-	/* interrupt.c says why. */
-	if (!exists(EVENT) || write_file(TRACE "/options/record-cmd", "0") ||
-	    write_file(EVENT "/filter", "opcode == 0x9c") ||
+	if (!exists(EVENT) || write_file(EVENT "/filter", "opcode == 0x9c") ||
 	    write_file(EVENT "/enable", "1"))
 		SKIP("no tracefs");
 	given();

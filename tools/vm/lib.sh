@@ -145,12 +145,13 @@ first_fault() {
 # timed FILE COMMAND...: its status; FILE gets its seconds, and those of the processors that it
 # took, which are the same on a busy machine
 timed() {
-	local file=$1 status=0 TIMEFORMAT='%0R %0U %0S' out err
+	# COMMAND may be a function, which sees these names.
+	local _file=$1 _status=0 TIMEFORMAT='%0R %0U %0S' _out _err
 	shift
-	exec {out}>&1 {err}>&2
-	{ time "$@" >&"$out" 2>&"$err" {out}>&- {err}>&- || status=$?; } 2>"$file"
-	exec {out}>&- {err}>&-
-	return "$status"
+	exec {_out}>&1 {_err}>&2
+	{ time "$@" >&"$_out" 2>&"$_err" {_out}>&- {_err}>&- || _status=$?; } 2>"$_file"
+	exec {_out}>&- {_err}>&-
+	return "$_status"
 }
 
 # took FILE: what timed wrote, to be read
