@@ -31,7 +31,7 @@ enum {
 	DESC_SENSE_LEN = 8,
 	HEADER_LEN = 8,
 
-	/* VPD pages with limits, and what is none. */
+	/* What amend_limits() knows: two VPD pages, and a number for READ CAPACITY (16). */
 	BLOCK_LIMITS_PAGE = 0xb0,
 	PROVISIONING_PAGE = 0xb2,
 	READ_CAPACITY_16 = 0x100,
@@ -102,7 +102,7 @@ void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t)
 	/* LIO has cut it to the allocation length. */
 	t->wanted = se_cmd->data_length;
 	se_cmd->data_length += ROOM;
-	/* Some of these LIO reads that of the CDB for (REPORT IDENTIFYING INFORMATION). */
+	/* REPORT IDENTIFYING INFORMATION: LIO looks at the length in the CDB instead. */
 	if (se_cmd->t_task_cdb[0] == MAINTENANCE_IN)
 		put_unaligned_be32(se_cmd->data_length, &se_cmd->t_task_cdb[6]);
 }
