@@ -107,12 +107,22 @@ void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t)
 		put_unaligned_be32(se_cmd->data_length, &se_cmd->t_task_cdb[6]);
 }
 
-static void clear_bits(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u8 bits)
+/**
+ * vhost_scsi_answer_clear - clear bits of parameter data for the guest
+ * @t: with a bounce buffer
+ * @at: offset of the first byte; those beyond the buffer are left alone
+ * @len: number of bytes
+ * @bits: of each byte
+ *
+ * Context: any.
+ */
+void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u8 bits)
 {
 	u8 byte;
 
 	for (; len; len--, at++) {
-		sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
+		if (sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &byte, 1, at) != 1)
+			return;
 		byte &= ~bits;
 		sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
 	}
@@ -128,21 +138,21 @@ static void amend_limits(const struct vhost_scsi_tcmd *t, unsigned int of)
 	switch (of) {
 	case BLOCK_LIMITS_PAGE:
 		if (vhost_scsi_codes_lack(t, COMPARE_AND_WRITE, 0))
-			clear_bits(t, 5, 1, 0xff);
+			vhost_scsi_answer_clear(t, 5, 1, 0xff);
 		if (!unmap)
-			clear_bits(t, 20, 8, 0xff);
+			vhost_scsi_answer_clear(t, 20, 8, 0xff);
 		if (!same)
-			clear_bits(t, 36, 8, 0xff);
+			vhost_scsi_answer_clear(t, 36, 8, 0xff);
 		break;
 	case PROVISIONING_PAGE:
 		if (!unmap)
-			clear_bits(t, 5, 1, UNMAP_BITS);
+			vhost_scsi_answer_clear(t, 5, 1, UNMAP_BITS);
 		if (!same)
-			clear_bits(t, 5, 1, WRITE_SAME_BITS);
+			vhost_scsi_answer_clear(t, 5, 1, WRITE_SAME_BITS);
 		break;
 	case READ_CAPACITY_16:
 		if (!unmap && !same)
-			clear_bits(t, 14, 1, LBPME_LBPRZ);
+			vhost_scsi_answer_clear(t, 14, 1, LBPME_LBPRZ);
 		break;
 	}
 }

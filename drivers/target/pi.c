@@ -364,17 +364,6 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 	}
 }
 
-/* Clears bits of a byte of the parameter data. */
-static void clear_bits(const struct vhost_scsi_tcmd *t, u32 at, u8 bits)
-{
-	u8 byte;
-
-	if (sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &byte, 1, at) != 1)
-		return;
-	byte &= ~bits;
-	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
-}
-
 /**
  * vhost_scsi_pi_amend - say that a passed-through device keeps none
  * @t: with a bounce buffer, GOOD
@@ -393,8 +382,8 @@ void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t)
 	    se_cmd->se_sess->sup_prot_ops == TARGET_PROT_NORMAL)
 		return;
 	if (cdb[0] == INQUIRY && !(cdb[1] & 1))
-		clear_bits(t, 5, PROTECT);
+		vhost_scsi_answer_clear(t, 5, 1, PROTECT);
 	else if (cdb[0] == SERVICE_ACTION_IN_16 &&
 		 (cdb[1] & 0x1f) == SAI_READ_CAPACITY_16)
-		clear_bits(t, 12, P_TYPE_AND_PROT_EN);
+		vhost_scsi_answer_clear(t, 12, 1, P_TYPE_AND_PROT_EN);
 }

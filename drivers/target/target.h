@@ -372,6 +372,7 @@ void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc,
 			     u8 ascq);
 void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t);
 void vhost_scsi_answer_end(struct vhost_scsi_tcmd *t);
+void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u8 bits);
 
 /* absent.c */
 
@@ -522,7 +523,7 @@ void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg);
  * Return: the struct, or NULL.
  */
 static inline struct vhost_scsi_lun *
-vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, u64 lun)
+vhost_scsi_tpg_lun(struct vhost_scsi_tpg *tpg, unsigned long lun)
 {
 	if (lun < VHOST_SCSI_LOW_LUNS)
 		return READ_ONCE(tpg->low_luns[array_index_nospec(lun, VHOST_SCSI_LOW_LUNS)]);

@@ -31,7 +31,7 @@ static int set_base(struct vhost_scsi_vq *vq, u32 num)
 	return 0;
 }
 
-static int set_endian(struct vhost_scsi_vq *vq, u32 num)
+static int set_vring_endian(struct vhost_scsi_vq *vq, u32 num)
 {
 	if (vhost_scsi_vq_is_live(vq))
 		return -EBUSY;
@@ -47,7 +47,7 @@ static int set_busyloop(struct vhost_scsi_vq *vq, u32 num)
 	return 0;
 }
 
-static u32 get_endian(const struct vhost_scsi_vq *vq)
+static u32 get_vring_endian(const struct vhost_scsi_vq *vq)
 {
 	return vq->big_endian ? VHOST_VRING_BIG_ENDIAN :
 				VHOST_VRING_LITTLE_ENDIAN;
@@ -126,7 +126,7 @@ static const struct {
 } state_ioctls[] = {
 	{ VHOST_SET_VRING_NUM, set_num },
 	{ VHOST_SET_VRING_BASE, set_base },
-	{ VHOST_SET_VRING_ENDIAN, set_endian },
+	{ VHOST_SET_VRING_ENDIAN, set_vring_endian },
 	{ VHOST_SET_VRING_BUSYLOOP_TIMEOUT, set_busyloop },
 };
 
@@ -158,7 +158,7 @@ static int vq_get_state(struct vhost_scsi_vq *vq, unsigned int cmd,
 		ret = get_base(vq, &state.num);
 		break;
 	case VHOST_GET_VRING_ENDIAN:
-		state.num = get_endian(vq);
+		state.num = get_vring_endian(vq);
 		break;
 	case VHOST_GET_VRING_BUSYLOOP_TIMEOUT:
 		state.num = vq->busyloop;

@@ -8,6 +8,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/debugfs.h>
+#include <linux/math64.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -77,7 +78,7 @@ struct look {
 
 static u64 age_us(u32 started)
 {
-	return jiffies64_to_nsecs((u32)jiffies - started) / NSEC_PER_USEC;
+	return div_u64(jiffies64_to_nsecs((u32)jiffies - started), NSEC_PER_USEC);
 }
 
 static void put_cmd(const struct vhost_scsi_cmd *cmd, u32 started, void *priv)
@@ -327,7 +328,7 @@ static int slow_show(struct seq_file *m, void *v)
 
 	for (s = list->slow; s < list->slow + list->nr; s++) {
 		seq_printf(m, "%llu %u 0x%llx %u %u %c %u %c %u %u",
-			   s->ns / NSEC_PER_USEC, s->queue, s->tag, s->target,
+			   div_u64(s->ns, NSEC_PER_USEC), s->queue, s->tag, s->target,
 			   s->lun, kind_chars[s->kind], s->bytes,
 			   attr_char(s->attr), s->response, s->status);
 		put_cdb(m, s->cdb);
