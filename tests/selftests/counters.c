@@ -306,7 +306,7 @@ TEST_F(counters, who)
 	 * A buffer that is used again is remembered, too, if each of its pages is a folio. It is
 	 * forgotten with any change of the memory, not all of which are ours.
 	 */
-	ASSERT_EQ(0, madvise(self->req->data_in, PAGES * 4096, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, huge_pages(self->req->data_in, PAGES * 4096, false));
 	ASSERT_EQ(0, madvise(self->req->data_in, PAGES * 4096, MADV_DONTNEED));
 	for (i = 0; i < 100 && see_number(self->nr, 3, "memory") < mem[3] + PAGES; i++) {
 		vsg_cmd_rw(self->req, T, LUN_RAM, false, 0, PAGES * 8, BLOCK);

@@ -80,7 +80,7 @@ static struct vsg_dev *dev_open(void)
 	ASSERT_TRUE(copy);
 	memcpy(copy, region->hva, region->used);
 	/* A folio for each page: only such pages are remembered. */
-	ASSERT_EQ(0, madvise(region->hva, MEM, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, huge_pages(region->hva, MEM, false));
 	ASSERT_EQ(0, madvise(region->hva, MEM, MADV_DONTNEED));
 	memcpy(region->hva, copy, region->used);
 	free(copy);

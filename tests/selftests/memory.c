@@ -364,7 +364,7 @@ TEST_F(of_file, worker_is_killed_at_the_ring)
 	ASSERT_EQ(0, vsg_mem_add(&self->dev->mem, MORE_GPA, 2 * PAGE, 0));
 	pages = self->dev->mem.region[1].hva;
 	self->dev->mem.region[1].used = 2 * PAGE;
-	ASSERT_EQ(0, madvise(pages, 2 * PAGE, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, huge_pages(pages, 2 * PAGE, false));
 	self->r->avail = (void *)pages;
 	memset(pages, 0, 2 * PAGE);
 	start(self);
@@ -505,7 +505,7 @@ static struct vsg_req *remembered(struct anonymous *self)
 {
 	struct vsg_req *in = request(self->dev, 0, LEN);
 
-	ASSERT_EQ(0, madvise(in->data_in, LEN, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, huge_pages(in->data_in, LEN, false));
 	ASSERT_EQ(0, madvise(in->data_in, LEN, MADV_DONTNEED));
 	use(self, in);
 	return in;
@@ -588,7 +588,7 @@ TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
 	long long most;
 
 	/* Of its own: part of a huge page counts otherwise, and that of zeroes not at all. */
-	ASSERT_EQ(0, madvise(page, PAGE, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, huge_pages(page, PAGE, false));
 	ASSERT_EQ(0, madvise(page, PAGE, MADV_DONTNEED));
 	memset(page, 1, PAGE);
 	dev_start(self->dev);

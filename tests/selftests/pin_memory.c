@@ -338,8 +338,7 @@ TEST_F_TIMEOUT(pin_memory, load, 60)
 		/* Rights that come and go change no page. */
 		uint8_t *all = self->dev->mem.region[0].hva;
 
-		EXPECT_EQ(0, madvise(all, MEM, n % 2 ? MADV_HUGEPAGE :
-						       MADV_NOHUGEPAGE));
+		EXPECT_EQ(0, huge_pages(all, MEM, n % 2));
 		EXPECT_EQ(0, madvise(all + MEM - PAGE, PAGE, MADV_DONTNEED));
 		if (n % 4 == 3)
 			EXPECT_EQ(0, vsg_set_mem_table(self->dev));

@@ -51,7 +51,7 @@ struct user {
 /* A folio for each page: the pages of one are counted together, and not remembered. */
 static void small_pages(void *data, size_t bytes)
 {
-	ASSERT_EQ(0, madvise(data, bytes, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, huge_pages(data, bytes, false));
 	ASSERT_EQ(0, madvise(data, bytes, MADV_DONTNEED));
 }
 

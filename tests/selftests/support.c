@@ -239,6 +239,11 @@ static void *hog_run(void *arg)
 	return NULL;
 }
 
+bool hog_possible(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) >= 2 && access("/sys/kernel/realtime", F_OK);
+}
+
 void hog_start(struct hog *hog, pid_t tid)
 {
 	on_processor_1(tid);
@@ -256,6 +261,13 @@ void hog_end(struct hog *hog)
 	__atomic_store_n(&hog->stop, true, __ATOMIC_RELAXED);
 	pthread_join(hog->thread, NULL);
 	EXPECT_EQ(0, write_file(THROTTLE, hog->throttle));
+}
+
+int huge_pages(void *p, size_t size, bool may)
+{
+	if (!madvise(p, size, may ? MADV_HUGEPAGE : MADV_NOHUGEPAGE))
+		return 0;
+	return errno == EINVAL && access("/sys/kernel/mm/transparent_hugepage", F_OK) ? 0 : -1;
 }
 
 bool have_vhost_tasks(void)

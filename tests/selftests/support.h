@@ -137,12 +137,20 @@ struct hog {
 	char throttle[32];
 };
 
-/* Until hog_end() the thread @tid does nothing. The machine has two processors. */
+/*
+ * Has the machine two processors, and goes one of them on without the other? A realtime kernel
+ * does much in threads, which the hog keeps from its processor.
+ */
+bool hog_possible(void);
+/* Until hog_end() the thread @tid does nothing. */
 void hog_start(struct hog *hog, pid_t tid);
 void hog_end(struct hog *hog);
 
 /* Where LIO writes reservations to, with APTPL. Return: 0, or -1. */
 int metadata_dir(char *path, size_t size);
+
+/* May pages be huge? Return: 0, also on kernels that have no huge pages but those of hugetlbfs; or -1. */
+int huge_pages(void *p, size_t size, bool may);
 
 /* Can workers be threads of their owner on this kernel? */
 bool have_vhost_tasks(void);
