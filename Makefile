@@ -29,6 +29,7 @@ help:
 	@echo '                    only that'
 	@echo 'make lio-patches    each patch in Documentation/lio-patches cures its fault, on the newest kernel'
 	@echo 'make qemu-patches   the patch in Documentation/qemu-patches does what it says, with QEMU built from source'
+	@echo 'make architectures the module builds for the other architectures of this Debian'
 	@echo 'make check-all      all of these, every part, and package-trial; hours'
 	@echo 'make coverage       which lines of the module the tests execute'
 	@echo 'make style          warnings, sparse, layers, checkpatch, shellcheck only'
@@ -97,6 +98,9 @@ lio-patches:
 qemu-patches:
 	tests/qemu-patches/run
 
+architectures:
+	tools/architectures
+
 check-hosts:
 	tests/hosts/run $(if $(MOVES),--moves $(MOVES)) $(if $(ENGINE),--engine $(ENGINE))
 
@@ -122,5 +126,5 @@ fuzz:
 	$(MAKE) -C tests/unit run_fuzz SECONDS=$(T)
 
 .PHONY: all help headers installer modules install uninstall clean dkms-install dkms-uninstall package-trial setup deb \
-	demo check check-all check-hosts lio-patches qemu-patches style check-debug coverage matrix soak fuzz bench \
+	demo check check-all check-hosts lio-patches qemu-patches architectures style check-debug coverage matrix soak fuzz bench \
 	bench-guest

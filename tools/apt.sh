@@ -53,17 +53,18 @@ sources() {
 	fi
 }
 
-# apt_for SUITE [deb-src]: sets apt, the options of a private APT with the lists of that
-# suite and nothing else
+# apt_for SUITE [deb-src|'' [ARCHITECTURE]]: sets apt, the options of a private APT with the
+# lists of that suite and nothing else. Of another architecture, without security updates.
 apt_for() {
-	local root=$cache/apt/$1${2:+-$2}
+	local root=$cache/apt/$1${2:+-$2}${3:+-$3}
 	apt=(-q -o "Dir::State=$root/state" -o "Dir::Cache=$root/cache" -o Dir::State::status=/dev/null
 		-o "Dir::Etc::SourceList=$root/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
 		-o Acquire::Languages=none -o APT::Sandbox::User=
 		-o APT::Update::Error-Mode=any)
+	[[ ! ${3:-} ]] || apt+=(-o "APT::Architecture=$3" -o "APT::Architectures=$3")
 	mkdir -p "$root"/state/lists/partial "$root"/cache/archives/partial
-	sources "$@" >"$root/sources.list.new"
+	sources "$1" ${2:+"$2"} | if [[ ${3:-} ]]; then head -n 1; else cat; fi >"$root/sources.list.new"
 	mv "$root/sources.list.new" "$root/sources.list"
 	if ! apt-get "${apt[@]}" update >"$root/update.log" 2>&1; then
 		if [[ -n $(find "$root/state/lists" -maxdepth 1 \( -name '*Packages*' -o -name '*Sources*' \) -print -quit) ]]; then
