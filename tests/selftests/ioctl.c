@@ -752,6 +752,25 @@ TEST_F(owner, rings_not_set_up_stay_unused)
 	guest_end(dev);
 }
 
+TEST_F(owner, ring_set_up_while_bound)
+{
+	struct vsg_opts opts = { .nr_io = 2 };
+	struct vsg_dev *dev;
+
+	ASSERT_EQ(0, vsg_open(&dev, &opts));
+	ASSERT_EQ(0, vsg_set_features(dev, dev->features));
+	ASSERT_EQ(0, vsg_set_mem_table(dev));
+	ASSERT_EQ(0, vsg_ring_start(vsg_io(dev, 0)));
+	ASSERT_EQ(0, vsg_set_endpoint(dev, WWN_A));
+	ready(vsg_io(dev, 0), 1, 0);
+	/* The eventfd for kicks comes last of what it needs. */
+	ASSERT_EQ(0, vsg_ring_start(vsg_io(dev, 1)));
+	ready(vsg_io(dev, 1), 1, 0);
+	ASSERT_EQ(0, vsg_clear_endpoint(dev, WWN_A));
+	dev->wwpn[0] = 0;
+	guest_end(dev);
+}
+
 /*
  * kvmtool sets the eventfd of a ring before the ring, no eventfd for errors, and the
  * features when the guest's driver is ready; it gives the endpoint back twice.
