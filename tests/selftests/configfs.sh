@@ -99,6 +99,18 @@ for lun in 0 255 256 16383; do
 done
 ok 'nexus goes when the LUNs are gone' write NULL $tpg/nexus
 ok 'port group is removed' rmdir $tpg
+
+# As EVE-OS does it, without rtslib: the LUN's directory comes first, the nexus has the name of
+# the port and stays when the port group goes.
+own=naa.5001405760000e5e
+ok 'a LUN before the nexus' mkdir -p $vhost/$own/tpgt_1/lun/lun_0
+ok 'a nexus with the name of its port' write "$own" $vhost/$own/tpgt_1/nexus
+ok 'its backstore' ln -s $store $vhost/$own/tpgt_1/lun/lun_0/iblock
+is 'a guest writes and reads' $'write GOOD\nread GOOD' "$(./nexus $own 0 write read)"
+ok 'its backstore goes' rm $vhost/$own/tpgt_1/lun/lun_0/iblock
+ok 'the LUN goes' rmdir $vhost/$own/tpgt_1/lun/lun_0
+ok 'the port group goes with its nexus' rmdir $vhost/$own/tpgt_1
+ok 'the port goes' rmdir $vhost/$own
 ok 'port with its groups is removed' ./lioctl "dropwwn $naa"
 
 tap_end

@@ -752,6 +752,76 @@ TEST_F(owner, rings_not_set_up_stay_unused)
 	guest_end(dev);
 }
 
+TEST_F(owner, ring_set_up_while_bound)
+{
+	struct vsg_opts opts = { .nr_io = 2 };
+	struct vsg_dev *dev;
+
+	ASSERT_EQ(0, vsg_open(&dev, &opts));
+	ASSERT_EQ(0, vsg_set_features(dev, dev->features));
+	ASSERT_EQ(0, vsg_set_mem_table(dev));
+	ASSERT_EQ(0, vsg_ring_start(vsg_io(dev, 0)));
+	ASSERT_EQ(0, vsg_set_endpoint(dev, WWN_A));
+	ready(vsg_io(dev, 0), 1, 0);
+	/* The eventfd for kicks comes last of what it needs. */
+	ASSERT_EQ(0, vsg_ring_start(vsg_io(dev, 1)));
+	ready(vsg_io(dev, 1), 1, 0);
+	ASSERT_EQ(0, vsg_clear_endpoint(dev, WWN_A));
+	dev->wwpn[0] = 0;
+	guest_end(dev);
+}
+
+/*
+ * kvmtool sets the eventfd of a ring before the ring, no eventfd for errors, and the
+ * features when the guest's driver is ready; it gives the endpoint back twice.
+ */
+TEST_F(owner, as_kvmtool)
+{
+	const struct vsg_opts opts = {
+		.features = VSG_F(VIRTIO_RING_F_EVENT_IDX) |
+			    VSG_F(VIRTIO_RING_F_INDIRECT_DESC) |
+			    VSG_F(VIRTIO_F_ANY_LAYOUT) |
+			    VSG_F(VIRTIO_F_VERSION_1),
+	};
+	struct vsg_dev *dev;
+	struct vsg_req *req;
+	unsigned int i, start;
+
+	ASSERT_EQ(0, vsg_open(&dev, &opts));
+	ASSERT_EQ(0, vsg_set_mem_table(dev));
+	req = request(dev, 8 * BLOCK, 8 * BLOCK);
+	for (start = 1; start <= 2; start++) {
+		WHERE("start %u", start);
+		for (i = 0; i < dev->nr_rings; i++) {
+			struct vsg_ring *r = &dev->ring[i];
+
+			EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_KICK,
+					       FILE_ARG(i, r->kick)));
+			EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_NUM,
+					       STATE(i, r->num)));
+			EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_BASE,
+					       STATE(i, 0)));
+			EXPECT_EQ(0, vsg_ring_set_addr(r));
+			EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_CALL,
+					       FILE_ARG(i, r->call)));
+		}
+		EXPECT_EQ(0, vsg_set_features(dev, dev->features));
+		ASSERT_EQ(0, vsg_set_endpoint(dev, WWN_A));
+		ready(vsg_io(dev, 0), 1, 0);
+		write_pattern(vsg_io(dev, 0), req, 1, 0, 0, 8, start);
+		check_pattern(vsg_io(dev, 0), req, 1, 0, 0, 8, start);
+		for (i = 0; i < dev->nr_rings; i++)
+			EXPECT_EQ(0, vsg_ioctl(dev, VHOST_SET_VRING_CALL,
+					       FILE_ARG(i, -1)));
+		EXPECT_EQ(0, vsg_clear_endpoint(dev, WWN_A));
+		for (i = 0; i < dev->nr_rings; i++)
+			vsg_ring_reset(&dev->ring[i]);
+	}
+	EXPECT_EQ(0, vsg_clear_endpoint(dev, WWN_A));
+	dev->wwpn[0] = 0;
+	guest_end(dev);
+}
+
 TEST_F(owner, ring_outside_memory)
 {
 	struct vsg_dev *dev = self->dev;

@@ -343,6 +343,15 @@ class Metrics(Case):
             self.assertRegex(err, r"^vhost-scsi: [^\n]* cannot be written: [^\n]*\n$")
             self.assertEqual(os.path.lexists(name) and os.lstat(name).st_mode, before)
 
+    def test_one_way(self):
+        """metrics: what asks for two outputs, or for no address, is told so"""
+        path = self.tree.root / "out.prom"
+        for two in (("--json", "--textfile", str(path)), ("--textfile", str(path), "--listen", "127.0.0.1:1"),
+                    ("--json", "--listen", "127.0.0.1:1")):
+            self.assertEqual(self.run_it("metrics", *two, status=2)[1],
+                             "vhost-scsi: metrics takes one of --json, --textfile and --listen\n")
+        self.assertFalse(path.exists())
+
     def test_listen(self):
         """metrics: --listen answers as Prometheus asks, each time anew"""
         try:
@@ -351,6 +360,8 @@ class Metrics(Case):
             self.skipTest("python3-prometheus-client is not installed")
         import socket
         self.assertTrue(prometheus_client)
+        for where in ("::1", "9818", "127.0.0.1:", "127.0.0.1:65536"):
+            self.assertIn(f"'{where}' is no ADDRESS:PORT", self.run_it("metrics", "--listen", where, status=2)[1])
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

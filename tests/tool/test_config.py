@@ -63,6 +63,17 @@ class Config(Case):
         store = config.ports(self.host)[0].backstore_of(1, 11)
         self.assertEqual((store.plugin, store.behind, store.bytes), ("block", "/dev/sdb", 1 << 20))
 
+    def test_blanks(self):
+        """config: the name of a file or a device may have blanks"""
+        self.tree.backstore("fileio_1", "disk", "Status: ACTIVATED  Max Queue Depth: 128  SectorSize: 512\n"
+                            "        TCM FILEIO ID: 0        File: /srv/my disk.img  Size: 4096  Mode: O_DSYNC\n")
+        self.tree.backstore("iblock_2", "sd", "        iBlock device: dm-1  UDEV PATH: /dev/disk/by-label/my disk"
+                            "  readonly: 0\n        Major: 8 Minor: 16  CLAIMED: IBLOCK\n")
+        self.tree.lun(11, "iblock_2/sd")
+        port, = config.ports(self.host)
+        self.assertEqual([port.backstore_of(1, lun).behind for lun in (10, 11)],
+                         ["/srv/my disk.img", "/dev/disk/by-label/my disk"])
+
     def test_device_as_a_file(self):
         """config: the size of a device that fileio uses is the kernel's, for fileio says 0"""
         self.tree.backstore("fileio_1", "disk", "Status: ACTIVATED  Max Queue Depth: 128  SectorSize: 512\n"

@@ -257,6 +257,32 @@ static void expect_piece(const struct vhost_scsi_iov *iov, u64 base, u64 gpa,
 	EXPECT_EQ(len, iov->len);
 }
 
+/*
+ * What a processor does that took a look-up for successful cannot be seen here. It does the
+ * same as with a region that does not have the address: it must stay in the region.
+ */
+TEST(mem, piece_stays_in_its_region)
+{
+	struct vhost_scsi_mem *mem = create(three);
+	static struct page *pages[2];
+	struct vhost_scsi_region *r = &mem->regions[0];
+	static const u64 outside[] = { 0x2000, 0x12345678, -1ULL, -0x1000ULL };
+	struct vhost_scsi_iov piece;
+	unsigned int i;
+
+	r->pages = pages;
+	vhost_scsi_region_piece(r, 0x1fff, &piece);
+	EXPECT_EQ(0x501fff, (uintptr_t)piece.base);
+	EXPECT(piece.pages == &pages[1]);
+	for (i = 0; i < ARRAY_SIZE(outside); i++) {
+		vhost_scsi_region_piece(r, outside[i], &piece);
+		EXPECT_EQ(0x500000, (uintptr_t)piece.base);
+		EXPECT(piece.pages == &pages[0]);
+	}
+	r->pages = NULL;
+	vhost_scsi_mem_free(mem);
+}
+
 TEST(mem, map)
 {
 	static const struct vhost_scsi_range descs[] = {

@@ -55,6 +55,14 @@ newest_kernel() {
 	done | sort -V | tail -n 1
 }
 
+# vm_headers: have make build for the kernel that a host VM boots. The running one, or the newest
+# headers, may be of another, which would not load the module.
+vm_headers() {
+	local build
+	build=/lib/modules/$(newest_kernel)/build
+	[[ -n ${KDIR:-} || ! -e $build ]] || export KDIR=$build
+}
+
 # kernel_locate RELEASE|DIR|'': sets kernel_root, kernel_release, kernel_image.
 # DIR is an unpacked image package, or what modules_install and install made:
 # boot/vmlinuz-RELEASE beside lib/modules/RELEASE.

@@ -20,6 +20,7 @@
 #include <linux/fault-inject-usercopy.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/nospec.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -134,7 +135,11 @@ static __always_inline void
 vhost_scsi_region_piece(const struct vhost_scsi_region *r, u64 gpa,
 			struct vhost_scsi_iov *piece)
 {
-	u64 addr = r->base + (gpa - r->gpa);
+	/*
+	 * In the region also where a processor only guesses that @gpa is: what the guest
+	 * made it guess is an index of @pages, and entries lead to memory.
+	 */
+	u64 addr = r->base + array_index_nospec(gpa - r->gpa, r->size);
 
 	piece->base = (void __user *)(unsigned long)addr;
 	piece->pages = NULL;

@@ -350,7 +350,7 @@ struct timer_list { void *unused; };
 #define sense_reason_t unsigned int
 struct kref { int refcount; };
 struct xarray { void *unused; };
-#define array_index_nospec(i, n)	((void)(n), (i))
+#define array_index_nospec(i, n)	((i) < (n) ? (i) : 0)
 #define xa_load(xa, i)			((void)(xa), (void)(i), NULL)
 struct workqueue_struct;
 struct task_struct;

@@ -96,6 +96,8 @@ def run(options: argparse.Namespace) -> int:
     if name == "check":
         return show.show_check(host, options.json)
     if name == "metrics":
+        if sum((options.json, options.textfile is not None, options.listen is not None)) > 1:
+            raise Trouble("metrics takes one of --json, --textfile and --listen")
         if options.listen is not None:
             metrics.listen(options.root, options.listen)
         elif options.textfile is not None:

@@ -93,7 +93,8 @@ def _backstore(host: Host, hba: str, name: str) -> Backstore:
     info = host.text(path + "/info") or ""
     kind = re.sub(r"_\d+$", "", hba)
     behind = (host.text(path + "/udev_path") or "").strip()
-    match = re.search(r"\b(?:File|UDEV PATH): *(\S+)", info)
+    # Names may have blanks; LIO puts two behind each.
+    match = re.search(r"\b(?:File|UDEV PATH): (.*?)  (?:Size|readonly):", info)
     if not behind and match:
         behind = match.group(1)
     size = re.search(r"\bSize: (\d+)\b", info)  # fileio

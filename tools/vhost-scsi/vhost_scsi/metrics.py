@@ -203,7 +203,9 @@ def listen(root: str, where: str) -> None:
         raise Trouble("--listen needs python3-prometheus-client, which is not installed:"
                       " apt-get install python3-prometheus-client") from fault
     address, _, port = where.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535 or not address:
+    in_brackets = address.startswith("[") and address.endswith("]")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535 or not address or \
+            ":" in address and not in_brackets:
         raise Trouble(f"'{where}' is no ADDRESS:PORT, such as 127.0.0.1:9818 or [::1]:9818")
 
     class Collector:
