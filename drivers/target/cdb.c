@@ -32,7 +32,7 @@ struct op {
 
 /* By operation code; SPC-5, SBC-4, SSC-5, MMC-6. */
 static const struct op ops[256] = {
-	[TEST_UNIT_READY] = OP(ANY, YES, NONE),
+	[TEST_UNIT_READY] = OP(ANY, YES, MEDIUM),
 	[REZERO_UNIT] = OP(ANY, YES, NONE),
 	[REQUEST_SENSE] = OP(IN, YES, REQUEST_SENSE),
 	[FORMAT_UNIT] = OP(OUT, NO, NONE),
@@ -59,7 +59,7 @@ static const struct op ops[256] = {
 	[SEND_DIAGNOSTIC] = OP(OUT, UNKNOWN, NONE),
 	[ALLOW_MEDIUM_REMOVAL] = OP(ANY, YES, NONE),
 	[READ_FORMAT_CAPACITIES] = OP(ANY, YES, NONE),
-	[READ_CAPACITY] = OP(IN, YES, NONE),
+	[READ_CAPACITY] = OP(IN, YES, MEDIUM),
 	[READ_10] = OP(IN, YES, RW),
 	[WRITE_10] = OP(OUT, NO, RW),
 	[SEEK_10] = OP(ANY, YES, NONE),

@@ -122,7 +122,10 @@ static sense_reason_t check_range(struct vhost_scsi_tcmd *t, u64 lba, u64 blocks
 		return TCM_ADDRESS_OUT_OF_RANGE;
 	if (likely(end <= READ_ONCE(t->lun->blocks)))
 		return TCM_NO_SENSE;
-	blocks = (u64)dev->transport->get_blocks(dev) + 1;
+	blocks = vhost_scsi_blocks(dev);
+	/* As of all that fails below LIO; it would log a line, and say that it is out of range. */
+	if (!blocks)
+		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	/* Which is of several LUNs. */
 	if (t->lun != &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->any_lun)
 		WRITE_ONCE(t->lun->blocks, blocks);
@@ -138,6 +141,8 @@ static noinline sense_reason_t check_large(struct vhost_scsi_tcmd *t,
 {
 	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
 
+	if (bytes <= vhost_scsi_max_bytes(t->se_cmd.se_dev))
+		return TCM_NO_SENSE;
 	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cdb))
 		return TCM_NO_SENSE;
 	if (bytes > cmd->data_len)
@@ -442,11 +447,17 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
  * @reason: why
  *
  * A medium that has become smaller is asked for its size before LIO is again.
+ *
+ * Return: what the command is refused with.
  */
-void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason)
+sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason)
 {
-	if (reason == TCM_ADDRESS_OUT_OF_RANGE)
-		WRITE_ONCE(t->lun->blocks, 0);
+	if (reason != TCM_ADDRESS_OUT_OF_RANGE)
+		return reason;
+	WRITE_ONCE(t->lun->blocks, 0);
+	/* See check_range(). */
+	return vhost_scsi_blocks(t->se_cmd.se_dev) ? reason :
+						     TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 }
 
 /**
@@ -517,12 +528,24 @@ static sense_reason_t check_copy_results(const u8 *cdb)
 	       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
+/* The disk below is gone: LIO is ready all the same, and has a capacity of 2^64 blocks. */
+static sense_reason_t check_medium(struct vhost_scsi_tcmd *t)
+{
+	/* SPC-5: LOGICAL UNIT NOT READY, MANUAL INTERVENTION REQUIRED. */
+	if (!vhost_scsi_blocks(t->se_cmd.se_dev))
+		vhost_scsi_own_sense(t, NOT_READY, 0x04, 0x03);
+	return TCM_NO_SENSE;
+}
+
 static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 {
 	const struct se_cmd *se_cmd = &t->se_cmd;
 	const u8 *cdb = se_cmd->t_task_cdb;
 
 	switch (vhost_scsi_cdb_check(cdb)) {
+	case VHOST_SCSI_CHECK_MEDIUM:
+	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
+		return check_medium(t);
 	case VHOST_SCSI_CHECK_WRITE_SAME:
 		return same_begin(t);
 	case VHOST_SCSI_CHECK_UNMAP:
