@@ -155,6 +155,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 		se_cmd->scsi_status = SAM_STAT_CHECK_CONDITION;
 		se_cmd->se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
 	}
+	if (unlikely(se_cmd->scsi_status || t->tries))
+		vhost_scsi_pace_end(t);
 	if (t->copies)
 		vhost_scsi_copy_end(t);
 	if (t->same)
@@ -433,6 +435,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->answers = false;
 	t->takes_turn = false;
 	t->copies = false;
+	t->sent = false;
+	t->tries = false;
 	t->same = 0;
 	t->own_sense = false;
 	t->fence = NULL;
@@ -473,6 +477,10 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 						  TCM_INVALID_CDB_FIELD);
 		return false;
 	}
+	if (unlikely(READ_ONCE(t->lun->in_debt)) && !vhost_scsi_pace_admit(t)) {
+		transport_generic_request_failure(se_cmd, TCM_LUN_BUSY);
+		return false;
+	}
 	if (map_data(t, cmd)) {
 		transport_generic_request_failure(se_cmd,
 						  TCM_OUT_OF_RESOURCES);
@@ -486,6 +494,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	else if (unlikely(se_cmd->prot_op != TARGET_PROT_NORMAL))
 		vhost_scsi_pi_prepare(t);
 	vhost_scsi_check_later(t);
+	t->sent = true;
 	return true;
 }
 

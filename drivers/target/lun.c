@@ -563,6 +563,7 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	WRITE_ONCE(lun->max_bytes, vhost_scsi_max_bytes(dev));
 	WRITE_ONCE(lun->blocks, 0);
 	WRITE_ONCE(lun->pr_lacks, 0);
+	vhost_scsi_pace_reset(lun);
 	lun->aptpl_failures = 0;
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);

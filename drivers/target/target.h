@@ -61,6 +61,21 @@ struct vhost_scsi_lun_work {
 	int cpu;
 };
 
+/* Reads; writes; what unmaps, or writes the same. */
+#define VHOST_SCSI_PACES	3
+
+/**
+ * struct vhost_scsi_pace - commands of a kind that fail below LIO, see pace.c
+ * @trying: one is sent down although there is a debt
+ * @paid: when the debt is, in jiffies
+ * @next: when the next command may be sent down, likewise
+ */
+struct vhost_scsi_pace {
+	bool trying;
+	unsigned long paid;
+	unsigned long next;
+};
+
 /**
  * struct vhost_scsi_lun - a LUN number of a TPG, and its commands that wait
  *
@@ -95,6 +110,8 @@ struct vhost_scsi_lun_work {
  *	  wait, workers that a submission holds, and @slow
  * @slow: a submission has slept lately
  * @slow_until: ... and until this time it is taken for likely to do so again
+ * @in_debt: kinds of commands that failed too often, a bit for each; read without it
+ * @paces: of each kind
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
@@ -121,6 +138,8 @@ struct vhost_scsi_lun {
 	unsigned int held;
 	bool slow;
 	unsigned long slow_until;
+	u8 in_debt;
+	struct vhost_scsi_pace paces[VHOST_SCSI_PACES];
 	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
 };
 
@@ -249,6 +268,8 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @finish: for the end of a command with much data, if it comes in an interrupt
  * @same: blocks of a WRITE SAME that are counted in the TPG; vhost_scsi_same_end() is owed
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
+ * @sent: it was prepared; false: it is refused
+ * @tries: it is sent down although others of its kind failed, see pace.c
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
@@ -281,6 +302,8 @@ struct vhost_scsi_tcmd {
 	u32 same;
 	u32 wanted;
 	u8 pi_checks;
+	bool sent;
+	bool tries;
 	bool takes_turn;
 	bool pr_capabilities;
 	bool copies;
@@ -467,6 +490,12 @@ sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
 void vhost_scsi_same_end(struct vhost_scsi_tcmd *t);
 u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
+
+/* pace.c */
+
+bool vhost_scsi_pace_admit(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pace_end(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pace_reset(struct vhost_scsi_lun *lun);
 
 /* alua.c */
 
