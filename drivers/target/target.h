@@ -275,6 +275,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @copies: vhost_scsi_copy_end() is owed
  * @answers: what LIO answers is cut to @wanted, see answer.c
  * @wanted: bytes that the CDB asks for
+ * @max_same: blocks that a WRITE SAME may have; with @answers
  * @lacks: the codes that the LUN does not have although LIO says so, see codes.c; with @answers
  * @own_sense: LIO's GOOD is not what the guest gets, but CHECK CONDITION with @sense
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
@@ -301,6 +302,7 @@ struct vhost_scsi_tcmd {
 	struct work_struct finish;
 	u32 same;
 	u32 wanted;
+	u32 max_same;
 	u8 pi_checks;
 	bool sent;
 	bool tries;
@@ -462,6 +464,7 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_UNMAP,
 	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_MODE_SENSE,
+	VHOST_SCSI_CHECK_MODE_SELECT,
 	VHOST_SCSI_CHECK_PR_IN,
 	VHOST_SCSI_CHECK_RESERVE,
 	VHOST_SCSI_CHECK_RELEASE,
@@ -484,6 +487,7 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 /* check.c */
 
 bool vhost_scsi_has_large_blocks(const struct se_device *dev);
+u32 vhost_scsi_max_same(const struct se_device *dev);
 bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
