@@ -31,10 +31,8 @@ enum {
 	DESC_SENSE_LEN = 8,
 	HEADER_LEN = 8,
 
-	/* What amend_limits() knows: two VPD pages, and a number for READ CAPACITY (16). */
 	BLOCK_LIMITS_PAGE = 0xb0,
 	PROVISIONING_PAGE = 0xb2,
-	READ_CAPACITY_16 = 0x100,
 };
 
 /**
@@ -99,6 +97,7 @@ void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t)
 		return;
 	t->answers = true;
 	t->lacks = vhost_scsi_codes_lacking(se_cmd->se_dev);
+	t->max_same = vhost_scsi_max_same(se_cmd->se_dev);
 	/* LIO has cut it to the allocation length. */
 	t->wanted = se_cmd->data_length;
 	se_cmd->data_length += ROOM;
@@ -107,54 +106,102 @@ void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t)
 		put_unaligned_be32(se_cmd->data_length, &se_cmd->t_task_cdb[6]);
 }
 
+static void set_be(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u64 value)
+{
+	u8 bytes[8];
+
+	put_unaligned_be64(value, bytes);
+	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, bytes + sizeof(bytes) - len, len, at);
+}
+
+static u64 get_be(const struct vhost_scsi_tcmd *t, u32 at, u32 len)
+{
+	u8 bytes[8] = {};
+
+	sg_pcopy_to_buffer(t->bounce, t->bounce_nents, bytes + sizeof(bytes) - len, len, at);
+	return get_unaligned_be64(bytes);
+}
+
 /**
- * vhost_scsi_answer_clear - clear bits of parameter data for the guest
+ * vhost_scsi_answer_clear - clear bits of a byte of parameter data
  * @t: with a bounce buffer
- * @at: offset of the first byte; those beyond the buffer are left alone
- * @len: number of bytes
- * @bits: of each byte
+ * @at: offset of the byte; one beyond the buffer is left alone
+ * @bits: the bits
  *
  * Context: any.
  */
-void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u8 bits)
+void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u8 bits)
 {
-	u8 byte;
+	set_be(t, at, 1, get_be(t, at, 1) & ~bits);
+}
 
-	for (; len; len--, at++) {
-		if (sg_pcopy_to_buffer(t->bounce, t->bounce_nents, &byte, 1, at) != 1)
-			return;
-		byte &= ~bits;
-		sg_pcopy_from_buffer(t->bounce, t->bounce_nents, &byte, 1, at);
+/* Limits are those of commands that the LUN has, and no others (SBC-4 6.6.4, 6.6.7, 5.20). */
+static bool has_unmap(const struct vhost_scsi_tcmd *t)
+{
+	return !vhost_scsi_codes_lack(t, UNMAP, 0);
+}
+
+static bool has_same(const struct vhost_scsi_tcmd *t)
+{
+	return !vhost_scsi_codes_lack(t, WRITE_SAME_16, 0);
+}
+
+/*
+ * SBC-4 6.6.4: the page has 64 bytes. LIO ends it before the limit of WRITE SAME if the LUN
+ * cannot unmap; and has an optimal length above the longest for a ramdisk.
+ */
+static u32 amend_block_limits(const struct vhost_scsi_tcmd *t)
+{
+	enum { PAGE_LEN = 2, CAW = 5, MOST = 8, OPTIMAL = 12, UNMAPS = 20, SAME = 36, LEN = 64 };
+
+	set_be(t, PAGE_LEN, 2, LEN - 4);
+	set_be(t, OPTIMAL, 4, min(get_be(t, OPTIMAL, 4), get_be(t, MOST, 4)));
+	if (vhost_scsi_codes_lack(t, COMPARE_AND_WRITE, 0))
+		set_be(t, CAW, 1, 0);
+	if (!has_unmap(t))
+		set_be(t, UNMAPS, 8, 0);
+	set_be(t, SAME, 8, has_same(t) ? t->max_same : 0);
+	return LEN;
+}
+
+/* LIO's own length is that of the page. */
+static u32 amend_page(const struct vhost_scsi_tcmd *t, u32 len)
+{
+	enum { UNMAP_BITS = 0x80, WRITE_SAME_BITS = 0x60, LBPRZ = 0x1c };
+
+	switch (t->se_cmd.t_task_cdb[2]) {
+	case BLOCK_LIMITS_PAGE:
+		return amend_block_limits(t);
+	case PROVISIONING_PAGE:
+		if (!has_unmap(t))
+			vhost_scsi_answer_clear(t, 5, UNMAP_BITS);
+		if (!has_same(t))
+			vhost_scsi_answer_clear(t, 5, WRITE_SAME_BITS);
+		if (!has_unmap(t) && !has_same(t))
+			vhost_scsi_answer_clear(t, 5, LBPRZ);
+		return len;
+	default:
+		return len;
 	}
 }
 
-/* Limits of commands that the LUN has, and no others (SBC-4 6.6.4, 6.6.7, 5.20). */
-static void amend_limits(const struct vhost_scsi_tcmd *t, unsigned int of)
+static void amend_capacity(const struct vhost_scsi_tcmd *t)
 {
-	enum { UNMAP_BITS = 0x80, WRITE_SAME_BITS = 0x60, LBPME_LBPRZ = 0xc0 };
-	bool unmap = !vhost_scsi_codes_lack(t, UNMAP, 0);
-	bool same = !vhost_scsi_codes_lack(t, WRITE_SAME_16, 0);
+	enum { LBPME_LBPRZ = 0xc0 };
 
-	switch (of) {
-	case BLOCK_LIMITS_PAGE:
-		if (vhost_scsi_codes_lack(t, COMPARE_AND_WRITE, 0))
-			vhost_scsi_answer_clear(t, 5, 1, 0xff);
-		if (!unmap)
-			vhost_scsi_answer_clear(t, 20, 8, 0xff);
-		if (!same)
-			vhost_scsi_answer_clear(t, 36, 8, 0xff);
-		break;
-	case PROVISIONING_PAGE:
-		if (!unmap)
-			vhost_scsi_answer_clear(t, 5, 1, UNMAP_BITS);
-		if (!same)
-			vhost_scsi_answer_clear(t, 5, 1, WRITE_SAME_BITS);
-		break;
-	case READ_CAPACITY_16:
-		if (!unmap && !same)
-			vhost_scsi_answer_clear(t, 14, 1, LBPME_LBPRZ);
-		break;
-	}
+	if (!has_unmap(t) && !has_same(t))
+		vhost_scsi_answer_clear(t, 14, LBPME_LBPRZ);
+}
+
+/* SBC-4 6.5.2.2: the number of blocks, all ones if it does not fit. LIO has that of the last. */
+static void amend_block_descriptor(const struct vhost_scsi_tcmd *t)
+{
+	bool ten = t->se_cmd.t_task_cdb[0] == MODE_SENSE_10;
+	u32 at = ten ? 8 : 4;
+
+	/* The length of the descriptor; 0: the guest wants none. */
+	if (get_be(t, at - 1, 1))
+		set_be(t, at, 4, min_t(u64, get_be(t, at, 4) + 1, U32_MAX));
 }
 
 /* In the format that the guest wants (SPC-5 6.39); LIO has that of its own sense data. */
@@ -218,10 +265,12 @@ static u32 answered(struct vhost_scsi_tcmd *t)
 	switch (se_cmd->t_task_cdb[0]) {
 	case REQUEST_SENSE:
 		return amend_sense(t);
-	case INQUIRY:
-		if (se_cmd->t_task_cdb[1] & 1)
-			amend_limits(t, se_cmd->t_task_cdb[2]);
+	case MODE_SENSE:
+	case MODE_SENSE_10:
+		amend_block_descriptor(t);
 		return len;
+	case INQUIRY:
+		return se_cmd->t_task_cdb[1] & 1 ? amend_page(t, len) : len;
 	case PERSISTENT_RESERVE_IN:
 		if ((se_cmd->t_task_cdb[1] & PR_ACTION_MASK) == PRIN_REPORT_CAPABILITIES)
 			return min_t(u32, len, get_unaligned_be16(header));
@@ -231,7 +280,7 @@ static u32 answered(struct vhost_scsi_tcmd *t)
 	case SERVICE_ACTION_IN_16:
 		if ((se_cmd->t_task_cdb[1] & 0x1f) == SAI_REPORT_REFERRALS)
 			return min_t(u32, len, 4 + get_unaligned_be16(header + 2));
-		amend_limits(t, READ_CAPACITY_16);
+		amend_capacity(t);
 		return len;
 	case MAINTENANCE_IN:
 		return amend_maintenance(t, header, len);

@@ -25,6 +25,21 @@ enum {
 	CAPACITY_ASCQ = 0x09,
 };
 
+/**
+ * vhost_scsi_blocks - how many blocks a backstore has
+ * @dev: not a passed-through device
+ *
+ * LIO takes the number of the last one from a size, which is 0 when the disk below has gone.
+ *
+ * Return: 0: there is no medium.
+ */
+u64 vhost_scsi_blocks(struct se_device *dev)
+{
+	u64 last = dev->transport->get_blocks(dev);
+
+	return last < div_u64(S64_MAX, dev->dev_attrib.block_size) ? last + 1 : 0;
+}
+
 /* Those that are not backed by a medium say 0, and have none. */
 static u64 blocks_of(struct se_device *dev)
 {
@@ -136,28 +151,37 @@ static bool lio_has_attention(const struct vhost_scsi_tpg *tpg, u16 nr)
 }
 
 /**
- * vhost_scsi_capacity_report - report the unit attention
+ * vhost_scsi_capacity_due - is the unit attention to be reported now
  * @tpg: the TPG
  * @lun: with @lun->resized
  * @cmd: a command for it
  *
- * Return: true, and vhost_scsi_cmd_done() was called; or false: the command goes on.
+ * Return: true, and the caller owes vhost_scsi_capacity_report(); or false: the command
+ * goes on.
  */
-bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
-				struct vhost_scsi_lun *lun,
-				struct vhost_scsi_cmd *cmd)
+bool vhost_scsi_capacity_due(struct vhost_scsi_tpg *tpg,
+			     struct vhost_scsi_lun *lun,
+			     const struct vhost_scsi_cmd *cmd)
 {
 	/* SAM-5, 5.14.5: these do not report it. */
 	if (cmd->cdb[0] == INQUIRY || cmd->cdb[0] == REPORT_LUNS ||
 	    /* Would be refused instead of answered with it. */
-	    (cmd->cdb[0] == REQUEST_SENSE && vhost_scsi_cdb_wants_aca(cmd->cdb)) ||
-	    lio_has_attention(tpg, cmd->lun) || !xchg(&lun->resized, false))
+	    (cmd->cdb[0] == REQUEST_SENSE && vhost_scsi_cdb_wants_aca(cmd->cdb)))
 		return false;
+	return !lio_has_attention(tpg, cmd->lun) && xchg(&lun->resized, false);
+}
+
+/**
+ * vhost_scsi_capacity_report - report the unit attention
+ * @tpg: the TPG
+ * @cmd: the command; ends in vhost_scsi_cmd_done()
+ */
+void vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
+{
 	if (cmd->cdb[0] == REQUEST_SENSE)
 		vhost_scsi_answer_sense(cmd, UNIT_ATTENTION, CAPACITY_ASC,
 					CAPACITY_ASCQ);
 	else
 		vhost_scsi_lun_refuse(tpg, cmd, UNIT_ATTENTION, CAPACITY_ASC,
 				      CAPACITY_ASCQ);
-	return true;
 }

@@ -38,8 +38,8 @@ enum {
 };
 
 /*
- * Blocks of a WRITE SAME: what LIO says of a disk that cannot write zeroes itself. It says up
- * to 8388607 of others.
+ * Blocks of a WRITE SAME: what LIO says of a disk that cannot write zeroes itself. Of others it
+ * says up to 8388607, and makes a bio for each if it cannot write the zeroes then, either.
  */
 #define MAX_SAME	U16_MAX
 /* Of all of a TPG that are under way. */
@@ -122,7 +122,10 @@ static sense_reason_t check_range(struct vhost_scsi_tcmd *t, u64 lba, u64 blocks
 		return TCM_ADDRESS_OUT_OF_RANGE;
 	if (likely(end <= READ_ONCE(t->lun->blocks)))
 		return TCM_NO_SENSE;
-	blocks = (u64)dev->transport->get_blocks(dev) + 1;
+	blocks = vhost_scsi_blocks(dev);
+	/* As of all that fails below LIO; it would log a line, and say that it is out of range. */
+	if (!blocks)
+		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	/* Which is of several LUNs. */
 	if (t->lun != &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->any_lun)
 		WRITE_ONCE(t->lun->blocks, blocks);
@@ -138,6 +141,8 @@ static noinline sense_reason_t check_large(struct vhost_scsi_tcmd *t,
 {
 	const struct vhost_scsi_cmd *cmd = vhost_scsi_cmd(t);
 
+	if (bytes <= vhost_scsi_max_bytes(t->se_cmd.se_dev))
+		return TCM_NO_SENSE;
 	if (!cmd->data_len && vhost_scsi_cdb_moves_no_data(cdb))
 		return TCM_NO_SENSE;
 	if (bytes > cmd->data_len)
@@ -244,6 +249,15 @@ static sense_reason_t check_verify(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return check_blocks(t, cdb);
 }
 
+/**
+ * vhost_scsi_max_same - how many blocks a WRITE SAME may have
+ * @dev: the backstore
+ */
+u32 vhost_scsi_max_same(const struct se_device *dev)
+{
+	return min_t(u32, dev->dev_attrib.max_write_same_len, MAX_SAME);
+}
+
 static u8 same_flags(const u8 *cdb)
 {
 	return cdb[cdb[0] == VARIABLE_LENGTH_CMD ? 10 : 1];
@@ -269,7 +283,7 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return TCM_INVALID_CDB_FIELD;
 	if (flags & SAME_PBDATA_LBDATA)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
-	if (blocks > attrib->max_write_same_len)
+	if (blocks > vhost_scsi_max_same(t->se_cmd.se_dev))
 		return TCM_INVALID_CDB_FIELD;
 	reason = check_range(t, lba, blocks);
 	if (reason)
@@ -286,15 +300,6 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 }
 
 /*
- * Is the block all zeros? LIO then asks the block layer for zeroes, which takes few bios if the
- * disk writes zeroes itself.
- */
-static bool is_zero(const struct vhost_scsi_tcmd *t)
-{
-	return t->bounce && !memchr_inv(sg_virt(t->bounce), 0, t->se_cmd.data_length);
-}
-
-/*
  * LIO's iblock makes a bio for each block of a WRITE SAME before it submits the first one:
  * some 200 bytes, which are charged to nobody.
  */
@@ -308,8 +313,6 @@ static sense_reason_t same_begin(struct vhost_scsi_tcmd *t)
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
 	if (same_flags(cdb) & SAME_UNMAP)
 		return TCM_NO_SENSE;
-	if (blocks > MAX_SAME)
-		return is_zero(t) ? TCM_NO_SENSE : TCM_INVALID_CDB_FIELD;
 	if (atomic_add_return(blocks, &tpg->same) > MAX_ALL_SAME) {
 		atomic_sub(blocks, &tpg->same);
 		return TCM_LUN_BUSY;
@@ -442,11 +445,17 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
  * @reason: why
  *
  * A medium that has become smaller is asked for its size before LIO is again.
+ *
+ * Return: what the command is refused with.
  */
-void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason)
+sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason)
 {
-	if (reason == TCM_ADDRESS_OUT_OF_RANGE)
-		WRITE_ONCE(t->lun->blocks, 0);
+	if (reason != TCM_ADDRESS_OUT_OF_RANGE)
+		return reason;
+	WRITE_ONCE(t->lun->blocks, 0);
+	/* See check_range(). */
+	return vhost_scsi_blocks(t->se_cmd.se_dev) ? reason :
+						     TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 }
 
 /**
@@ -489,12 +498,24 @@ static sense_reason_t check_unmap(struct vhost_scsi_tcmd *t)
 /* Pages that LIO has; that 03h is not there it says without a line. */
 static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
-	enum { PC = 0xc0, SAVED = 0xc0 };
+	enum { PC = 0xc0, SAVED = 0xc0, LLBAA = 0x10 };
 	u8 page = cdb[2] & 0x3f, subpage = cdb[3];
+
+	/*
+	 * SPC-4 6.11: a long block descriptor is allowed, not asked for. Over the end of it LIO
+	 * writes the pages.
+	 */
+	if (cdb[0] == MODE_SENSE_10)
+		t->se_cmd.t_task_cdb[1] &= ~LLBAA;
 
 	/* SPC-4 6.11: no page can be saved. LIO would answer with the current values. */
 	if ((cdb[2] & PC) == SAVED)
 		vhost_scsi_own_sense(t, ILLEGAL_REQUEST, 0x39, 0);
+	/* SPC-4 6.11.1: all subpages, of which each page has one. */
+	if (subpage == 0xff && page != 0x3f) {
+		t->se_cmd.t_task_cdb[3] = 0;
+		subpage = 0;
+	}
 	switch (page) {
 	case 0x3f:
 		return subpage && subpage != 0xff ? TCM_INVALID_CDB_FIELD :
@@ -509,6 +530,57 @@ static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	}
 }
 
+/* Is it what MODE SENSE has, or does it leave the number of blocks as it is (SBC-4 6.5.2.2)? */
+static bool is_current(struct se_device *dev, const u8 *desc)
+{
+	u32 blocks = get_unaligned_be32(desc);
+
+	return (!blocks || blocks == min_t(u64, vhost_scsi_blocks(dev), U32_MAX)) &&
+	       get_unaligned_be32(&desc[4]) == dev->dev_attrib.block_size;
+}
+
+/*
+ * LIO compares the first page with what it is, and takes all that follows for right. It takes
+ * a block descriptor for a page, and does not look at SP: nothing can be saved.
+ */
+static sense_reason_t check_mode_select(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	enum { SP = 0x01, DESC_LEN = 8 };
+	u32 len = t->se_cmd.data_length, head = cdb[0] == MODE_SELECT_10 ? 8 : 4, at = head;
+	u8 header[8], desc[DESC_LEN], page[2 + U8_MAX];
+	u32 desc_len;
+
+	if (cdb[1] & SP)
+		return TCM_INVALID_CDB_FIELD;
+	if (!len)
+		return TCM_NO_SENSE;
+	if (len < head || vhost_scsi_check_list(t, header, head) < head)
+		return TCM_PARAMETER_LIST_LENGTH_ERROR;
+	desc_len = head == 8 ? get_unaligned_be16(&header[6]) : header[3];
+	if (len - head < desc_len)
+		return TCM_PARAMETER_LIST_LENGTH_ERROR;
+	if (desc_len) {
+		sg_pcopy_to_buffer(t->bounce, t->bounce_nents, desc, DESC_LEN, head);
+		if (desc_len != DESC_LEN || !is_current(t->se_cmd.se_dev, desc))
+			return TCM_INVALID_PARAMETER_LIST;
+		at += desc_len;
+	}
+	len -= at;
+	/* No page: nothing is to be changed. */
+	if (!len) {
+		t->se_cmd.data_length = 0;
+		return TCM_NO_SENSE;
+	}
+	if (sg_pcopy_to_buffer(t->bounce, t->bounce_nents, page, min_t(u32, len, sizeof(page)),
+			       at) < 2)
+		return TCM_PARAMETER_LIST_LENGTH_ERROR;
+	if (len > 2 + page[1])
+		return TCM_INVALID_PARAMETER_LIST;
+	sg_pcopy_from_buffer(t->bounce, t->bounce_nents, page, len, head);
+	t->se_cmd.data_length = head + len;
+	return TCM_NO_SENSE;
+}
+
 static sense_reason_t check_copy_results(const u8 *cdb)
 {
 	enum { OPERATING_PARAMETERS = 3 };
@@ -517,18 +589,32 @@ static sense_reason_t check_copy_results(const u8 *cdb)
 	       TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
+/* The disk below is gone: LIO is ready all the same, and has a capacity of 2^64 blocks. */
+static sense_reason_t check_medium(struct vhost_scsi_tcmd *t)
+{
+	/* SPC-5: LOGICAL UNIT NOT READY, MANUAL INTERVENTION REQUIRED. */
+	if (!vhost_scsi_blocks(t->se_cmd.se_dev))
+		vhost_scsi_own_sense(t, NOT_READY, 0x04, 0x03);
+	return TCM_NO_SENSE;
+}
+
 static sense_reason_t check_late(struct vhost_scsi_tcmd *t)
 {
 	const struct se_cmd *se_cmd = &t->se_cmd;
 	const u8 *cdb = se_cmd->t_task_cdb;
 
 	switch (vhost_scsi_cdb_check(cdb)) {
+	case VHOST_SCSI_CHECK_MEDIUM:
+	case VHOST_SCSI_CHECK_SERVICE_ACTION_IN:
+		return check_medium(t);
 	case VHOST_SCSI_CHECK_WRITE_SAME:
 		return same_begin(t);
 	case VHOST_SCSI_CHECK_UNMAP:
 		return check_unmap(t);
 	case VHOST_SCSI_CHECK_MODE_SENSE:
 		return check_mode_sense(t, cdb);
+	case VHOST_SCSI_CHECK_MODE_SELECT:
+		return check_mode_select(t, cdb);
 	case VHOST_SCSI_CHECK_RESERVE:
 		return vhost_scsi_check_reserve(se_cmd, true);
 	case VHOST_SCSI_CHECK_RELEASE:

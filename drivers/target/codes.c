@@ -29,9 +29,6 @@ enum {
 	SUPPORT_STANDARD = 0x03,
 	ONE_NONE_LEN = 2,
 	ONE_TIMEOUTS = 0x80,	/* CTDP */
-
-	VERIFY_BYTCHK = 0x06,
-	SENSE_DESC = 0x01,
 };
 
 /* What may be lacking; its number is a bit of vhost_scsi_tcmd.lacks. */
@@ -45,6 +42,24 @@ static const struct {
 	{ WRITE_SAME },
 	{ WRITE_SAME_16 },
 	{ VARIABLE_LENGTH_CMD, WRITE_SAME_32 },
+};
+
+/* Bits of byte 1 that are looked at although LIO says no, and those that are not. */
+static const struct {
+	u8 code;
+	u8 used;
+	u8 unused;
+} usages[] = {
+	/* BYTCHK, see verify.c. */
+	{ VERIFY, .used = 0x06 },
+	{ VERIFY_16, .used = 0x06 },
+	/* DESC, which is answer.c's. */
+	{ REQUEST_SENSE, .used = 0x01 },
+	/* LLBAA, and IMMED, see check.c. */
+	{ MODE_SENSE_10, .unused = 0x10 },
+	{ SYNCHRONIZE_CACHE, .unused = 0x02 },
+	{ SYNCHRONIZE_CACHE_16, .unused = 0x02 },
+	{ START_STOP, .unused = 0x01 },
 };
 
 /**
@@ -102,6 +117,7 @@ static u32 amend_all(const struct vhost_scsi_tcmd *t, u8 *list, u32 size)
 static u32 amend_one(const struct vhost_scsi_tcmd *t, u8 *one, const u8 *cdb)
 {
 	u32 len = HEADER_LEN;
+	unsigned int i;
 
 	if ((one[1] & SUPPORT) != SUPPORT_STANDARD)
 		return ONE_NONE_LEN;
@@ -109,12 +125,11 @@ static u32 amend_one(const struct vhost_scsi_tcmd *t, u8 *one, const u8 *cdb)
 		one[1] = SUPPORT_NONE;
 		return ONE_NONE_LEN;
 	}
-	/* LIO does not look at it; verify.c does. */
-	if (cdb[3] == VERIFY || cdb[3] == VERIFY_16)
-		one[HEADER_LEN + 1] |= VERIFY_BYTCHK;
-	/* Nor at this, which is answer.c's. */
-	if (cdb[3] == REQUEST_SENSE)
-		one[HEADER_LEN + 1] |= SENSE_DESC;
+	for (i = 0; i < ARRAY_SIZE(usages); i++)
+		if (cdb[3] == usages[i].code) {
+			one[HEADER_LEN + 1] |= usages[i].used;
+			one[HEADER_LEN + 1] &= ~usages[i].unused;
+		}
 	len += get_unaligned_be16(&one[2]);
 	return len + (one[1] & ONE_TIMEOUTS ? TIMEOUTS_LEN : 0);
 }

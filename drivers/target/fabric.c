@@ -155,6 +155,8 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 		se_cmd->scsi_status = SAM_STAT_CHECK_CONDITION;
 		se_cmd->se_cmd_flags |= SCF_EMULATED_TASK_SENSE;
 	}
+	if (unlikely(se_cmd->scsi_status || t->tries))
+		vhost_scsi_pace_end(t);
 	if (t->copies)
 		vhost_scsi_copy_end(t);
 	if (t->same)
@@ -324,87 +326,41 @@ static void guard_caw(struct vhost_scsi_tcmd *t)
 	se_cmd->transport_state |= CMD_T_FABRIC_STOP;
 }
 
-/*
- * Answers what LIO must not be asked: of a LUN that is not there or is
- * write-protected it logs a line, unbounded. It lets the guest write to a
- * backstore that is, and by a device's own commands that have no data-out.
- */
-static bool precheck(struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
+/* Finds the LUN, or answers the command: LIO does not get it then. */
+static bool find_lun(const struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
 		     struct vhost_scsi_cmd *cmd)
 {
-	struct vhost_scsi_access access = vhost_scsi_find_lun(tpg, cmd->lun);
+	enum vhost_scsi_found found = vhost_scsi_lun_attach(tpg, cmd);
 
+	if (likely(found == VHOST_SCSI_LUN_FOUND))
+		return true;
 	if (cmd->lun > VHOST_SCSI_MAX_LUN)
 		vhost_scsi_wlun_answer(ep, tpg, cmd);
-	else if (!access.found)
+	else if (found == VHOST_SCSI_LUN_ABSENT)
 		vhost_scsi_absent_answer(ep, tpg, cmd);
-	else if ((access.acl_ro && cmd->dir == DMA_TO_DEVICE) ||
-		 (access.ro &&
-		  !vhost_scsi_cdb_is_harmless(cmd->cdb, access.by_device)))
-		vhost_scsi_lun_refuse(tpg, cmd, DATA_PROTECT, 0x27, 0);
 	else
-		return !access.lun || !READ_ONCE(access.lun->resized) ||
-		       !vhost_scsi_capacity_report(tpg, access.lun, cmd);
+		vhost_scsi_lun_refuse(tpg, cmd, DATA_PROTECT, 0x27, 0);
 	return false;
 }
 
-/* LIO has one of its own for LUN 0, which may have gone after precheck(). */
-static bool has_no_lun(const struct vhost_scsi_tpg *tpg,
-		       const struct se_cmd *se_cmd)
+/* The command does not need its LUN any more if it is answered. */
+static bool capacity_reported(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
 {
-	return se_cmd->se_lun == tpg->tpg.tpg_virt_lun0;
-}
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct vhost_scsi_lun *lun = t->lun;
 
-/* Returns the struct of the LUN that LIO found. */
-static struct vhost_scsi_lun *lun_of(struct vhost_scsi_tpg *tpg,
-				     const struct se_cmd *se_cmd)
-{
-	struct vhost_scsi_lun *lun;
-
-	lun = vhost_scsi_tpg_lun(tpg, se_cmd->se_lun->unpacked_lun);
-	return lun ? lun : &tpg->any_lun;
-}
-
-/* Returns the LUN if vhost_scsi_lun_attach() will probably succeed; otherwise NULL. */
-static __always_inline struct vhost_scsi_lun *
-known_lun(struct vhost_scsi_tpg *tpg, u16 nr)
-{
-	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
-
-	return lun && rcu_access_pointer(lun->entry) &&
-	       READ_ONCE(tpg->sess->se_node_acl->dynamic_node_acl) ? lun : NULL;
-}
-
-/*
- * Gives the command its LUN, by a search if that is not known. On an error LIO has
- * ended the command.
- */
-static bool find_lun(struct vhost_scsi_tpg *tpg, struct vhost_scsi_tcmd *t,
-		     struct vhost_scsi_lun *lun)
-{
-	struct se_cmd *se_cmd = &t->se_cmd;
-	sense_reason_t reason;
-
-	if (lun && vhost_scsi_lun_attach(lun, se_cmd)) {
-		t->lun = lun;
-		return true;
-	}
-	reason = transport_lookup_cmd_lun(se_cmd);
-	if (reason) {
-		transport_send_check_condition_and_sense(se_cmd, reason, 0);
-		target_put_sess_cmd(se_cmd);
+	if (!vhost_scsi_capacity_due(tpg, lun, cmd))
 		return false;
-	}
-	t->lun = lun_of(tpg, se_cmd);
+	vhost_scsi_lun_detach(t);
+	vhost_scsi_capacity_report(tpg, cmd);
 	return true;
 }
 
 /*
- * target_submit_prep(), but that a known LUN is not searched for, and that LIO
- * is not asked about all that it logs. On an error the command has been ended.
+ * target_submit_prep(), but that the LUN is known, and that LIO is not asked about
+ * all that it logs. On an error the command has been ended.
  */
-static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
-		 struct vhost_scsi_lun *lun)
+static bool prep(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
@@ -413,15 +369,11 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 	u8 *cdb = cmd->cdb;
 	bool pi;
 
-	if (!find_lun(tpg, t, lun))
-		return false;
 	pi = vhost_scsi_pi_matters(t);
 	if (unlikely(pi))
 		cdb = vhost_scsi_pi_cdb(t, room);
 	/* Fails only for a longer CDB than a se_cmd holds. */
 	reason = target_cmd_init_cdb(se_cmd, cdb, GFP_KERNEL_ACCOUNT);
-	if (!reason && has_no_lun(tpg, se_cmd))
-		reason = TCM_NON_EXISTENT_LUN;
 	if (!reason && unlikely(pi))
 		reason = vhost_scsi_pi_check(t);
 	if (!reason)
@@ -439,7 +391,7 @@ static bool prep(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			reason = TCM_INVALID_CDB_FIELD;
 		if (!reason)
 			return true;
-		vhost_scsi_check_failed(t, reason);
+		reason = vhost_scsi_check_failed(t, reason);
 	}
 	transport_generic_request_failure(se_cmd, reason);
 	return false;
@@ -474,7 +426,6 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	struct vhost_scsi_tpg *tpg = ep->tpgs[cmd->target];
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
-	struct vhost_scsi_lun *lun;
 
 	memset(se_cmd, 0, sizeof(*se_cmd));
 	if (t->sense_used)
@@ -484,6 +435,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	t->answers = false;
 	t->takes_turn = false;
 	t->copies = false;
+	t->sent = false;
+	t->tries = false;
 	t->same = 0;
 	t->own_sense = false;
 	t->fence = NULL;
@@ -496,11 +449,9 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		vhost_scsi_lun_refuse(tpg, cmd, ILLEGAL_REQUEST, 0x24, 0);
 		return false;
 	}
-	lun = known_lun(tpg, cmd->lun);
-	if (!lun && !precheck(ep, tpg, cmd))
+	if (!find_lun(ep, tpg, cmd))
 		return false;
-	if (lun && unlikely(READ_ONCE(lun->resized)) &&
-	    vhost_scsi_capacity_report(tpg, lun, cmd))
+	if (unlikely(READ_ONCE(t->lun->resized)) && capacity_reported(tpg, cmd))
 		return false;
 
 	se_cmd->tag = cmd->tag;
@@ -511,7 +462,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	 */
 	target_init_cmd(se_cmd, tpg->sess, t->sense, cmd->lun, cmd->data_len,
 			TCM_SIMPLE_TAG, cmd->dir, 0);
-	if (!prep(tpg, cmd, lun))
+	if (!prep(cmd))
 		return false;
 
 	if (unlikely(se_cmd->se_cmd_flags & SCF_UNDERFLOW_BIT))
@@ -524,6 +475,10 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
 		transport_generic_request_failure(se_cmd,
 						  TCM_INVALID_CDB_FIELD);
+		return false;
+	}
+	if (unlikely(READ_ONCE(t->lun->in_debt)) && !vhost_scsi_pace_admit(t)) {
+		transport_generic_request_failure(se_cmd, TCM_LUN_BUSY);
 		return false;
 	}
 	if (map_data(t, cmd)) {
@@ -539,6 +494,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	else if (unlikely(se_cmd->prot_op != TARGET_PROT_NORMAL))
 		vhost_scsi_pi_prepare(t);
 	vhost_scsi_check_later(t);
+	t->sent = true;
 	return true;
 }
 

@@ -7,8 +7,8 @@
  * does what transport_lookup_cmd_lun() does, without the search.
  * Documentation/performance.rst says what that saves. Entries are remembered only for the
  * dynamic ACL that LIO made for the nexus: they have the numbers of the LUNs, and live as
- * long as the LUNs are linked. With an ACL made by hand, and in all unusual cases, LIO
- * searches.
+ * long as the LUNs are linked. With an ACL made by hand, and for what is write-protected,
+ * the list is searched.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -26,37 +26,6 @@ static struct se_dev_entry *search_entry(struct se_node_acl *nacl, u64 nr)
 		if (entry->mapped_lun == nr)
 			return entry;
 	return NULL;
-}
-
-/**
- * vhost_scsi_find_lun - find the LUN that LIO would find, without its line in the log
- * @tpg: the TPG, with a nexus
- * @nr: the guest's number
- *
- * Return: a snapshot; the LUN may be linked or unlinked at any time.
- */
-struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg, u16 nr)
-{
-	struct vhost_scsi_access access = {};
-	struct se_dev_entry *entry;
-	const struct se_device *dev;
-
-	rcu_read_lock();
-	entry = search_entry(tpg->sess->se_node_acl, nr);
-	if (entry) {
-		access.found = true;
-		access.acl_ro = entry->lun_access_ro;
-		/* LIO asks the ACL only, and MODE SENSE also the backstore. */
-		access.ro = access.acl_ro || entry->se_lun->lun_access_ro;
-		dev = rcu_dereference_raw(entry->se_lun->lun_se_dev);
-		access.by_device = dev->transport_flags &
-				   TRANSPORT_FLAG_PASSTHROUGH;
-		access.nr = entry->se_lun->unpacked_lun;
-	}
-	rcu_read_unlock();
-	if (access.found)
-		access.lun = vhost_scsi_tpg_lun(tpg, access.nr);
-	return access;
 }
 
 /**
@@ -114,53 +83,109 @@ bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
 	return found != U64_MAX;
 }
 
-/**
- * vhost_scsi_lun_attach - attach a command to a known LUN
- * @lun: LUN of the command
- * @se_cmd: after target_init_cmd()
- *
- * This replaces transport_lookup_cmd_lun() for a remembered entry. It takes the reference
- * to the LUN that LIO drops with the command, and counts the command for the statistics
- * in configfs.
- *
- * Return: true; or false: nothing has changed, and LIO has to search.
+/*
+ * LIO asks the ACL only, and MODE SENSE also the backstore. A device that is passed through has
+ * commands of its own, which have no data-out and write.
  */
-bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd)
+static bool is_protected(const struct se_dev_entry *entry,
+			 const struct vhost_scsi_cmd *cmd)
 {
+	const struct se_device *dev = rcu_dereference_raw(entry->se_lun->lun_se_dev);
+
+	if (entry->lun_access_ro && cmd->dir == DMA_TO_DEVICE)
+		return true;
+	return (entry->lun_access_ro || entry->se_lun->lun_access_ro) &&
+	       !vhost_scsi_cdb_is_harmless(cmd->cdb, dev->transport_flags &
+						     TRANSPORT_FLAG_PASSTHROUGH);
+}
+
+/*
+ * The remembered entry. The ACL is not dynamic any more when an ACL was made by hand for
+ * the same initiator. That has entries of its own, and LIO frees the old ones. LIO clears
+ * dynamic_node_acl a grace period before it frees an entry, so a reader that could find a
+ * freed entry sees the cleared flag.
+ */
+static __always_inline struct se_dev_entry *
+known_entry(const struct se_node_acl *nacl, const struct vhost_scsi_lun *lun)
+{
+	struct se_dev_entry *entry = lun ? rcu_dereference(lun->entry) : NULL;
+
+	return entry && READ_ONCE(nacl->dynamic_node_acl) ? entry : NULL;
+}
+
+/**
+ * vhost_scsi_lun_attach - find the LUN of a command, and attach the command to it
+ * @tpg: the TPG, with a nexus
+ * @cmd: the command; its se_cmd is zeroed
+ *
+ * This replaces transport_lookup_cmd_lun(), which logs a line, unbounded, for a LUN that is
+ * not there or is write-protected, and lets the guest write to a backstore that is. It takes
+ * the reference to the LUN that LIO drops with the command, and counts the command for the
+ * statistics in configfs. Whether the command may come to the LUN is asked of the entry that
+ * it is attached to: the number may get another LUN at any time.
+ *
+ * Return: VHOST_SCSI_LUN_FOUND; otherwise nothing has changed.
+ */
+enum vhost_scsi_found vhost_scsi_lun_attach(struct vhost_scsi_tpg *tpg,
+					    struct vhost_scsi_cmd *cmd)
+{
+	struct se_node_acl *nacl = tpg->sess->se_node_acl;
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct se_cmd *se_cmd = &t->se_cmd;
 	struct se_dev_entry *entry;
+	struct vhost_scsi_lun *lun;
 	struct se_lun *se_lun;
 	struct se_device *dev;
 
+	lun = vhost_scsi_tpg_lun(tpg, cmd->lun);
 	rcu_read_lock();
-	entry = rcu_dereference(lun->entry);
-	/*
-	 * The ACL is not dynamic any more when an ACL was made by hand for the same
-	 * initiator. That has entries of its own, and LIO frees the old ones. LIO
-	 * clears dynamic_node_acl a grace period before it frees an entry, so a
-	 * reader that could find a freed entry sees the cleared flag.
-	 */
-	if (!entry || entry->lun_access_ro ||
-	    !READ_ONCE(se_cmd->se_sess->se_node_acl->dynamic_node_acl)) {
-		rcu_read_unlock();
-		return false;
+	entry = known_entry(nacl, lun);
+	if (unlikely(!entry)) {
+		entry = cmd->lun > VHOST_SCSI_MAX_LUN ? NULL :
+							search_entry(nacl, cmd->lun);
+		if (!entry) {
+			rcu_read_unlock();
+			return VHOST_SCSI_LUN_ABSENT;
+		}
+		if (is_protected(entry, cmd)) {
+			rcu_read_unlock();
+			return VHOST_SCSI_LUN_PROTECTED;
+		}
+		lun = vhost_scsi_tpg_lun(tpg, entry->se_lun->unpacked_lun);
+		/* What it knows is of the last backstore until vhost_scsi_tpg_add_lun(). */
+		if (lun && READ_ONCE(lun->dev) !=
+			   rcu_dereference_raw(entry->se_lun->lun_se_dev))
+			lun = NULL;
 	}
 	se_lun = entry->se_lun;
 	if (!percpu_ref_tryget_live(&se_lun->lun_ref)) {
 		rcu_read_unlock();
-		return false;
+		return VHOST_SCSI_LUN_ABSENT;
 	}
 	se_cmd->pr_res_key = entry->pr_res_key;
-	compat_count_entry(entry, se_cmd->data_direction, se_cmd->data_length);
+	compat_count_entry(entry, cmd->dir, cmd->data_len);
 	rcu_read_unlock();
 
+	t->lun = likely(lun) ? lun : &tpg->any_lun;
 	se_cmd->se_lun = se_lun;
 	se_cmd->se_cmd_flags |= SCF_SE_LUN_CMD;
 	se_cmd->lun_ref_active = true;
 	/* The LUN keeps its device as long as there is a reference to the LUN. */
 	dev = rcu_dereference_raw(se_lun->lun_se_dev);
 	se_cmd->se_dev = dev;
-	compat_count_device(dev, se_cmd->data_direction, se_cmd->data_length);
-	return true;
+	compat_count_device(dev, cmd->dir, cmd->data_len);
+	return VHOST_SCSI_LUN_FOUND;
+}
+
+/**
+ * vhost_scsi_lun_detach - LIO does not get the command
+ * @t: attached
+ */
+void vhost_scsi_lun_detach(struct vhost_scsi_tcmd *t)
+{
+	t->se_cmd.lun_ref_active = false;
+	percpu_ref_put(&t->se_cmd.se_lun->lun_ref);
+	t->lun = NULL;
 }
 
 /**
@@ -214,7 +239,12 @@ void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg)
 bool vhost_scsi_target_has_lun(const struct vhost_scsi_endpoint *ep, u8 target,
 			       u16 lun)
 {
+	bool found;
+
+	rcu_read_lock();
 	/* A well known one has no command for long, but is there. */
-	return lun > VHOST_SCSI_MAX_LUN ||
-	       vhost_scsi_find_lun(ep->tpgs[target], lun).found;
+	found = lun > VHOST_SCSI_MAX_LUN ||
+		search_entry(ep->tpgs[target]->sess->se_node_acl, lun);
+	rcu_read_unlock();
+	return found;
 }

@@ -84,7 +84,11 @@ static const struct backend *backend_of(const struct se_device *dev)
 	return &other_backend;
 }
 
-static u32 max_bytes_of(const struct se_device *dev)
+/**
+ * vhost_scsi_max_bytes - how many bytes LIO can be asked to read or write at a time
+ * @dev: the backstore
+ */
+u32 vhost_scsi_max_bytes(const struct se_device *dev)
 {
 	if (vhost_scsi_has_large_blocks(dev))
 		return 0;
@@ -455,7 +459,6 @@ static void lun_init(struct vhost_scsi_lun *lun, struct vhost_scsi_tpg *tpg)
 	/* Unless it is known to be another. */
 	lun->in_order = true;
 	lun->cut_mask = U32_MAX;
-	lun->max_bytes = VHOST_SCSI_MAX_DATA;
 	spin_lock_init(&lun->lock);
 	INIT_LIST_HEAD(&lun->waiting);
 	INIT_LIST_HEAD(&lun->large);
@@ -554,11 +557,13 @@ int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 	vhost_scsi_capacity_note(lun, dev);
 	/* No command of the last one is left. */
 	lun->in_order = backend_of(dev)->in_order;
+	WRITE_ONCE(lun->dev, dev);
 	WRITE_ONCE(lun->submitter, backend_of(dev)->submitter);
 	WRITE_ONCE(lun->cut_mask, cut_mask_of(dev));
-	WRITE_ONCE(lun->max_bytes, max_bytes_of(dev));
+	WRITE_ONCE(lun->max_bytes, vhost_scsi_max_bytes(dev));
 	WRITE_ONCE(lun->blocks, 0);
 	WRITE_ONCE(lun->pr_lacks, 0);
+	vhost_scsi_pace_reset(lun);
 	lun->aptpl_failures = 0;
 	lun->linked = true;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
@@ -578,8 +583,9 @@ void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 		return;
 	lun->linked = false;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
-	/* LIO may send commands to the next backend before vhost_scsi_tpg_add_lun(). */
+	/* The same backstore may come back with other blocks. */
 	WRITE_ONCE(lun->cut_mask, U32_MAX);
+	WRITE_ONCE(lun->blocks, 0);
 }
 
 /**

@@ -382,8 +382,8 @@ void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t)
 	    se_cmd->se_sess->sup_prot_ops == TARGET_PROT_NORMAL)
 		return;
 	if (cdb[0] == INQUIRY && !(cdb[1] & 1))
-		vhost_scsi_answer_clear(t, 5, 1, PROTECT);
+		vhost_scsi_answer_clear(t, 5, PROTECT);
 	else if (cdb[0] == SERVICE_ACTION_IN_16 &&
 		 (cdb[1] & 0x1f) == SAI_READ_CAPACITY_16)
-		vhost_scsi_answer_clear(t, 12, 1, P_TYPE_AND_PROT_EN);
+		vhost_scsi_answer_clear(t, 12, P_TYPE_AND_PROT_EN);
 }

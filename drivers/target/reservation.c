@@ -343,7 +343,8 @@ static sense_reason_t execute_by_disk(struct se_cmd *se_cmd)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	/* When it succeeds the command may be gone. */
 	reason = t->execute(se_cmd);
-	if (reason == TCM_UNSUPPORTED_SCSI_OPCODE)
+	if (reason == TCM_UNSUPPORTED_SCSI_OPCODE &&
+	    t->lun != &vhost_scsi_tpg(se_cmd->se_sess->se_tpg)->any_lun)
 		set_bit(lack, &t->lun->pr_lacks);
 	return reason;
 }

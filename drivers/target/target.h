@@ -61,6 +61,21 @@ struct vhost_scsi_lun_work {
 	int cpu;
 };
 
+/* Reads; writes; what unmaps, or writes the same. */
+#define VHOST_SCSI_PACES	3
+
+/**
+ * struct vhost_scsi_pace - commands of a kind that fail below LIO, see pace.c
+ * @trying: one is sent down although there is a debt
+ * @paid: when the debt is, in jiffies
+ * @next: when the next command may be sent down, likewise
+ */
+struct vhost_scsi_pace {
+	bool trying;
+	unsigned long paid;
+	unsigned long next;
+};
+
 /**
  * struct vhost_scsi_lun - a LUN number of a TPG, and its commands that wait
  *
@@ -69,13 +84,14 @@ struct vhost_scsi_lun_work {
  *
  * @tpg: its port group
  * @linked: a backstore is there; under tpg->mutex
- * @entry: LIO's entry for the nexus, for vhost_scsi_lun_attach(); NULL: LIO has to
+ * @entry: LIO's entry for the nexus, for vhost_scsi_lun_attach(); NULL: it has to
  *	   search
+ * @dev: whose what follows is; it may be gone
  * @submitter: where plain commands are submitted
  * @in_order: the backend gets its commands in the order of their arrival, see lun.c
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
- * @max_bytes: that LIO can be asked to read or write at a time
+ * @max_bytes: that LIO can be asked to read or write at a time; 0: to be found out
  * @blocks: that the medium was seen to have; only a hint, 0: none
  * @last_block: of the medium, as the nexus was told; under tpg->mutex
  * @resized: the nexus is owed a unit attention, see capacity.c
@@ -94,12 +110,15 @@ struct vhost_scsi_lun_work {
  *	  wait, workers that a submission holds, and @slow
  * @slow: a submission has slept lately
  * @slow_until: ... and until this time it is taken for likely to do so again
+ * @in_debt: kinds of commands that failed too often, a bit for each; read without it
+ * @paces: of each kind
  * @works: submit what waits
  */
 struct vhost_scsi_lun {
 	struct vhost_scsi_tpg *tpg;
 	bool linked;
 	struct se_dev_entry __rcu *entry;
+	const struct se_device *dev;
 	enum vhost_scsi_submitter submitter;
 	bool in_order;
 	u32 cut_mask;
@@ -119,6 +138,8 @@ struct vhost_scsi_lun {
 	unsigned int held;
 	bool slow;
 	unsigned long slow_until;
+	u8 in_debt;
+	struct vhost_scsi_pace paces[VHOST_SCSI_PACES];
 	struct vhost_scsi_lun_work works[VHOST_SCSI_LUN_WORKS];
 };
 
@@ -247,11 +268,14 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @finish: for the end of a command with much data, if it comes in an interrupt
  * @same: blocks of a WRITE SAME that are counted in the TPG; vhost_scsi_same_end() is owed
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
+ * @sent: it was prepared; false: it is refused
+ * @tries: it is sent down although others of its kind failed, see pace.c
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
  * @answers: what LIO answers is cut to @wanted, see answer.c
  * @wanted: bytes that the CDB asks for
+ * @max_same: blocks that a WRITE SAME may have; with @answers
  * @lacks: the codes that the LUN does not have although LIO says so, see codes.c; with @answers
  * @own_sense: LIO's GOOD is not what the guest gets, but CHECK CONDITION with @sense
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
@@ -278,7 +302,10 @@ struct vhost_scsi_tcmd {
 	struct work_struct finish;
 	u32 same;
 	u32 wanted;
+	u32 max_same;
 	u8 pi_checks;
+	bool sent;
+	bool tries;
 	bool takes_turn;
 	bool pr_capabilities;
 	bool copies;
@@ -335,31 +362,21 @@ void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);
 
 /* lookup.c */
 
-/**
- * struct vhost_scsi_access - what a guest has behind the number of a LUN
- * @found: a LUN
- * @ro: it must not write to it
- * @acl_ro: for the ACL says so, and LIO lets no data-out pass
- * @by_device: a device carries out what it is sent
- * @nr: in the TPG; an ACL may map it to another
- * @lun: NULL: it has no struct
- */
-struct vhost_scsi_access {
-	bool found;
-	bool ro;
-	bool acl_ro;
-	bool by_device;
-	u64 nr;
-	struct vhost_scsi_lun *lun;
+/* What is behind the number of a LUN, for a command. */
+enum vhost_scsi_found {
+	VHOST_SCSI_LUN_FOUND,
+	VHOST_SCSI_LUN_ABSENT,
+	/* The command must not come to it: it writes, and the LUN is write-protected. */
+	VHOST_SCSI_LUN_PROTECTED,
 };
 
-struct vhost_scsi_access vhost_scsi_find_lun(struct vhost_scsi_tpg *tpg,
-					     u16 nr);
+enum vhost_scsi_found vhost_scsi_lun_attach(struct vhost_scsi_tpg *tpg,
+					    struct vhost_scsi_cmd *cmd);
+void vhost_scsi_lun_detach(struct vhost_scsi_tcmd *t);
 bool vhost_scsi_has_desc_sense(struct se_device *dev);
 bool vhost_scsi_lun_has_desc_sense(const struct vhost_scsi_tpg *tpg, u16 nr);
 bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
 			    const struct se_lun *lun, u64 *nr);
-bool vhost_scsi_lun_attach(struct vhost_scsi_lun *lun, struct se_cmd *se_cmd);
 void vhost_scsi_tpg_map_lun(struct vhost_scsi_tpg *tpg,
 			    struct vhost_scsi_lun *lun, u64 nr);
 void vhost_scsi_tpg_map_luns(struct vhost_scsi_tpg *tpg);
@@ -372,7 +389,7 @@ void vhost_scsi_answer_sense(struct vhost_scsi_cmd *cmd, u8 key, u8 asc,
 			     u8 ascq);
 void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t);
 void vhost_scsi_answer_end(struct vhost_scsi_tcmd *t);
-void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u32 len, u8 bits);
+void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u8 bits);
 
 /* absent.c */
 
@@ -392,13 +409,16 @@ void vhost_scsi_wlun_answer(const struct vhost_scsi_endpoint *ep,
 
 /* capacity.c */
 
+u64 vhost_scsi_blocks(struct se_device *dev);
 void vhost_scsi_capacity_init(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_capacity_start(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_capacity_stop(struct vhost_scsi_tpg *tpg);
 void vhost_scsi_capacity_note(struct vhost_scsi_lun *lun,
 			      struct se_device *dev);
-bool vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
-				struct vhost_scsi_lun *lun,
+bool vhost_scsi_capacity_due(struct vhost_scsi_tpg *tpg,
+			     struct vhost_scsi_lun *lun,
+			     const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_capacity_report(struct vhost_scsi_tpg *tpg,
 				struct vhost_scsi_cmd *cmd);
 
 /* pi.c */
@@ -436,14 +456,16 @@ enum vhost_scsi_check {
 	VHOST_SCSI_CHECK_VARIABLE_LENGTH,
 	VHOST_SCSI_CHECK_INQUIRY,
 	VHOST_SCSI_CHECK_REQUEST_SENSE,
-	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
 	VHOST_SCSI_CHECK_START_STOP,
 	VHOST_SCSI_CHECK_PR_OUT,
 	/* Of the parameters, too, when LIO would carry it out. */
 	VHOST_SCSI_CHECK_LATE,
-	VHOST_SCSI_CHECK_UNMAP = VHOST_SCSI_CHECK_LATE,
+	VHOST_SCSI_CHECK_MEDIUM = VHOST_SCSI_CHECK_LATE,
+	VHOST_SCSI_CHECK_SERVICE_ACTION_IN,
+	VHOST_SCSI_CHECK_UNMAP,
 	VHOST_SCSI_CHECK_WRITE_SAME,
 	VHOST_SCSI_CHECK_MODE_SENSE,
+	VHOST_SCSI_CHECK_MODE_SELECT,
 	VHOST_SCSI_CHECK_PR_IN,
 	VHOST_SCSI_CHECK_RESERVE,
 	VHOST_SCSI_CHECK_RELEASE,
@@ -466,12 +488,19 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 /* check.c */
 
 bool vhost_scsi_has_large_blocks(const struct se_device *dev);
+u32 vhost_scsi_max_same(const struct se_device *dev);
 bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
-void vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
+sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);
 void vhost_scsi_check_later(struct vhost_scsi_tcmd *t);
 void vhost_scsi_same_end(struct vhost_scsi_tcmd *t);
 u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size);
+
+/* pace.c */
+
+bool vhost_scsi_pace_admit(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pace_end(struct vhost_scsi_tcmd *t);
+void vhost_scsi_pace_reset(struct vhost_scsi_lun *lun);
 
 /* alua.c */
 
@@ -513,6 +542,7 @@ int vhost_scsi_tpg_init_luns(struct vhost_scsi_tpg *tpg);
 int vhost_scsi_tpg_add_lun(struct vhost_scsi_tpg *tpg,
 			   const struct se_lun *se_lun);
 void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 lun);
+u32 vhost_scsi_max_bytes(const struct se_device *dev);
 void vhost_scsi_tpg_free_luns(struct vhost_scsi_tpg *tpg);
 
 /**

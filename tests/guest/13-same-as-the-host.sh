@@ -55,13 +55,15 @@ run sg_inq -v -H
 for page in 0x00 0x80 0x81 0x86 0xb1 0xb2 0xb6; do
 	run sg_inq -v -H --vpd --page=$page
 done
-# Without bytes 8 to 11, MAXIMUM TRANSFER LENGTH: the port has a say in it.
-run_but 's/^( 00 .{27}).{13}/\1/' sg_vpd -v -H --page=0xb0
+# Bytes 4 to 7 alone. The port has a say in MAXIMUM TRANSFER LENGTH, and the module in what is behind
+# it, and in the length (answers.limits).
+run_but '/^ [1-9]0 /d; s/^( 00 +00 b0 ).{6}(.{11}).*/\1\2/' sg_vpd -v -H --page=0xb0
 run sg_readcap -v -H
 run sg_readcap -v -H --16
 # The order of LUNs is that of their creation. LIO lists the same LUNs whatever is selected.
 run sg_luns -v --select=0 | sort
-run sg_modes -v -H -a
+# Without the number of blocks: LIO has that of the last.
+run_but 's/^( 00 +(.. ){7}08 ) .{11}/\1/' sg_modes -v -H -a
 run sg_modes -v -H --page=0x08 --control=1
 run sg_modes -v -H --page=0x3f --control=2
 run sg_modes -v -H --page=0x21

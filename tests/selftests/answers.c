@@ -431,6 +431,89 @@ TEST_F(answers, no_saved_pages)
 	}
 }
 
+/**
+ * struct select - a MODE SELECT (10) of the control page as it is, with changes
+ * @flags: byte 1 of the CDB
+ * @desc: with the block descriptor
+ * @twice: the page is there twice
+ * @len: of the list, or -1: all of it
+ * @at: of this byte of the list, 0: of none
+ * @to: it becomes this
+ * @asc: the answer's, or -1: GOOD
+ */
+struct select {
+	const char *what;
+	uint8_t flags;
+	bool desc, twice;
+	int len, at, to, asc;
+};
+
+enum { HEADER = 8, DESC = 8, PAGE = 12 };
+
+static const struct select selects[] = {
+	{ "as it is", 0x10, false, false, -1, 0, 0, -1 },
+	{ "without PF", 0x00, false, false, -1, 0, 0, 0x2400 },
+	{ "SP", 0x11, false, false, -1, 0, 0, 0x2400 },
+	{ "changed", 0x10, false, false, -1, HEADER + 3, 0x55, 0x2600 },
+	{ "no page", 0x10, false, false, HEADER, 0, 0, -1 },
+	{ "half a header", 0x10, false, false, 4, 0, 0, 0x1a00 },
+	{ "half a page", 0x10, false, false, HEADER + 6, 0, 0, 0x1a00 },
+	{ "with the block descriptor", 0x10, true, false, -1, 0, 0, -1 },
+	{ "the block descriptor alone", 0x10, true, false, HEADER + DESC, 0, 0, -1 },
+	{ "half the block descriptor", 0x10, true, false, HEADER + 4, 0, 0, 0x1a00 },
+	{ "another length of blocks", 0x10, true, false, -1, HEADER + 6, 3, 0x2600 },
+	{ "another number of blocks", 0x10, true, false, -1, HEADER + 3, 1, 0x2600 },
+	{ "changed, with the descriptor", 0x10, true, false, -1, HEADER + DESC + 3, 0x55, 0x2600 },
+	{ "two pages, the second changed", 0x10, false, true, -1, HEADER + PAGE + 3, 0x55, 0x2600 },
+};
+
+static int select_page(struct answers *self, unsigned int lun, const struct select *s)
+{
+	uint8_t sense[16] = { 0x5a, 8, 0x0a, [8] = 252 }, cdb[16] = { 0x55, s->flags };
+	struct vsg_req *req = request(self->dev, 4096, 64);
+	unsigned int len = HEADER + PAGE + (s->desc ? DESC : 0);
+
+	if (s->desc)
+		sense[1] = 0;
+	memcpy(req->data_out, answer(self, lun, sense), len);
+	memset(req->data_out, 0, 4);
+	EXPECT_EQ(s->desc ? DESC : 0, req->data_out[7]);
+	if (s->twice) {
+		memcpy(req->data_out + len, req->data_out + len - PAGE, PAGE);
+		len += PAGE;
+	}
+	if (s->at)
+		req->data_out[s->at] = s->to;
+	if (s->len >= 0)
+		len = s->len;
+	cdb[8] = len;
+	vsg_req_cmd(req, T, lun, cdb, 16, len, 0);
+	return exec(self->r, req).asc;
+}
+
+/* What it takes is what MODE SENSE has, and nothing that it would ignore. */
+TEST_F(answers, mode_select)
+{
+	unsigned int lun, i;
+
+	for (lun = LUN_RAM; lun <= LUN_BLOCK; lun++)
+		for (i = 0; i < ARRAY_SIZE(selects); i++) {
+			WHERE("LUN %u, %s", lun, selects[i].what);
+			EXPECT_EQ(selects[i].asc, select_page(self, lun, &selects[i]));
+		}
+}
+
+/* Each page has one subpage, and all of them are that. */
+TEST_F(answers, all_subpages)
+{
+	static const uint8_t one[16] = { 0x5a, 8, 0x0a, [8] = 252 };
+	static const uint8_t all[16] = { 0x5a, 8, 0x0a, 0xff, [8] = 252 };
+	uint8_t page[HEADER + PAGE];
+
+	memcpy(page, answer(self, LUN_RAM, one), sizeof(page));
+	EXPECT_EQ(0, memcmp(page, answer(self, LUN_RAM, all), sizeof(page)));
+}
+
 /* There is nothing to wait for: it does not matter whether the guest would. */
 TEST_F(answers, start)
 {
@@ -441,6 +524,44 @@ TEST_F(answers, start)
 	EXPECT_EQ(-1, sense_of(self, LUN_FILE, wait, 0));
 	EXPECT_EQ(0x2400, sense_of(self, LUN_FILE, stop, 0));
 	EXPECT_EQ(0x2400, sense_of(self, LUN_FILE, eject, 0));
+}
+
+/* The number of blocks, not that of the last one; all ones where it does not fit. */
+TEST_F(answers, block_descriptors)
+{
+	enum { LUN_HUGE = 3, TIB = 1 << 20 };
+	static const uint8_t six[16] = { 0x1a, 0, 0x0a, 0, 252 };
+	static const uint8_t ten[16] = { 0x5a, 0, 0x0a, [8] = 252 };
+	static const uint8_t longer[16] = { 0x5a, 0x10, 0x0a, [8] = 252 };
+	static const uint8_t none[16] = { 0x5a, 0x18, 0x0a, [8] = 252 };
+	static const uint8_t capacity[16] = { 0x9e, 0x10, [13] = 32 };
+	const uint8_t *const cdbs[] = { six, ten, longer };
+	uint64_t blocks;
+	const uint8_t *in;
+	unsigned int lun, i, at;
+
+	ASSERT_EQ(0, lio("hangable long %u; lun " WWN_A " 1 3 long", 4 * TIB));
+	for (lun = LUN_RAM; lun <= LUN_HUGE; lun++) {
+		ready(self->r, T, lun);
+		blocks = vsg_get_be(answer(self, lun, capacity), 8) + 1;
+		for (i = 0; i < ARRAY_SIZE(cdbs); i++) {
+			WHERE("LUN %u, CDB %u", lun, i);
+			in = answer(self, lun, cdbs[i]);
+			at = cdbs[i] == six ? 4 : 8;
+			EXPECT_EQ(0, cdbs[i] == six ? 0 : in[4]);
+			EXPECT_EQ(8, in[at - 1]);
+			EXPECT_EQ(blocks > UINT32_MAX ? UINT32_MAX : blocks,
+				  vsg_get_be(in + at, 4));
+			EXPECT_EQ(BLOCK, vsg_get_be(in + at + 4, 4));
+			/* Behind it is the page. */
+			EXPECT_EQ(0x0a, in[at + 8]);
+			EXPECT_EQ(10, in[at + 9]);
+		}
+		in = answer(self, lun, none);
+		EXPECT_EQ(0, in[7]);
+		EXPECT_EQ(0x0a, in[8]);
+	}
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 3"));
 }
 
 /* Two ports, and both have the disk: each is in the list, whatever its header is. */
@@ -470,8 +591,9 @@ static void check_limits(struct answers *self, unsigned int lun, const char *wha
 	static const uint8_t capacity[16] = { 0x9e, 0x10, [13] = 32 };
 	static const uint8_t caw[16] = { 0x89, [13] = 1 }, unmap[16] = { 0x42, [8] = 8 };
 	static const uint8_t same[16] = { 0x93, 8, [13] = 1 };
-	const int unsupported = 0x2000;
-	bool has_caw, has_unmap, has_same;
+	uint8_t most[16] = { 0x93, [13] = 1 };
+	const int unsupported = 0x2000, beyond = 0x2400;
+	bool has_caw, has_unmap, has_same, writes_same;
 	const uint8_t *in;
 
 	ready(self->r, T, lun);
@@ -479,8 +601,18 @@ static void check_limits(struct answers *self, unsigned int lun, const char *wha
 	has_caw = sense_of(self, lun, caw, 2 * BLOCK) != unsupported;
 	has_unmap = sense_of(self, lun, unmap, 8) != unsupported;
 	has_same = sense_of(self, lun, same, BLOCK) != unsupported;
+	writes_same = sense_of(self, lun, most, BLOCK) != unsupported;
 	in = answer(self, lun, b0);
+	EXPECT_EQ(64 - 4, vsg_get_be(in + 2, 2));
+	EXPECT_EQ(252 - 64, vsg_result(self->req).resid);
 	EXPECT_EQ(has_caw, in[5]);
+	/* MAXIMUM, and OPTIMAL TRANSFER LENGTH. */
+	EXPECT_LE(vsg_get_be(in + 12, 4), vsg_get_be(in + 8, 4));
+	/* MAXIMUM WRITE SAME LENGTH. */
+	EXPECT_EQ(writes_same, !!vsg_get_be(in + 36, 8));
+	vsg_put_be(most + 10, vsg_get_be(in + 36, 8) + 1, 4);
+	EXPECT_EQ(writes_same ? beyond : unsupported, sense_of(self, lun, most, BLOCK));
+	in = answer(self, lun, b0);
 	EXPECT_EQ(has_unmap, !!vsg_get_be(in + 20, 4));
 	EXPECT_EQ(has_unmap, !!vsg_get_be(in + 24, 4));
 	in = answer(self, lun, b2);

@@ -81,8 +81,13 @@ static void check_failed(struct vsg_req *req)
 static void expect_failure(struct fault *self, uint16_t lun, bool write,
 			   uint64_t lba, uint32_t blocks)
 {
-	vsg_cmd_rw(self->req, T, lun, write, lba, blocks, BLOCK);
-	exec(self->r, self->req);
+	int64_t end = vsg_now_ms() + WAIT_MS;
+
+	/* A LUN that has failed many is sent no more than so many a second. */
+	do {
+		vsg_cmd_rw(self->req, T, lun, write, lba, blocks, BLOCK);
+		exec(self->r, self->req);
+	} while (vsg_result(self->req).status == VSG_BUSY && vsg_now_ms() < end);
 	check_failed(self->req);
 }
 

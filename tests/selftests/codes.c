@@ -178,12 +178,21 @@ static bool is_listed(const uint8_t *list, const struct command *c)
 	return false;
 }
 
+/* Bits of byte 1 that are not LIO's, and which of them are looked at. */
+static const struct {
+	uint8_t code, bits, used;
+} usages[] = {
+	{ 0x2f, 6, 6 }, { 0x8f, 6, 6 }, { 0x03, 1, 1 },
+	{ 0x5a, 0x18, 8 }, { 0x35, 2, 0 }, { 0x91, 2, 0 }, { 0x1b, 1, 0 },
+};
+
 /* What the answer about one command says. */
 static bool is_supported(struct codes *self, unsigned int lun, const struct command *c)
 {
 	uint8_t options = has_actions(c->cdb[0]) ? OF_AN_ACTION : OF_A_CODE;
 	const uint8_t *in = self->req->data_in;
 	struct vsg_result res;
+	unsigned int i;
 
 	res = report(self, lun, options, c->cdb[0], action_of(c), LIST);
 	EXPECT_EQ(VSG_GOOD, res.status);
@@ -196,9 +205,9 @@ static bool is_supported(struct codes *self, unsigned int lun, const struct comm
 	EXPECT_EQ(LIST - 4 - vsg_get_be(in + 2, 2), res.resid);
 	EXPECT_EQ(c->cdb[0], in[4]);
 	EXPECT_EQ(0xee, in[4 + vsg_get_be(in + 2, 2)]);
-	/* BYTCHK is looked at. */
-	if (c->cdb[0] == 0x2f || c->cdb[0] == 0x8f)
-		EXPECT_EQ(6, in[5] & 6);
+	for (i = 0; i < ARRAY_SIZE(usages); i++)
+		if (c->cdb[0] == usages[i].code)
+			EXPECT_EQ(usages[i].used, in[5] & usages[i].bits);
 	return true;
 }
 

@@ -41,6 +41,7 @@
  * jammed NAME MIB		  iblock on a loop device over one that hangs: 128 commands
  *				  have its tags then, and the next one's submission sleeps
  * narrow NAME MIB NSEC DEPTH	  block, with that many tags
+ * pull NAME			a block or narrow disk goes, while its backstore stays
  * throttle NAME USEC		  a block or narrow disk's queue throttles writes that
  *				  take it longer
  * delayed NAME MIB RD WR	  the same, with so many ms for each command

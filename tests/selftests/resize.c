@@ -251,6 +251,57 @@ TEST_F(resize, attention)
 	EXPECT_EQ(-1, turn(self, LUN_BLOCK));
 }
 
+/* Until the size was looked at, which is owed a unit attention. */
+static int turn_when_gone(struct resize *self, uint16_t lun)
+{
+	int64_t end = vsg_now_ms() + WAIT_MS;
+	struct vsg_result res;
+
+	do {
+		usleep(10000);
+		vsg_cmd_tur(self->req, T, lun);
+		res = exec(self->r, self->req);
+	} while ((res.status == VSG_GOOD || res.key == 6) && vsg_now_ms() < end);
+	EXPECT_EQ(2, res.key);
+	return res.asc;
+}
+
+/* A disk that is pulled has no capacity of 2^64 blocks, and no address that is too high. */
+TEST_F(resize, goes)
+{
+	enum { LUN_GONE = 3 };
+	static const uint8_t capacity10[10] = { 0x25 };
+	static const uint8_t inquiry[6] = { VSG_INQUIRY, [4] = 36 };
+	struct vsg_result res;
+	unsigned int i;
+
+	ASSERT_EQ(0, lio("block gone 8; lun " WWN_A " 1 3 gone"));
+	ready(self->r, T, LUN_GONE);
+	ready(self->r, T, LUN_BLOCK);
+	vsg_cmd_rw(self->req, T, LUN_GONE, true, 8, 1, BLOCK);
+	exec_good(self->r, self->req);
+	ASSERT_EQ(0, lio("pull gone"));
+
+	EXPECT_EQ(0x0403, turn_when_gone(self, LUN_GONE));
+	for (i = 0; i < 4; i++) {
+		WHERE("%s of LBA %u", i & 1 ? "WRITE" : "READ", i & 2 ? 8 : 0);
+		vsg_cmd_rw(self->req, T, LUN_GONE, i & 1, i & 2 ? 8 : 0, 1, BLOCK);
+		res = exec(self->r, self->req);
+		EXPECT_EQ(2, res.key);
+		EXPECT_EQ(0x0800, res.asc);
+	}
+	WHERE("READ CAPACITY");
+	vsg_cmd_read_capacity16(self->req, T, LUN_GONE);
+	EXPECT_EQ(0x0403, exec(self->r, self->req).asc);
+	vsg_req_cmd(self->req, T, LUN_GONE, capacity10, 10, 0, 8);
+	EXPECT_EQ(0x0403, exec(self->r, self->req).asc);
+	WHERE("what is not about the medium");
+	vsg_req_cmd(self->req, T, LUN_GONE, inquiry, 6, 0, 36);
+	exec_good(self->r, self->req);
+	EXPECT_EQ(-1, turn(self, LUN_BLOCK));
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 3"));
+}
+
 /* A write while the size changes is never refused for another reason. */
 TEST_F(resize, under_load)
 {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Proves: whatever a guest sends, its host's log does not grow, and the answer is the right one. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "klog.h"
@@ -298,6 +301,160 @@ static const struct row same_rows[] = {
 	{ "WRITE SAME (16), NDOB", { 0x93, 1, [13] = 1 }, 0, 0, {}, 5, 0x2400 },
 };
 
+/* What has been said so far may be; from now on no line. */
+static void start_anew(struct silent *self)
+{
+	klog_close(&self->log);
+	klog_open(&self->log);
+}
+
+/* ---- what fails below LIO ------------------------------------------------ */
+
+/* The kernel bounds these itself; they are of the disk, or of making one. */
+static struct klog_known of_disk[] = {
+	{ "I/O error", 0 },
+	{ "callbacks suppressed", 0 },
+	{ "null_blk: disk", 0 },
+	{ "device-mapper: ", 0 },
+	{ "", 0 },
+};
+
+enum { LUN_BAD = 5, LUN_BADS, LUN_SEALED };
+enum { TIME_MS = 1500, BURST = 100, A_SECOND = 10, MOST_LINES = 4 };
+
+/* Commands that reach the disk, by the kinds that are counted apart. */
+static const struct {
+	const char *what;
+	unsigned int lun;
+	uint8_t cdb[32];
+	uint32_t out, in;
+	uint8_t list[24];
+	int kind;
+} below[] = {
+	{ "READ (10), iblock", LUN_BAD, { 0x28, [8] = 1 }, 0, 512, {}, 'r' },
+	{ "WRITE (6), iblock", LUN_BAD, { 0x0a, [4] = 1 }, 512, 0, {}, 'w' },
+	{ "COMPARE AND WRITE, iblock", LUN_BAD, { 0x89, [13] = 1 }, 1024, 0, {}, 'w' },
+	{ "VERIFY (10), BYTCHK, iblock", LUN_BAD, { 0x2f, 2, [8] = 1 }, 512, 0, {}, 'r' },
+	{ "WRITE SAME (16), iblock", LUN_BAD, { 0x93, [13] = 4 }, 512, 0, { 1 }, 's' },
+	{ "READ (16), fileio", LUN_BADS, { 0x88, [13] = 1 }, 0, 512, {}, 'r' },
+	{ "WRITE (10), fileio", LUN_BADS, { 0x2a, [8] = 1 }, 512, 0, {}, 'w' },
+	{ "UNMAP, fileio", LUN_SEALED, { 0x42, [8] = 24 }, 24, 0,
+	  { [1] = 22, [3] = 16, [19] = 8 }, 's' },
+};
+
+static struct vsg_result run_below(struct silent *self, unsigned int i)
+{
+	memset(self->req->data_out, 0, 4096);
+	memcpy(self->req->data_out, below[i].list, sizeof(below[i].list));
+	return run(self, below[i].lun, below[i].cdb, below[i].out, below[i].in);
+}
+
+/* What a command gets that is sent down in vain. */
+static bool has_failed(const struct vsg_result *res)
+{
+	return res->status == VSG_CHECK_CONDITION && res->key == 2 && res->asc == 0x0800;
+}
+
+/* As many as come in the time. */
+static void fail_often(struct silent *self, unsigned int i)
+{
+	unsigned int failed = 0, busy = 0;
+	int64_t since = vsg_now_ms(), took;
+	struct vsg_result res;
+
+	start_anew(self);
+	do {
+		res = run_below(self, i);
+		busy += res.status == VSG_BUSY;
+		failed += has_failed(&res);
+		EXPECT_TRUE(res.status == VSG_BUSY || has_failed(&res));
+		took = vsg_now_ms() - since;
+	} while (took < TIME_MS);
+	klog_read(&self->log, of_disk);
+	printf("# %s: %u failed, %u busy, %lu lines in %d ms\n", below[i].what, failed, busy,
+	       self->log.lines, (int)took);
+	/* One of the last may have more lines than there was room for. */
+	EXPECT_LE(self->log.lines, BURST + took * A_SECOND / 1000 + 2 + MOST_LINES);
+	EXPECT_EQ(0, self->log.lost);
+	start_anew(self);
+}
+
+static struct vsg_result not_busy(struct silent *self, unsigned int i)
+{
+	int64_t end = vsg_now_ms() + WAIT_MS;
+	struct vsg_result res;
+
+	do
+		res = run_below(self, i);
+	while (res.status == VSG_BUSY && vsg_now_ms() < end);
+	return res;
+}
+
+/* The others are sent down, as often as they like to be. */
+static void others_are_not_busy(struct silent *self, unsigned int of)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(below); i++)
+		if (below[i].lun == below[of].lun && below[i].kind != below[of].kind)
+			EXPECT_NE(VSG_BUSY, run_below(self, i).status);
+	start_anew(self);
+}
+
+/* A file that cannot be written to, nor have holes. */
+static int sealed_file(void)
+{
+	enum { SIZE = 8 << 20 };
+	char text[96];
+	int fd, ret;
+
+	fd = memfd_create("sealed", MFD_ALLOW_SEALING);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, SIZE));
+	ASSERT_EQ(0, fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE));
+	ASSERT_EQ(0, mkdir(LIO_ROOT "/core/fileio_" LIO_HBA "/sealed", 0755));
+	snprintf(text, sizeof(text), "fd_dev_name=/proc/%d/fd/%d,fd_dev_size=%d", getpid(), fd,
+		 SIZE);
+	ret = lio_write(text, "core/fileio_" LIO_HBA "/sealed/control");
+	if (!ret)
+		ret = lio_write("1", "core/fileio_" LIO_HBA "/sealed/enable");
+	if (!ret)
+		ret = lio_write("1", "core/fileio_" LIO_HBA "/sealed/attrib/emulate_tpu");
+	close(fd);
+	return ret;
+}
+
+/* Whatever it is of, and it is sent again at once. */
+TEST_F_TIMEOUT(silent, failing, 180)
+{
+	static const char * const names[] = { "bad", "bads", "sealed" };
+	unsigned int i, lun, n;
+
+	ASSERT_EQ(0, lio("hangable bad 8; sleepy bads 8"));
+	ASSERT_EQ(0, sealed_file());
+	start_anew(self);
+	for (i = 0; i < ARRAY_SIZE(below); i++) {
+		lun = below[i].lun;
+		WHERE("%s", below[i].what);
+		/* A LUN that has just been made has failed nothing yet. */
+		ASSERT_EQ(0, lio("lun " WWN_A " 1 %u %s", lun, names[lun - LUN_BAD]));
+		ready(vsg_io(self->dev, 0), T, lun);
+		if (lun != LUN_SEALED)
+			ASSERT_EQ(0, lio("fail %s 8", names[lun - LUN_BAD]));
+		fail_often(self, i);
+		others_are_not_busy(self, i);
+		if (lun != LUN_SEALED) {
+			ASSERT_EQ(0, lio("heal %s 8", names[lun - LUN_BAD]));
+			EXPECT_EQ(VSG_GOOD, not_busy(self, i).status);
+			/* What succeeds is not counted. */
+			for (n = 0; n < 2 * A_SECOND; n++)
+				EXPECT_EQ(VSG_GOOD, run_below(self, i).status);
+		}
+		ASSERT_EQ(0, lio("unlun " WWN_A " 1 %u", lun));
+		start_anew(self);
+	}
+}
+
 /* Of backstores that have it. */
 static const struct row of_file[] = {
 	{ "WRITE SAME (16) past the end", { 0x93, [8] = 0x40, [13] = 1 }, 512, 0, {}, 5, 0x2100 },
@@ -431,13 +588,6 @@ TEST_F(silent, unmap)
 	for (i = 0; i < ARRAY_SIZE(of_unmap); i++)
 		check_row(self, LUN_FILE, &of_unmap[i]);
 	ASSERT_EQ(0, set_unmap("0"));
-}
-
-/* What has been said so far may be; from now on no line. */
-static void start_anew(struct silent *self)
-{
-	klog_close(&self->log);
-	klog_open(&self->log);
 }
 
 /* Each command once, in all forms, by a LUN whose disk has the reservations. */

@@ -487,6 +487,14 @@ static int cmd_dax(char **arg)
 	return ret ? ret : disk_filesystem(disk, arg[0], FILES, "dax");
 }
 
+static int cmd_pull(char **arg)
+{
+	char file[PATH_MAX];
+
+	snprintf(file, sizeof(file), NULLB "/vsg_%s/power", arg[0]);
+	return write_file(file, "0");
+}
+
 static int cmd_hangable(char **arg)
 {
 	char path[64];
@@ -935,6 +943,7 @@ const struct lio_command store_commands[] = {
 	{ "hangable", 2, cmd_hangable },
 	{ "jammed", 2, cmd_jammed },
 	{ "narrow", 4, cmd_narrow },
+	{ "pull", 1, cmd_pull },
 	{ "throttle", 2, cmd_throttle },
 	{ "crypt", 2, cmd_crypt },
 	{ "integrity", 2, cmd_integrity },

@@ -97,7 +97,7 @@ TEST_F(wlun, report_luns)
 {
 	static const uint8_t target[][8] = { { 0, 3 }, { 1, 44 }, { 0xc1, 1 } };
 	static const uint8_t device[][8] = {
-		{ 1, 1, 0, 3 }, { 1, 1, 1, 44 }, { 1, 7, 0, 0 }, { 0xc1, 1 },
+		{ 1, 1, 0, 3 }, { 1, 1, 0x41, 44 }, { 1, 7, 0, 0 }, { 0xc1, 1 },
 	};
 	const uint8_t *luns[] = { usual, of_target, of_device };
 	unsigned int i;
@@ -111,6 +111,22 @@ TEST_F(wlun, report_luns)
 		check_list(self, luns[i], 2, want, n + 1);
 		EXPECT_EQ(INVALID_CDB, report(self, luns[i], 3, 1024).asc);
 		EXPECT_EQ(INVALID_CDB, report(self, luns[i], 0x10, 1024).asc);
+	}
+}
+
+/* What the list of the device has is what a request may have. */
+TEST_F(wlun, listed_addresses)
+{
+	static const uint8_t inquiry[6] = { VSG_INQUIRY, [4] = 36 };
+	uint8_t luns[3 * 8];
+	unsigned int i;
+
+	EXPECT_EQ(VSG_GOOD, report(self, of_device, 0, 8 + sizeof(luns)).status);
+	memcpy(luns, self->req->data_in + 8, sizeof(luns));
+	for (i = 0; i < sizeof(luns); i += 8) {
+		WHERE("%02x%02x %02x%02x", luns[i], luns[i + 1], luns[i + 2], luns[i + 3]);
+		EXPECT_EQ(VIRTIO_SCSI_S_OK, send(self, luns + i, inquiry, 6, 36).response);
+		EXPECT_EQ(0, self->req->data_in[0]);
 	}
 }
 
