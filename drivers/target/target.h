@@ -236,17 +236,20 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @bounce: bounce buffer; NULL: none
  * @bounce_nents: number of its entries
  * @bounce_order: of each
+ * @reserved: @bounce is only allocated, see vhost_scsi_bounce_reserve()
  * @by_device: the device is passed through; set with @bounce
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
  *	     protection information is checked, LIO's
  * @checked: what carries it out when it was checked, see check.c
- * @completed: what comes behind the callback for its end: of a COMPARE AND WRITE LIO's, of a
- *	       read whose protection information is checked verify.c's or NULL
+ * @completed: of a COMPARE AND WRITE, LIO's callback for the end of its read
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
- * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @finish: for the end of a command with much data
+ * @reason: what is wrong with the data that was read
  * @same: blocks of a WRITE SAME that are counted in the TPG; vhost_scsi_same_end() is owed
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
+ * @reads_pi: vhost_scsi_pi_read() is owed
+ * @verifies: vhost_scsi_verify_end() is owed
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
@@ -268,6 +271,7 @@ struct vhost_scsi_tcmd {
 	struct scatterlist *bounce;
 	unsigned int bounce_nents;
 	unsigned int bounce_order;
+	bool reserved;
 	bool by_device;
 	struct sg_table split;
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
@@ -276,9 +280,12 @@ struct vhost_scsi_tcmd {
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
 	struct work_struct finish;
+	sense_reason_t reason;
 	u32 same;
 	u32 wanted;
 	u8 pi_checks;
+	bool reads_pi;
+	bool verifies;
 	bool takes_turn;
 	bool pr_capabilities;
 	bool copies;
@@ -327,6 +334,7 @@ void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
 void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			   u8 key, u8 asc, u8 ascq);
 void vhost_scsi_own_sense(struct vhost_scsi_tcmd *t, u8 key, u8 asc, u8 ascq);
+void vhost_scsi_look_at_data(struct vhost_scsi_tcmd *t);
 int vhost_scsi_fabric_setup(void);
 void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
@@ -415,11 +423,13 @@ sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t);
 u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room);
 void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
+sense_reason_t vhost_scsi_pi_read(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
 /* verify.c */
 
 bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t);
+sense_reason_t vhost_scsi_verify_end(struct vhost_scsi_tcmd *t);
 
 /* cdb.c */
 
@@ -545,6 +555,9 @@ void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 
 bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 			      const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_bounce_reserve(struct vhost_scsi_tcmd *t,
+			       const struct vhost_scsi_cmd *cmd, u32 mask);
+void vhost_scsi_bounce_unreserve(struct vhost_scsi_tcmd *t);
 int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 			  const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
@@ -554,6 +567,7 @@ u32 vhost_scsi_bounce_same(struct vhost_scsi_tcmd *t,
 void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
 int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 			 const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_split_put(struct vhost_scsi_tcmd *t);
 
 /* turn.c */
 

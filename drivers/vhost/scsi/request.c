@@ -427,16 +427,24 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 	return &slot->cmd;
 }
 
+static void cmd_reserve(struct vhost_scsi_endpoint *ep, struct vhost_scsi_cmd *cmd)
+{
+	if (unlikely(cmd->data_len > VHOST_SCSI_SMALL_DATA))
+		vhost_scsi_target_reserve(ep, cmd);
+}
+
 /*
  * Gives the requests to the target, which has references for them from now on. Their pages
- * are pinned, so that no page fault, which takes as long as the owner likes, has anybody
- * wait who removes a LUN.
+ * are pinned, and their memory is allocated, so that nothing that takes as long as the
+ * owner likes has anybody wait who removes a LUN.
  */
 static void batch_prepare(struct vhost_scsi_vq *vq, struct vhost_scsi_batch *batch)
 {
 	struct vhost_scsi_endpoint *ep = vhost_scsi_host(vq->dev)->ep;
 	unsigned int i, nr = 0;
 
+	for (i = 0; i < batch->nr; i++)
+		cmd_reserve(ep, batch_cmd(batch, i));
 	for (i = 0; i < batch->nr; i++)
 		if (vhost_scsi_target_prepare(ep, batch_cmd(batch, i)))
 			batch->slots[nr++] = batch->slots[i];
@@ -502,6 +510,7 @@ static void request_come_back(struct vhost_scsi_worker *w)
 static int request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 			 struct vhost_scsi_request *req)
 {
+	struct vhost_scsi_endpoint *ep = vhost_scsi_host(vq->dev)->ep;
 	struct vhost_scsi_batch *batch = &w->batch;
 	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
 	struct vhost_scsi_count *count;
@@ -525,9 +534,12 @@ static int request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 
 	slot_fill(slot, req, count);
-	if (likely(!w->acting))
+	if (likely(!w->acting)) {
 		batch->slots[batch->nr++] = &slot->slot;
-	else if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
+		return 0;
+	}
+	cmd_reserve(ep, &slot->cmd);
+	if (vhost_scsi_target_prepare(ep, &slot->cmd))
 		vhost_scsi_target_queue(&slot->cmd);
 	return 0;
 }
