@@ -29,9 +29,10 @@
 #define MAX_BYTES	(2L * VHOST_SCSI_MAX_DATA)
 
 /*
- * Of larger ones the memory is allocated before the command has its LUN: who allocates may
- * sleep for as long as the memory cgroup of the owner likes, for each page, and who removes
- * the LUN waits for those that have it.
+ * Larger ones are made ready before the command has its LUN: who allocates may sleep for
+ * as long as the memory cgroup of the owner likes, for each page, and who copies for as long
+ * as its quota of processor time is used up; and who removes the LUN waits for those that
+ * have it.
  */
 #define SMALL_BYTES	VHOST_SCSI_SMALL_DATA
 
@@ -153,22 +154,27 @@ static unsigned int block_order(const struct se_cmd *se_cmd)
 			     dev->dev_attrib.hw_block_size));
 }
 
-static int bounce_alloc(struct vhost_scsi_tcmd *t, u32 len, unsigned int order,
-			gfp_t gfp)
+/* Allocates a bounce buffer, and copies data-out into it. */
+static int bounce_make(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd,
+		       u32 len, unsigned int order, gfp_t gfp)
 {
 	/* At the owner's memory limit the command fails, and no process is killed. */
 	if (atomic_long_add_return(len, bounced(t)) <= MAX_BYTES)
 		t->bounce = sgl_alloc_order(len, order, false, gfp,
 					    &t->bounce_nents);
 	t->bounce_order = order;
-	if (t->bounce)
-		return 0;
-	atomic_long_sub(len, bounced(t));
-	return -ENOMEM;
+	if (!t->bounce) {
+		atomic_long_sub(len, bounced(t));
+		return -ENOMEM;
+	}
+	if (cmd->dir == DMA_TO_DEVICE)
+		walk(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents, len,
+		     copy_piece);
+	return 0;
 }
 
 /**
- * vhost_scsi_bounce_reserve - allocate a large bounce buffer that will be needed
+ * vhost_scsi_bounce_reserve - make ready a large bounce buffer that will be needed
  * @t: has no LUN yet, but its nexus
  * @cmd: with more data than VHOST_SCSI_SMALL_DATA
  * @mask: as lun->cut_mask
@@ -180,7 +186,7 @@ void vhost_scsi_bounce_reserve(struct vhost_scsi_tcmd *t,
 			       const struct vhost_scsi_cmd *cmd, u32 mask)
 {
 	if (mask != U32_MAX && is_foreseen(cmd, mask))
-		t->reserved = !bounce_alloc(t, cmd->data_len, 0, BOUNCE_GFP);
+		t->reserved = !bounce_make(t, cmd, cmd->data_len, 0, BOUNCE_GFP);
 }
 
 /**
@@ -198,7 +204,7 @@ void vhost_scsi_bounce_unreserve(struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_bounce_get - allocate a bounce buffer, and copy data-out into it
+ * vhost_scsi_bounce_get - make ready a bounce buffer, with data-out in it
  * @t: vhost_scsi_bounce_put() frees the buffer
  * @cmd: with data
  *
@@ -216,13 +222,10 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 	if (len != cmd->data_len || order)
 		vhost_scsi_bounce_unreserve(t);
 	if (!t->reserved)
-		ret = bounce_alloc(t, len, order, len <= SMALL_BYTES ? BOUNCE_GFP :
-				   BOUNCE_GFP & ~(__GFP_DIRECT_RECLAIM |
-						  __GFP_RETRY_MAYFAIL));
+		ret = bounce_make(t, cmd, len, order, len <= SMALL_BYTES ? BOUNCE_GFP :
+				  BOUNCE_GFP & ~(__GFP_DIRECT_RECLAIM |
+						 __GFP_RETRY_MAYFAIL));
 	t->reserved = false;
-	if (!ret && cmd->dir == DMA_TO_DEVICE)
-		walk(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents,
-		     len, copy_piece);
 	return ret;
 }
 

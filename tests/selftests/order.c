@@ -16,7 +16,7 @@
 /* Orders of each test; with a log each takes longer, for grace periods of RCU. */
 enum { ORDERS = 120, ORDERS_WITH_LOG = 30 };
 /* Guest memory, and its dirty log. */
-#define MEMORY (1 << 20)
+#define MEMORY 1048576
 
 /* The steps from a device with an owner to one that serves a request queue. */
 enum step {

@@ -427,12 +427,6 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 	return &slot->cmd;
 }
 
-static void cmd_reserve(struct vhost_scsi_endpoint *ep, struct vhost_scsi_cmd *cmd)
-{
-	if (unlikely(cmd->data_len > VHOST_SCSI_SMALL_DATA))
-		vhost_scsi_target_reserve(ep, cmd);
-}
-
 /*
  * Gives the requests to the target, which has references for them from now on. Their pages
  * are pinned, and their memory is allocated, so that nothing that takes as long as the
@@ -443,8 +437,6 @@ static void batch_prepare(struct vhost_scsi_vq *vq, struct vhost_scsi_batch *bat
 	struct vhost_scsi_endpoint *ep = vhost_scsi_host(vq->dev)->ep;
 	unsigned int i, nr = 0;
 
-	for (i = 0; i < batch->nr; i++)
-		cmd_reserve(ep, batch_cmd(batch, i));
 	for (i = 0; i < batch->nr; i++)
 		if (vhost_scsi_target_prepare(ep, batch_cmd(batch, i)))
 			batch->slots[nr++] = batch->slots[i];
@@ -534,11 +526,13 @@ static int request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 
 	slot_fill(slot, req, count);
+	/* The thread has no command of LIO's: a batch is submitted before the next is filled. */
+	if (unlikely(slot->cmd.data_len > VHOST_SCSI_SMALL_DATA))
+		vhost_scsi_target_reserve(ep, &slot->cmd);
 	if (likely(!w->acting)) {
 		batch->slots[batch->nr++] = &slot->slot;
 		return 0;
 	}
-	cmd_reserve(ep, &slot->cmd);
 	if (vhost_scsi_target_prepare(ep, &slot->cmd))
 		vhost_scsi_target_queue(&slot->cmd);
 	return 0;
