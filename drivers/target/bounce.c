@@ -190,20 +190,6 @@ void vhost_scsi_bounce_reserve(struct vhost_scsi_tcmd *t,
 }
 
 /**
- * vhost_scsi_bounce_unreserve - undo vhost_scsi_bounce_reserve(), if that is owed
- * @t: the command
- *
- * Context: any.
- */
-void vhost_scsi_bounce_unreserve(struct vhost_scsi_tcmd *t)
-{
-	if (likely(!t->reserved))
-		return;
-	t->reserved = false;
-	vhost_scsi_bounce_put(t);
-}
-
-/**
  * vhost_scsi_bounce_get - make ready a bounce buffer, with data-out in it
  * @t: vhost_scsi_bounce_put() frees the buffer
  * @cmd: with data

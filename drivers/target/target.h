@@ -557,7 +557,6 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 			      const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_reserve(struct vhost_scsi_tcmd *t,
 			       const struct vhost_scsi_cmd *cmd, u32 mask);
-void vhost_scsi_bounce_unreserve(struct vhost_scsi_tcmd *t);
 int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 			  const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
@@ -565,6 +564,16 @@ void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
 u32 vhost_scsi_bounce_same(struct vhost_scsi_tcmd *t,
 			   const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
+
+/* Undoes vhost_scsi_bounce_reserve(), if that is owed. Context: any. */
+static inline void vhost_scsi_bounce_unreserve(struct vhost_scsi_tcmd *t)
+{
+	if (likely(!t->reserved))
+		return;
+	t->reserved = false;
+	vhost_scsi_bounce_put(t);
+}
+
 int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 			 const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_split_put(struct vhost_scsi_tcmd *t);
