@@ -14,6 +14,7 @@
 #include <linux/jump_label.h>
 #include <linux/ktime.h>
 #include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/timex.h>
 #include <linux/types.h>
 #include <linux/virtio_scsi.h>
@@ -191,6 +192,11 @@ bool vhost_scsi_endpoint_has(const struct vhost_scsi_endpoint *ep, u8 *target,
 bool vhost_scsi_endpoint_pins(const struct vhost_scsi_endpoint *ep);
 u32 vhost_scsi_endpoint_poll_us(const struct vhost_scsi_endpoint *ep);
 
+/* With more data a command may need much memory: vhost_scsi_target_reserve() is owed. */
+#define VHOST_SCSI_SMALL_DATA	SZ_64K
+
+void vhost_scsi_target_reserve(struct vhost_scsi_endpoint *ep,
+			       struct vhost_scsi_cmd *cmd);
 bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd);
 struct vhost_scsi_lun *vhost_scsi_target_lun(const struct vhost_scsi_cmd *cmd);

@@ -22,30 +22,32 @@
 
 #include "target.h"
 
-/* Limit for all bounce buffers of a TPG. Beyond it a command gets TASK SET FULL. */
+/*
+ * Limit for all bounce buffers of a TPG, and for the tables of those that are split. Beyond
+ * it a command gets TASK SET FULL.
+ */
 #define MAX_BYTES	(2L * VHOST_SCSI_MAX_DATA)
+
+/*
+ * Larger ones are made ready before the command has its LUN: who allocates may sleep for
+ * as long as the memory cgroup of the owner likes, for each page, and who copies for as long
+ * as its quota of processor time is used up; and who removes the LUN waits for those that
+ * have it.
+ */
+#define SMALL_BYTES	VHOST_SCSI_SMALL_DATA
+
+#define BOUNCE_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 static atomic_long_t *bounced(const struct vhost_scsi_tcmd *t)
 {
 	return &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->bounced;
 }
 
-/**
- * vhost_scsi_bounce_wanted - does the command need a bounce buffer
- * @t: after target_submit_prep()
- * @cmd: with data
- */
-bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
-			      const struct vhost_scsi_cmd *cmd)
+/* Is that known from the command alone? @mask: as lun->cut_mask */
+static bool is_foreseen(const struct vhost_scsi_cmd *cmd, u32 mask)
 {
-	const struct se_cmd *se_cmd = &t->se_cmd;
-
-	if (!(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB))
+	if (cmd->sgl_align & mask)
 		return true;
-	if (cmd->sgl_align & READ_ONCE(t->lun->cut_mask) ||
-	    se_cmd->data_length != cmd->data_len)
-		return true;
-
 	switch (cmd->cdb[0]) {
 	case COMPARE_AND_WRITE:
 		/* LIO assumes that the entries of the second half are pages. */
@@ -58,6 +60,21 @@ bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 	default:
 		return false;
 	}
+}
+
+/**
+ * vhost_scsi_bounce_wanted - does the command need a bounce buffer
+ * @t: after target_submit_prep()
+ * @cmd: with data
+ */
+bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
+			      const struct vhost_scsi_cmd *cmd)
+{
+	const struct se_cmd *se_cmd = &t->se_cmd;
+
+	return !(se_cmd->se_cmd_flags & SCF_SCSI_DATA_CDB) ||
+	       se_cmd->data_length != cmd->data_len ||
+	       is_foreseen(cmd, READ_ONCE(t->lun->cut_mask));
 }
 
 /* What is done with a piece; returns how many bytes were done, all, or it is the last. */
@@ -137,8 +154,43 @@ static unsigned int block_order(const struct se_cmd *se_cmd)
 			     dev->dev_attrib.hw_block_size));
 }
 
+/* Allocates a bounce buffer, and copies data-out into it. */
+static int bounce_make(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd,
+		       u32 len, unsigned int order, gfp_t gfp)
+{
+	/* At the owner's memory limit the command fails, and no process is killed. */
+	if (atomic_long_add_return(len, bounced(t)) <= MAX_BYTES)
+		t->bounce = sgl_alloc_order(len, order, false, gfp,
+					    &t->bounce_nents);
+	t->bounce_order = order;
+	if (!t->bounce) {
+		atomic_long_sub(len, bounced(t));
+		return -ENOMEM;
+	}
+	if (cmd->dir == DMA_TO_DEVICE)
+		walk(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents, len,
+		     copy_piece);
+	return 0;
+}
+
 /**
- * vhost_scsi_bounce_get - allocate a bounce buffer, and copy data-out into it
+ * vhost_scsi_bounce_reserve - make ready a large bounce buffer that will be needed
+ * @t: has no LUN yet, but its nexus
+ * @cmd: with more data than VHOST_SCSI_SMALL_DATA
+ * @mask: as lun->cut_mask
+ *
+ * Context: may sleep. vhost_scsi_bounce_get() uses it, or vhost_scsi_bounce_unreserve()
+ * frees it.
+ */
+void vhost_scsi_bounce_reserve(struct vhost_scsi_tcmd *t,
+			       const struct vhost_scsi_cmd *cmd, u32 mask)
+{
+	if (mask != U32_MAX && is_foreseen(cmd, mask))
+		t->reserved = !bounce_make(t, cmd, cmd->data_len, 0, BOUNCE_GFP);
+}
+
+/**
+ * vhost_scsi_bounce_get - make ready a bounce buffer, with data-out in it
  * @t: vhost_scsi_bounce_put() frees the buffer
  * @cmd: with data
  *
@@ -148,26 +200,19 @@ static unsigned int block_order(const struct se_cmd *se_cmd)
 int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 			  const struct vhost_scsi_cmd *cmd)
 {
+	unsigned int order = block_order(&t->se_cmd);
 	u32 len = t->se_cmd.data_length;
+	int ret = 0;
 
-	if (atomic_long_add_return(len, bounced(t)) > MAX_BYTES)
-		goto err;
-	/* At the owner's memory limit the command fails, and no process is killed. */
-	t->bounce_order = block_order(&t->se_cmd);
-	t->bounce = sgl_alloc_order(len, t->bounce_order, false,
-				    GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-				    __GFP_NOWARN | __GFP_RETRY_MAYFAIL,
-				    &t->bounce_nents);
-	if (!t->bounce)
-		goto err;
-	if (cmd->dir == DMA_TO_DEVICE)
-		walk(t->bounce, t->bounce_nents, cmd->sgl, cmd->sgl_nents,
-		     len, copy_piece);
-	return 0;
-
-err:
-	atomic_long_sub(len, bounced(t));
-	return -ENOMEM;
+	/* No guest in its right mind has others among the large ones. */
+	if (len != cmd->data_len || order)
+		vhost_scsi_bounce_unreserve(t);
+	if (!t->reserved)
+		ret = bounce_make(t, cmd, len, order, len <= SMALL_BYTES ? BOUNCE_GFP :
+				  BOUNCE_GFP & ~(__GFP_DIRECT_RECLAIM |
+						 __GFP_RETRY_MAYFAIL));
+	t->reserved = false;
+	return ret;
 }
 
 /**
@@ -223,7 +268,7 @@ void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t)
 
 /**
  * vhost_scsi_split_get - make a scatterlist with one page in each entry
- * @t: gets the list in t->split, which finish() frees
+ * @t: gets the list in t->split; vhost_scsi_split_put() frees it
  * @cmd: with data
  *
  * pscsi does not take entries that are larger than a page.
@@ -240,8 +285,11 @@ int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 
 	for_each_sg(cmd->sgl, sg, cmd->sgl_nents, i)
 		pages += DIV_ROUND_UP(sg->offset + sg->length, PAGE_SIZE);
-	if (sg_alloc_table(&t->split, pages, GFP_KERNEL_ACCOUNT | __GFP_NOWARN))
+	if (atomic_long_add_return(pages * sizeof(*sg), bounced(t)) > MAX_BYTES ||
+	    sg_alloc_table(&t->split, pages, GFP_KERNEL_ACCOUNT | __GFP_NOWARN)) {
+		atomic_long_sub(pages * sizeof(*sg), bounced(t));
 		return -ENOMEM;
+	}
 
 	to = t->split.sgl;
 	for_each_sg(cmd->sgl, sg, cmd->sgl_nents, i) {
@@ -254,4 +302,16 @@ int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 		}
 	}
 	return 0;
+}
+
+/**
+ * vhost_scsi_split_put - free the scatterlist
+ * @t: of vhost_scsi_split_get()
+ *
+ * Context: any.
+ */
+void vhost_scsi_split_put(struct vhost_scsi_tcmd *t)
+{
+	atomic_long_sub(t->split.orig_nents * sizeof(*t->split.sgl), bounced(t));
+	sg_free_table(&t->split);
 }

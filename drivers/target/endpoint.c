@@ -206,10 +206,10 @@ static int claim_tpg(struct vhost_scsi_tpg *tpg, u8 target,
 	/*
 	 * What LIO tells of protection information, and takes of it, depends on these.
 	 * It has no command of the nexus now. All other work is left to it, such as
-	 * to make what a guest or a backstore lacks.
+	 * to make what a guest lacks. What a backstore lacks pi.c makes.
 	 */
-	sess->sup_prot_ops = has_pi ? TARGET_PROT_DIN_PASS | TARGET_PROT_DOUT_PASS :
-				      TARGET_PROT_NORMAL;
+	sess->sup_prot_ops = has_pi ? TARGET_PROT_DIN_PASS | TARGET_PROT_DOUT_PASS |
+				      TARGET_PROT_DIN_INSERT : TARGET_PROT_NORMAL;
 	sess->sess_prot_type = READ_ONCE(tpg->prot_type);
 	tpg->dev = dev;
 	tpg->target = target;

@@ -20,7 +20,10 @@
 #include "target.h"
 #include "trace.h"
 
-/* Data of a command that ends in the interrupt of its backend. */
+/*
+ * Data of a command whose end is done where its backend or LIO comes with it: in an
+ * interrupt, or in a work item that keeps others of all guests from its processor.
+ */
 #define INTERRUPT_BYTES	SZ_256K
 
 /* Its items never sleep, so that no guest can occupy it. */
@@ -47,6 +50,7 @@ static void refuse(struct vhost_scsi_cmd *cmd, bool desc, u8 key, u8 asc,
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
+	vhost_scsi_bounce_unreserve(t);
 	scsi_build_sense_buffer(desc, t->sense, key, asc, ascq);
 	cmd->response = VIRTIO_SCSI_S_OK;
 	cmd->status = SAM_STAT_CHECK_CONDITION;
@@ -147,6 +151,7 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 	struct se_cmd *se_cmd = &t->se_cmd;
 
+	vhost_scsi_bounce_unreserve(t);
 	/* LIO does not execute a command whose CDB wants more data than the buffer has. */
 	if (se_cmd->se_cmd_flags & SCF_OVERFLOW_BIT && !t->verdict)
 		t->verdict = VIRTIO_SCSI_S_OVERRUN;
@@ -175,7 +180,7 @@ static void finish_now(struct vhost_scsi_cmd *cmd)
 		vhost_scsi_bounce_put(t);
 	}
 	if (t->split.sgl)
-		sg_free_table(&t->split);
+		vhost_scsi_split_put(t);
 	if (t->fence) {
 		if (!t->verdict && cmd->status == SAM_STAT_GOOD) {
 			vhost_scsi_at(cmd, VHOST_SCSI_AT_FENCE);
@@ -195,20 +200,89 @@ static void finish_work(struct work_struct *work)
 	finish_now(vhost_scsi_cmd(t));
 }
 
+/* Work items of a workqueue that is bound to processors run one after the other. */
+static bool keeps_processor(void)
+{
+	return in_interrupt() || irqs_disabled() ||
+	       (current->flags & PF_WQ_WORKER && current->nr_cpus_allowed == 1);
+}
+
 /*
  * Copying data back and unpinning pages takes time for each page. For a command with
- * much data that is too long for the interrupt of a backend.
+ * much data that is too long.
  */
 static void finish(struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
 
-	if (cmd->data_len > INTERRUPT_BYTES && (in_interrupt() || irqs_disabled())) {
+	if (cmd->data_len > INTERRUPT_BYTES && keeps_processor()) {
 		INIT_WORK(&t->finish, finish_work);
 		queue_work(finish_wq, &t->finish);
 	} else {
 		finish_now(cmd);
 	}
+}
+
+static sense_reason_t look(struct vhost_scsi_tcmd *t)
+{
+	sense_reason_t reason = TCM_NO_SENSE;
+
+	if (t->reads_pi)
+		reason = vhost_scsi_pi_read(t);
+	if (!reason && t->verifies)
+		reason = vhost_scsi_verify_end(t);
+	return reason;
+}
+
+static sense_reason_t complete_looked(struct se_cmd *se_cmd, bool success,
+				      int *post_ret)
+{
+	/* Go on. */
+	*post_ret = 1;
+	return success ? container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd)->reason :
+			 TCM_NO_SENSE;
+}
+
+static void look_work(struct work_struct *work)
+{
+	struct vhost_scsi_tcmd *t;
+
+	t = container_of(work, struct vhost_scsi_tcmd, finish);
+	t->reason = look(t);
+	t->se_cmd.transport_complete_callback = complete_looked;
+	/* LIO calls that in a work item of its own. */
+	target_complete_cmd(&t->se_cmd, SAM_STAT_GOOD);
+}
+
+/*
+ * LIO calls this when it has read the blocks, in a work item that is bound to a processor;
+ * and when the command ended without them.
+ */
+static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
+				    int *post_ret)
+{
+	struct vhost_scsi_tcmd *t;
+
+	*post_ret = 1;
+	if (!success || se_cmd->scsi_status)
+		return TCM_NO_SENSE;
+	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
+	if (se_cmd->data_length <= INTERRUPT_BYTES)
+		return look(t);
+	/* It is not LIO's until it is completed once more, as a COMPARE AND WRITE is. */
+	*post_ret = 0;
+	INIT_WORK(&t->finish, look_work);
+	queue_work(finish_wq, &t->finish);
+	return TCM_NO_SENSE;
+}
+
+/**
+ * vhost_scsi_look_at_data - have the data looked at that LIO reads for a command
+ * @t: with @t->reads_pi or @t->verifies; not executed yet
+ */
+void vhost_scsi_look_at_data(struct vhost_scsi_tcmd *t)
+{
+	t->se_cmd.transport_complete_callback = complete_read;
 }
 
 /* Does the backend pass the CDB to a device, which checks it? */
@@ -240,7 +314,10 @@ static int map_data(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *cmd)
 		vhost_scsi_cmd_bounced(cmd);
 		se_cmd->t_data_sg = t->bounce;
 		se_cmd->t_data_nents = t->bounce_nents;
-	} else if (is_passthrough(se_cmd)) {
+		return 0;
+	}
+	vhost_scsi_bounce_unreserve(t);
+	if (is_passthrough(se_cmd)) {
 		ret = vhost_scsi_split_get(t, cmd);
 		if (ret)
 			return ret;
@@ -334,6 +411,7 @@ static bool find_lun(const struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg
 
 	if (likely(found == VHOST_SCSI_LUN_FOUND))
 		return true;
+	vhost_scsi_bounce_unreserve(vhost_scsi_tcmd(cmd));
 	if (cmd->lun > VHOST_SCSI_MAX_LUN)
 		vhost_scsi_wlun_answer(ep, tpg, cmd);
 	else if (found == VHOST_SCSI_LUN_ABSENT)
@@ -412,6 +490,26 @@ static void end_parameters(struct vhost_scsi_tcmd *t)
 }
 
 /**
+ * vhost_scsi_target_reserve - allocate what a command will need, if that is much
+ * @ep: the endpoint, which has cmd->target
+ * @cmd: the caller owes vhost_scsi_target_prepare(), which allocates the rest
+ *
+ * Context: process; may sleep for as long as the owner's memory cgroup likes. The caller
+ * has no command that was prepared, and that others may wait for.
+ */
+void vhost_scsi_target_reserve(struct vhost_scsi_endpoint *ep,
+			       struct vhost_scsi_cmd *cmd)
+{
+	struct vhost_scsi_tpg *tpg = ep->tpgs[cmd->target];
+	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
+	struct vhost_scsi_lun *lun = vhost_scsi_lun_known(tpg, cmd->lun);
+
+	t->se_cmd.se_sess = tpg->sess;
+	vhost_scsi_bounce_reserve(t, cmd, lun ? READ_ONCE(lun->cut_mask) :
+						PAGE_SIZE - 1);
+}
+
+/**
  * vhost_scsi_target_prepare - give a command to LIO, without submitting it
  * @ep: the endpoint, which has cmd->target
  * @cmd: the command
@@ -428,12 +526,15 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	struct se_cmd *se_cmd = &t->se_cmd;
 
 	memset(se_cmd, 0, sizeof(*se_cmd));
+	se_cmd->se_sess = tpg->sess;
 	if (t->sense_used)
 		memset(t->sense, 0, sizeof(t->sense));
 	t->sense_used = false;
 	t->pr_capabilities = false;
 	t->answers = false;
 	t->takes_turn = false;
+	t->reads_pi = false;
+	t->verifies = false;
 	t->copies = false;
 	t->sent = false;
 	t->tries = false;
@@ -454,6 +555,8 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	if (unlikely(READ_ONCE(t->lun->resized)) && capacity_reported(tpg, cmd))
 		return false;
 
+	/* LIO sets it again. Until here vhost_scsi_bounce_unreserve() needs it. */
+	se_cmd->se_sess = NULL;
 	se_cmd->tag = cmd->tag;
 	/*
 	 * virtio 1.2, 5.6.6.1.1: all may be mapped to SIMPLE. LIO lets an

@@ -114,6 +114,24 @@ known_entry(const struct se_node_acl *nacl, const struct vhost_scsi_lun *lun)
 }
 
 /**
+ * vhost_scsi_lun_known - the LUN of a number, if that needs no search
+ * @tpg: the TPG, with a nexus
+ * @nr: the guest's number
+ *
+ * Return: the struct, or NULL. The number may get another LUN at any time.
+ */
+struct vhost_scsi_lun *vhost_scsi_lun_known(struct vhost_scsi_tpg *tpg, u16 nr)
+{
+	struct vhost_scsi_lun *lun = vhost_scsi_tpg_lun(tpg, nr);
+	bool known;
+
+	rcu_read_lock();
+	known = known_entry(tpg->sess->se_node_acl, lun);
+	rcu_read_unlock();
+	return known ? lun : NULL;
+}
+
+/**
  * vhost_scsi_lun_attach - find the LUN of a command, and attach the command to it
  * @tpg: the TPG, with a nexus
  * @cmd: the command; its se_cmd is zeroed

@@ -163,16 +163,16 @@ struct walk {
 };
 
 static void walk_begin(struct walk *w, struct scatterlist *sgl,
-		       unsigned int nents)
+		       unsigned int nents, unsigned int flags)
 {
-	sg_miter_start(&w->iter, sgl, nents, SG_MITER_FROM_SG);
+	sg_miter_start(&w->iter, sgl, nents, flags);
 	w->off = 0;
 }
 
 /* Takes up to @max bytes. Return: where they are, or NULL: there are no more. */
-static const void *walk_take(struct walk *w, size_t max, size_t *len)
+static void *walk_take(struct walk *w, size_t max, size_t *len)
 {
-	const void *at;
+	void *at;
 
 	if (w->off == w->iter.length) {
 		if (!sg_miter_next(&w->iter))
@@ -252,8 +252,8 @@ static sense_reason_t check_all(struct se_cmd *se_cmd, u8 checks)
 	u64 lba = se_cmd->t_task_lba;
 	struct walk data, pi;
 
-	walk_begin(&data, se_cmd->t_data_sg, se_cmd->t_data_nents);
-	walk_begin(&pi, se_cmd->t_prot_sg, se_cmd->t_prot_nents);
+	walk_begin(&data, se_cmd->t_data_sg, se_cmd->t_data_nents, SG_MITER_FROM_SG);
+	walk_begin(&pi, se_cmd->t_prot_sg, se_cmd->t_prot_nents, SG_MITER_FROM_SG);
 	for (; left && !reason; left--, lba++) {
 		reason = check_block(se_cmd, checks, lba, &data, &pi);
 		if (reason)
@@ -275,37 +275,46 @@ static sense_reason_t execute_write(struct se_cmd *se_cmd)
 	return reason ? reason : t->execute(se_cmd);
 }
 
-/*
- * LIO calls this when it has read the blocks, in a work item; and when the command ended
- * without them.
- */
-static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
-				    int *post_ret)
+/* What LIO makes where the backstore has none: the application tag is 0. */
+static void make_all(struct se_cmd *se_cmd)
 {
-	struct vhost_scsi_tcmd *t;
-	sense_reason_t reason;
+	u32 block = se_cmd->se_dev->dev_attrib.block_size;
+	u32 left = se_cmd->data_length / block;
+	struct t10_pi_tuple *tuple;
+	u64 lba = se_cmd->t_task_lba;
+	struct walk data, pi;
+	size_t len;
+	u16 crc;
 
-	/* Go on. */
-	*post_ret = 1;
-	if (!success || se_cmd->scsi_status)
-		return TCM_NO_SENSE;
-	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	reason = check_all(se_cmd, t->pi_checks);
-	if (reason || !t->completed)
-		return reason;
-	return t->completed(se_cmd, success, post_ret);
+	walk_begin(&data, se_cmd->t_data_sg, se_cmd->t_data_nents, SG_MITER_FROM_SG);
+	walk_begin(&pi, se_cmd->t_prot_sg, se_cmd->t_prot_nents, SG_MITER_TO_SG);
+	for (; left; left--, lba++) {
+		/* No entry of the list ends within a tuple. */
+		tuple = walk_take(&pi, sizeof(*tuple), &len);
+		if (!tuple || len != sizeof(*tuple) || !take_block(&data, block, &crc))
+			break;
+		tuple->guard_tag = cpu_to_be16(crc);
+		tuple->app_tag = 0;
+		if (se_cmd->prot_type == TARGET_DIF_TYPE1_PROT)
+			tuple->ref_tag = cpu_to_be32(lower_32_bits(lba));
+		cond_resched();
+	}
+	sg_miter_stop(&pi.iter);
+	sg_miter_stop(&data.iter);
 }
 
-/*
- * LIO makes the protection information of what was read, which takes time for each
- * block: with a callback it does that in a work item, and not in the interrupt of a
- * backend.
+/**
+ * vhost_scsi_pi_read - check or make the protection information of what was read
+ * @t: with t->reads_pi
+ *
+ * Context: process.
+ * Return: what is wrong with it.
  */
-static sense_reason_t complete_insert(struct se_cmd *se_cmd, bool success,
-				      int *post_ret)
+sense_reason_t vhost_scsi_pi_read(struct vhost_scsi_tcmd *t)
 {
-	/* Go on. */
-	*post_ret = 1;
+	if (t->se_cmd.prot_op != TARGET_PROT_DIN_INSERT)
+		return check_all(&t->se_cmd, t->pi_checks);
+	make_all(&t->se_cmd);
 	return TCM_NO_SENSE;
 }
 
@@ -341,8 +350,10 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 		se_cmd->residual_count = cmd->data_len - se_cmd->data_length;
 	}
 
-	if (se_cmd->prot_op == TARGET_PROT_DIN_INSERT)
-		se_cmd->transport_complete_callback = complete_insert;
+	if (se_cmd->prot_op == TARGET_PROT_DIN_INSERT) {
+		t->reads_pi = true;
+		vhost_scsi_look_at_data(t);
+	}
 	t->pi_checks = se_cmd->prot_checks & checks_of(protect_of(t));
 	/* LIO does not check it once more. */
 	se_cmd->prot_checks = 0;
@@ -356,8 +367,8 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t)
 		break;
 	case TARGET_PROT_DIN_PASS:
 	case TARGET_PROT_DIN_STRIP:
-		t->completed = se_cmd->transport_complete_callback;
-		se_cmd->transport_complete_callback = complete_read;
+		t->reads_pi = true;
+		vhost_scsi_look_at_data(t);
 		break;
 	default:
 		break;

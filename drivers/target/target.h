@@ -257,19 +257,22 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @bounce: bounce buffer; NULL: none
  * @bounce_nents: number of its entries
  * @bounce_order: of each
+ * @reserved: @bounce is only allocated, see vhost_scsi_bounce_reserve()
  * @by_device: the device is passed through; set with @bounce
  * @split: the guest's pages, one to an entry; empty: not needed
  * @execute: of a COMPARE AND WRITE, one that takes its turn, or a write whose
  *	     protection information is checked, LIO's
  * @checked: what carries it out when it was checked, see check.c
- * @completed: what comes behind the callback for its end: of a COMPARE AND WRITE LIO's, of a
- *	       read whose protection information is checked verify.c's or NULL
+ * @completed: of a COMPARE AND WRITE, LIO's callback for the end of its read
  * @fence: of a PREEMPT AND ABORT: what it has to end before it is answered; or NULL
- * @finish: for the end of a command with much data, if it comes in an interrupt
+ * @finish: for the end of a command with much data
+ * @reason: what is wrong with the data that was read
  * @same: blocks of a WRITE SAME that are counted in the TPG; vhost_scsi_same_end() is owed
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
  * @sent: it was prepared; false: it is refused
  * @tries: it is sent down although others of its kind failed, see pace.c
+ * @reads_pi: vhost_scsi_pi_read() is owed
+ * @verifies: vhost_scsi_verify_end() is owed
  * @takes_turn: it is run by turn.c, and does not reach the medium
  * @pr_capabilities: vhost_scsi_reservation_amend() is owed
  * @copies: vhost_scsi_copy_end() is owed
@@ -292,6 +295,7 @@ struct vhost_scsi_tcmd {
 	struct scatterlist *bounce;
 	unsigned int bounce_nents;
 	unsigned int bounce_order;
+	bool reserved;
 	bool by_device;
 	struct sg_table split;
 	sense_reason_t (*execute)(struct se_cmd *se_cmd);
@@ -300,12 +304,15 @@ struct vhost_scsi_tcmd {
 				    int *post_ret);
 	struct vhost_scsi_fence *fence;
 	struct work_struct finish;
+	sense_reason_t reason;
 	u32 same;
 	u32 wanted;
 	u32 max_same;
 	u8 pi_checks;
 	bool sent;
 	bool tries;
+	bool reads_pi;
+	bool verifies;
 	bool takes_turn;
 	bool pr_capabilities;
 	bool copies;
@@ -354,6 +361,7 @@ void vhost_scsi_cmd_refuse(struct vhost_scsi_cmd *cmd, u8 key, u8 asc, u8 ascq);
 void vhost_scsi_lun_refuse(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd,
 			   u8 key, u8 asc, u8 ascq);
 void vhost_scsi_own_sense(struct vhost_scsi_tcmd *t, u8 key, u8 asc, u8 ascq);
+void vhost_scsi_look_at_data(struct vhost_scsi_tcmd *t);
 int vhost_scsi_fabric_setup(void);
 void vhost_scsi_fabric_cleanup(void);
 void vhost_scsi_fabric_release_cmd(struct se_cmd *se_cmd);
@@ -370,6 +378,7 @@ enum vhost_scsi_found {
 	VHOST_SCSI_LUN_PROTECTED,
 };
 
+struct vhost_scsi_lun *vhost_scsi_lun_known(struct vhost_scsi_tpg *tpg, u16 nr);
 enum vhost_scsi_found vhost_scsi_lun_attach(struct vhost_scsi_tpg *tpg,
 					    struct vhost_scsi_cmd *cmd);
 void vhost_scsi_lun_detach(struct vhost_scsi_tcmd *t);
@@ -436,11 +445,13 @@ sense_reason_t vhost_scsi_pi_check(struct vhost_scsi_tcmd *t);
 u8 *vhost_scsi_pi_cdb(struct vhost_scsi_tcmd *t, u8 *room);
 void vhost_scsi_pi_attach(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
+sense_reason_t vhost_scsi_pi_read(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
 /* verify.c */
 
 bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t);
+sense_reason_t vhost_scsi_verify_end(struct vhost_scsi_tcmd *t);
 
 /* cdb.c */
 
@@ -576,6 +587,8 @@ void vhost_scsi_lun_pick(struct vhost_scsi_lun *lun, struct list_head *picked,
 
 bool vhost_scsi_bounce_wanted(const struct vhost_scsi_tcmd *t,
 			      const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_bounce_reserve(struct vhost_scsi_tcmd *t,
+			       const struct vhost_scsi_cmd *cmd, u32 mask);
 int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 			  const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
@@ -583,8 +596,19 @@ void vhost_scsi_bounce_copy_back(struct vhost_scsi_tcmd *t,
 u32 vhost_scsi_bounce_same(struct vhost_scsi_tcmd *t,
 			   const struct vhost_scsi_cmd *cmd);
 void vhost_scsi_bounce_put(struct vhost_scsi_tcmd *t);
+
+/* Undoes vhost_scsi_bounce_reserve(), if that is owed. Context: any. */
+static inline void vhost_scsi_bounce_unreserve(struct vhost_scsi_tcmd *t)
+{
+	if (likely(!t->reserved))
+		return;
+	t->reserved = false;
+	vhost_scsi_bounce_put(t);
+}
+
 int vhost_scsi_split_get(struct vhost_scsi_tcmd *t,
 			 const struct vhost_scsi_cmd *cmd);
+void vhost_scsi_split_put(struct vhost_scsi_tcmd *t);
 
 /* turn.c */
 

@@ -20,17 +20,19 @@ enum {
 	DPO = 0x10,
 };
 
-/* LIO has read the blocks, in a work item; or the command ended without them. */
-static sense_reason_t complete_verify(struct se_cmd *se_cmd, bool success,
-				      int *post_ret)
+/**
+ * vhost_scsi_verify_end - compare what LIO has read
+ * @t: of vhost_scsi_verify_begin()
+ *
+ * Context: process.
+ * Return: what is wrong with it.
+ */
+sense_reason_t vhost_scsi_verify_end(struct vhost_scsi_tcmd *t)
 {
-	struct vhost_scsi_tcmd *t;
+	struct se_cmd *se_cmd = &t->se_cmd;
 	u32 same;
 
-	/* Go on. */
-	*post_ret = 1;
-	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
-	if (!success || se_cmd->scsi_status || !t->bounce)
+	if (!t->bounce)
 		return TCM_NO_SENSE;
 	same = vhost_scsi_bounce_same(t, vhost_scsi_cmd(t));
 	if (same == se_cmd->data_length)
@@ -61,6 +63,7 @@ bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t)
 	/* Without data it is for no blocks, or has too little. */
 	if (se_cmd->data_direction == DMA_TO_DEVICE)
 		se_cmd->data_direction = DMA_FROM_DEVICE;
-	se_cmd->transport_complete_callback = complete_verify;
+	t->verifies = true;
+	vhost_scsi_look_at_data(t);
 	return true;
 }

@@ -400,13 +400,18 @@ TEST_F(owner, answer_unwritable)
 	EXPECT_EQ(0, vsg_stop(dev));
 }
 
-/* Only the dirty log may be switched while the device is bound. */
+/* Only the dirty log may be switched when the guest of a bound device has sent something. */
 TEST_F(owner, features_while_bound)
 {
 	struct vsg_dev *dev = self->dev;
 	uint64_t log = VSG_F(VHOST_F_LOG_ALL);
 
 	ASSERT_EQ(0, vsg_start(dev, WWN_A));
+	EXPECT_EQ(0, vsg_set_features(dev, 0));
+	EXPECT_EQ(0, vsg_set_features(dev, dev->features));
+	EXPECT_EQ(-EBUSY, vsg_set_features(dev, dev->features |
+					   VSG_F(VIRTIO_SCSI_F_T10_PI)));
+	ready(vsg_io(dev, 0), 1, 0);
 	EXPECT_EQ(0, vsg_set_features(dev, dev->features));
 	EXPECT_EQ(-EBUSY, vsg_set_features(dev, dev->features ^
 					   VSG_F(VIRTIO_RING_F_EVENT_IDX)));

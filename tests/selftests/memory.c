@@ -389,6 +389,61 @@ TEST_F(of_file, worker_is_killed_at_the_ring)
 	data_is_right(self);
 }
 
+/*
+ * A worker is killed while it waits for a page of a request: another one gets the whole
+ * request.
+ */
+static void killed_at_request(struct vsg_dev *dev)
+{
+	static const char *const what[] = { "header", "response", "data" };
+	struct vhost_vring_worker vw = { .index = VSG_CTL };
+	struct vsg_ring *r = vsg_io(dev, 0);
+	static struct sharer sharer;
+	struct late late;
+	struct vsg_req *in;
+	uint8_t *pages;
+	unsigned int i;
+
+	if (!have_vhost_tasks())
+		SKIP("kernel threads are not killed with a process");
+	ASSERT_EQ(0, vsg_mem_add(&dev->mem, MORE_GPA, 3 * PAGE, 0));
+	pages = dev->mem.region[1].hva;
+	dev->mem.region[1].used = 3 * PAGE;
+	ASSERT_EQ(0, madvise(pages, 3 * PAGE, MADV_NOHUGEPAGE));
+	dev_start(dev);
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_WORKER, &vw));
+	in = request(dev, 0, PAGE);
+	for (i = 0; i < 3; i++) {
+		WHERE("%s", what[i]);
+		sharer_start(&sharer, dev);
+		ASSERT_EQ(0, worker_attach(dev, 0, sharer.id));
+		ready(r, T, LUN_RAM);
+		vsg_cmd_rw(in, T, LUN_RAM, false, 0, PAGE / BLOCK, BLOCK);
+		memset(pages, VSG_POISON, 3 * PAGE);
+		memcpy(pages, in->hdr, VSG_REQ_LEN);
+		in->seg[i].gpa = MORE_GPA + i * PAGE;
+		ASSERT_EQ(0, vsg_submit(r, in));
+		late_start(&late, pages + i * PAGE);
+		ASSERT_EQ(0, eventfd_write(r->kick, 1));
+		late_wait(&late);
+		sharer_kill(&sharer);
+		usleep(100000 * t_factor());
+		EXPECT_FALSE(in->tok.done);
+		late_end(&late);
+		ASSERT_EQ(0, worker_attach(dev, 0, vw.worker_id));
+		ASSERT_EQ(0, vsg_token_wait(&in->tok, WAIT_MS));
+		if (i == 1)
+			memcpy(in->resp, pages + PAGE, VSG_RESP_LEN);
+		EXPECT_TRUE(vsg_good(in));
+		EXPECT_EQ(VSG_RESP_LEN + PAGE, in->tok.len);
+	}
+}
+
+TEST_F(of_file, worker_is_killed_at_a_request)
+{
+	killed_at_request(self->dev);
+}
+
 /* Closed with a command under way, which comes back to nobody. */
 TEST_F(of_file, closed)
 {
@@ -477,6 +532,11 @@ FIXTURE_TEARDOWN(anonymous)
 {
 	guest_end(self->dev);
 	EXPECT_TRUE(pins_settle(self->pins, 5000));
+}
+
+TEST_F(anonymous, worker_is_killed_at_a_request)
+{
+	killed_at_request(self->dev);
 }
 
 /* So often a page is used that whoever remembers pages remembers it. */
@@ -576,9 +636,10 @@ TEST_F(anonymous, out_of_the_table)
 
 /*
  * A page is pinned for each piece of a request that names it, and its reference count
- * overflows at 2^21 pins: well before, requests are answered TASK SET FULL.
+ * overflows at 2^21 pins: well before, requests are answered TASK SET FULL. If others may
+ * have the page, too, they are not to suffer: then it is replaced.
  */
-TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
+static void one_page_in_all_pieces(struct anonymous *self, bool of_others)
 {
 	enum { PIECES = 1000, REQUESTS = 700, MOST = 1 << 19 };
 	static struct vsg_req *req[REQUESTS];
@@ -586,11 +647,20 @@ TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
 	uint64_t gpa = vsg_gpa(&self->dev->mem, page);
 	unsigned int i, k, full = 0;
 	long long most;
+	int fd;
 
 	/* Of its own: part of a huge page counts otherwise, and that of zeroes not at all. */
 	ASSERT_EQ(0, huge_pages(page, PAGE, false));
 	ASSERT_EQ(0, madvise(page, PAGE, MADV_DONTNEED));
-	memset(page, 1, PAGE);
+	if (of_others) {
+		fd = file_new();
+		ASSERT_EQ(0, ftruncate(fd, PAGE));
+		ASSERT_EQ((void *)page, mmap(page, PAGE, PROT_READ | PROT_WRITE,
+					     MAP_PRIVATE | MAP_FIXED, fd, 0));
+		close(fd);
+	} else {
+		memset(page, 1, PAGE);
+	}
 	dev_start(self->dev);
 	ASSERT_EQ(0, lio("hang hang"));
 	for (i = 0; i < REQUESTS; i++) {
@@ -610,11 +680,12 @@ TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
 	/* The last ones are too many. A slow machine has time, as long as it goes on. */
 	do
 		most = pins();
-	while (vsg_token_wait(&req[REQUESTS - 1]->tok, WAIT_MS) && pins() > most);
-	EXPECT_TRUE(req[REQUESTS - 1]->tok.done);
+	while (vsg_token_wait(&req[REQUESTS - 1]->tok, of_others ? 1000 : WAIT_MS) &&
+	       pins() > most);
+	EXPECT_EQ(!of_others, req[REQUESTS - 1]->tok.done);
 	most = pins() - self->pins;
 	printf("# %lld pages are pinned\n", most);
-	EXPECT_LE(most, MOST + 2 * PIECES + 4096);
+	EXPECT_LE(most, (of_others ? PIECES * REQUESTS : MOST) + 2 * PIECES + 4096);
 	EXPECT_LE(MOST / 2, most);
 	EXPECT_EQ(0, lio("unhang hang"));
 	for (i = 0; i < REQUESTS; i++) {
@@ -627,6 +698,16 @@ TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
 		EXPECT_TRUE(!res.status || res.status == VSG_TASK_SET_FULL);
 		vsg_req_free(req[i]);
 	}
-	EXPECT_LE(1, full);
+	EXPECT_EQ(of_others, !full);
 	ready(self->r, T, LUN_HANG);
+}
+
+TEST_F_TIMEOUT(anonymous, one_page_in_all_pieces, 120)
+{
+	one_page_in_all_pieces(self, false);
+}
+
+TEST_F_TIMEOUT(anonymous, one_page_of_others_in_all_pieces, 120)
+{
+	one_page_in_all_pieces(self, true);
 }

@@ -307,3 +307,71 @@ TEST_TIMEOUT(threads_of_stopped_owners, 180)
 	}
 	guest_end(other);
 }
+
+/**
+ * struct former - a process that shares the owner's memory, and has made many threads
+ * @dev: of this device
+ * @ret: the first error
+ * @done: @ret is valid
+ * @stack: of the process
+ */
+struct former {
+	struct vsg_dev *dev;
+	int ret;
+	bool done;
+	char stack[65536];
+};
+
+static int former_run(void *arg)
+{
+	struct vhost_worker_state state;
+	struct former *former = arg;
+	unsigned int n;
+
+	for (n = 0; n < 100 && !former->ret; n++)
+		former->ret = vsg_ioctl(former->dev, VHOST_NEW_WORKER, &state);
+	__atomic_store_n(&former->done, true, __ATOMIC_RELEASE);
+	pause();
+	return 0;
+}
+
+/* Threads of a former owner of the file, which are stopped, keep nothing of the next one. */
+TEST_TIMEOUT(next_owner, 60)
+{
+	static struct former former;
+	struct vsg_dev *dev;
+	int64_t end;
+	pid_t pid;
+	int ret;
+
+	if (!have_vhost_tasks())
+		SKIP("no workers that are tasks on this kernel");
+	dev = guest(WWN_B, NULL);
+	former.dev = dev;
+	pid = clone(former_run, former.stack + sizeof(former.stack),
+		    CLONE_VM | CLONE_FILES | SIGCHLD, &former);
+	ASSERT_NE(-1, pid);
+	while (!__atomic_load_n(&former.done, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	EXPECT_EQ(0, former.ret);
+	ASSERT_EQ(0, vsg_stop(dev));
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_RESET_OWNER, NULL));
+	/* They have ended, and are about to be waited for, one by one. */
+	ASSERT_EQ(0, kill(pid, SIGSTOP));
+
+	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_SET_OWNER, NULL));
+	ASSERT_EQ(0, vsg_start(dev, WWN_B));
+	ready(vsg_io(dev, 0), T, 0);
+	vsg_close(dev);
+	WHERE("the port is free when the next one has closed the file");
+	ASSERT_EQ(0, vsg_open(&dev, NULL));
+	end = vsg_now_ms() + WAIT_MS;
+	do {
+		usleep(10000);
+		ret = vsg_start(dev, WWN_B);
+	} while (ret == -EBUSY && vsg_now_ms() < end);
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+	vsg_close(dev);
+}

@@ -30,16 +30,15 @@ static int region_init(struct vhost_scsi_region *r, const struct vhost_memory_re
 {
 	u64 last = u->memory_size - 1;
 
-	if (!u->memory_size || u->guest_phys_addr + last < last ||
-	    u->userspace_addr + last < last ||
-	    (unsigned long)u->userspace_addr != u->userspace_addr ||
-	    !access_ok((void __user *)(unsigned long)u->userspace_addr,
-		       u->memory_size))
+	if ((unsigned long)u->userspace_addr != u->userspace_addr)
 		return -EFAULT;
-
 	r->gpa = u->guest_phys_addr;
 	r->size = u->memory_size;
-	r->base = u->userspace_addr;
+	r->base = vhost_scsi_untagged(u->userspace_addr);
+
+	if (!r->size || r->gpa + last < last || r->base + last < last ||
+	    !access_ok((void __user *)(unsigned long)r->base, r->size))
+		return -EFAULT;
 	return 0;
 }
 

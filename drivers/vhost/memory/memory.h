@@ -58,6 +58,15 @@ struct vhost_scsi_cursor {
 
 struct vhost_scsi_pinned;
 
+/*
+ * An address of the owner without the tag that it may have (arm64 TBI, x86 LAM): the
+ * kernel tells of changes of the address space without tags. Context: the owner's ioctl.
+ */
+static inline u64 vhost_scsi_untagged(u64 addr)
+{
+	return untagged_addr((unsigned long)addr);
+}
+
 /**
  * struct vhost_scsi_region - a piece of guest memory
  * @gpa: address in the guest

@@ -150,14 +150,18 @@ void vhost_scsi_mem_forget(const struct vhost_scsi_mem *old,
 	const struct vhost_scsi_region *r, *now;
 	unsigned int i;
 
-	for (i = 0; old && i < old->nr; i++) {
-		r = &old->regions[i];
-		now = vhost_scsi_mem_region(mem, r->gpa);
-		if (!now || now->gpa != r->gpa || now->base != r->base ||
-		    now->size != r->size)
-			vhost_scsi_pins_drop(watch, r->base, r->base + r->size);
-		/* The owner chooses how many regions there are. */
-		cond_resched();
+	/* What a call did not let go of that a signal interrupted goes now. */
+	for (; old; old = old->stale) {
+		for (i = 0; i < old->nr; i++) {
+			r = &old->regions[i];
+			now = vhost_scsi_mem_region(mem, r->gpa);
+			if (!now || now->gpa != r->gpa || now->base != r->base ||
+			    now->size != r->size)
+				vhost_scsi_pins_drop(watch, r->base,
+						     r->base + r->size);
+			/* The owner chooses how many regions there are. */
+			cond_resched();
+		}
 	}
 }
 

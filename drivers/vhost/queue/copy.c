@@ -85,19 +85,29 @@ int vhost_scsi_copy_notify(struct vhost_scsi_vq *vq)
 	return vhost_scsi_copy_avail_idx(vq);
 }
 
-/* Copies the used entry at @idx to the owner, and then the used index. */
-int vhost_scsi_copy_used(struct vhost_scsi_vq *vq, u16 idx)
+/*
+ * Copies the used entries that the owner does not have yet, and then the used index. It is
+ * more than one if a worker was killed before it copied the last.
+ */
+int vhost_scsi_copy_used(struct vhost_scsi_vq *vq)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
 	struct vring_used __user *used = user_used(vq);
-	u16 slot = idx & (ring->num - 1);
+	u16 idx, slot;
 
-	if (copy_to_user(&used->ring[slot], &ring->used->ring[slot],
-			 sizeof(used->ring[slot])))
-		return -EFAULT;
-	/* Orders the writes of the entry and of the buffer before the used index. */
+	for (idx = vq->copied; idx != ring->used_idx; idx++) {
+		slot = idx & (ring->num - 1);
+		if (copy_to_user(&used->ring[slot], &ring->used->ring[slot],
+				 sizeof(used->ring[slot])))
+			return -EFAULT;
+	}
+	/* Orders the writes of the entries and of the buffers before the used index. */
 	virt_wmb();
-	return put_user(ring->used->idx, &used->idx) ? -EFAULT : 0;
+	if (put_user(ring->used->idx, &used->idx))
+		return -EFAULT;
+	for (; vq->copied != idx; vq->copied++)
+		vhost_scsi_vq_log_chain(vq, vq->copied);
+	return 0;
 }
 
 /* Copies from the owner whether the driver wants to be signalled. */

@@ -245,8 +245,10 @@ int vhost_scsi_dev_stop(struct vhost_scsi_dev *dev)
 	ret = stop_rings(dev);
 	if (ret || !bound)
 		return ret;
-	for (i = 0; i < dev->nvqs; i++)
+	for (i = 0; i < dev->nvqs; i++) {
 		dev->vqs[i].ring_set = false;
+		dev->vqs[i].stopped = false;
+	}
 	dev->rings_set = false;
 	return 0;
 }
@@ -309,21 +311,33 @@ static int set_fork_owner(struct vhost_scsi_dev *dev, const void __user *argp)
 	return 0;
 }
 
+static int stop_owner(struct vhost_scsi_dev *dev)
+{
+	int ret;
+
+	dev->resetting = true;
+	ret = dev->ops->unbind(dev);
+	return ret ? ret : vhost_scsi_workers_stop(dev);
+}
+
 static int reset_owner(struct vhost_scsi_dev *dev)
 {
+	struct vhost_scsi_wq *wq;
 	int ret;
 
 	if (!is_owner(dev))
 		return -EPERM;
-	dev->resetting = true;
-	ret = dev->ops->unbind(dev);
-	if (ret)
-		return ret;
-	ret = vhost_scsi_workers_stop(dev);
-	if (ret)
-		return ret;
-	forget_owner(dev);
-	return 0;
+	/* The next owner does not wait for threads of this one, which may be stopped. */
+	wq = vhost_scsi_wq_new();
+	if (!wq)
+		return -ENOMEM;
+	ret = stop_owner(dev);
+	if (!ret) {
+		forget_owner(dev);
+		swap(wq, dev->life.wq);
+	}
+	vhost_scsi_wq_put(wq);
+	return ret;
 }
 
 static u64 offered_features(const struct vhost_scsi_dev *dev)
@@ -340,13 +354,45 @@ static struct vhost_scsi_log *make_log(struct vhost_scsi_dev *dev, u64 features,
 	return vhost_scsi_log_create(base, mem, &dev->watch, dev->log_ctx);
 }
 
+/* Has a guest sent anything since the rings were started? */
+static bool is_used(const struct vhost_scsi_dev *dev)
+{
+	const struct vhost_scsi_vq *vq;
+
+	for (vq = dev->vqs; vq < dev->vqs + dev->nvqs; vq++)
+		if (vq->running && READ_ONCE(vq->ring.last_avail) != vq->base)
+			return true;
+	return false;
+}
+
+/* A ring has the features with which it was started. */
+static int restart_rings(struct vhost_scsi_dev *dev)
+{
+	struct vhost_scsi_vq *vq;
+	int ret = 0;
+
+	for (vq = dev->vqs; vq < dev->vqs + dev->nvqs && !ret; vq++) {
+		if (!vq->running)
+			continue;
+		ret = vhost_scsi_vq_halt(vq);
+		if (!ret)
+			ret = vhost_scsi_vq_drain(vq);
+		if (!ret)
+			ret = vhost_scsi_vq_start(vq);
+	}
+	return ret;
+}
+
 static int set_features(struct vhost_scsi_dev *dev, u64 features)
 {
+	u64 changed = (features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL);
 	struct vhost_scsi_log *log;
 
 	if (features & ~offered_features(dev))
 		return -EOPNOTSUPP;
-	if (dev->bound && (features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL))
+	/* The stock module takes them at any time, so an owner may set them last. */
+	if (dev->bound && changed &&
+	    (changed & dev->ops->bound_features || is_used(dev)))
 		return -EBUSY;
 
 	log = make_log(dev, features, dev->mem, dev->log_base);
@@ -354,7 +400,7 @@ static int set_features(struct vhost_scsi_dev *dev, u64 features)
 		return PTR_ERR(log);
 	WRITE_ONCE(dev->features, features);
 	use_log(dev, log);
-	return 0;
+	return changed ? restart_rings(dev) : 0;
 }
 
 static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
@@ -393,6 +439,7 @@ static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)
 		struct vhost_scsi_vq *vq = &dev->vqs[i];
 
 		if (mutex_lock_killable(&vq->mutex)) {
+			vhost_scsi_mem_forget(old, mem, &dev->watch);
 			vhost_scsi_mem_keep(mem, old);
 			return -EINTR;
 		}
@@ -413,6 +460,7 @@ static int set_log_base(struct vhost_scsi_dev *dev, const void __user *argp)
 		return -EFAULT;
 	if ((unsigned long)base != base)
 		return -EFAULT;
+	base = vhost_scsi_untagged(base);
 	log = make_log(dev, dev->features, dev->mem, base);
 	if (IS_ERR(log))
 		return PTR_ERR(log);

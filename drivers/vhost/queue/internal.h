@@ -13,6 +13,7 @@
 
 int vhost_scsi_life_setup(void);
 void vhost_scsi_life_cleanup(void);
+struct vhost_scsi_wq *vhost_scsi_wq_new(void);
 struct vhost_scsi_wq *vhost_scsi_wq_get(struct vhost_scsi_wq *wq);
 void vhost_scsi_wq_put(struct vhost_scsi_wq *wq);
 int vhost_scsi_life_init(struct vhost_scsi_life *life,
@@ -85,7 +86,7 @@ static inline bool vhost_scsi_is_copy(const struct vhost_scsi_map *maps)
 int vhost_scsi_copy_avail_idx(struct vhost_scsi_vq *vq);
 int vhost_scsi_copy_desc(struct vhost_scsi_vq *vq);
 int vhost_scsi_copy_notify(struct vhost_scsi_vq *vq);
-int vhost_scsi_copy_used(struct vhost_scsi_vq *vq, u16 idx);
+int vhost_scsi_copy_used(struct vhost_scsi_vq *vq);
 int vhost_scsi_copy_wish(struct vhost_scsi_vq *vq);
 
 /* vring.c */
@@ -105,6 +106,8 @@ static inline void vhost_scsi_vq_log_used(struct vhost_scsi_vq *vq, size_t off,
 		vhost_scsi_log_mark(&vq->log,
 				    READ_ONCE(vq->log_used_addr) + off, len);
 }
+
+void vhost_scsi_vq_log_chain(struct vhost_scsi_vq *vq, u16 idx);
 
 /* Returns true if the queue runs, or is stopped and has chains under way. */
 static inline bool vhost_scsi_vq_is_live(struct vhost_scsi_vq *vq)

@@ -19,7 +19,7 @@
 struct workqueue_struct *vhost_scsi_dev_wq;
 static DECLARE_WAIT_QUEUE_HEAD(ended_wait);
 
-/* Destroys those of devices, when their last item returns. */
+/* Destroys those of owners, when their last item returns. */
 static struct workqueue_struct *gone_wq;
 static atomic_t nr_wqs;
 
@@ -33,7 +33,12 @@ static void wq_gone(struct work_struct *work)
 		wake_up_all(&ended_wait);
 }
 
-static struct vhost_scsi_wq *wq_new(void)
+/**
+ * vhost_scsi_wq_new - make the workqueue of an owner
+ *
+ * Return: with one user, which is owed vhost_scsi_wq_put(); or NULL.
+ */
+struct vhost_scsi_wq *vhost_scsi_wq_new(void)
 {
 	struct vhost_scsi_wq *wq = kzalloc(sizeof(*wq), GFP_KERNEL_ACCOUNT);
 
@@ -52,7 +57,7 @@ static struct vhost_scsi_wq *wq_new(void)
 }
 
 /**
- * vhost_scsi_wq_get - use the workqueue of a device
+ * vhost_scsi_wq_get - use the workqueue of an owner
  * @wq: has a user that stays during the call
  *
  * Return: @wq; the caller owes vhost_scsi_wq_put().
@@ -109,7 +114,7 @@ int vhost_scsi_life_init(struct vhost_scsi_life *life,
 			 void (*end)(struct vhost_scsi_life *life),
 			 void (*free)(struct vhost_scsi_life *life))
 {
-	life->wq = wq_new();
+	life->wq = vhost_scsi_wq_new();
 	if (!life->wq)
 		return -ENOMEM;
 	refcount_set(&life->users, 1);

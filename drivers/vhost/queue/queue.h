@@ -66,7 +66,8 @@ struct vhost_scsi_worker;
  * struct vhost_scsi_wq - runs what may wait for one owner: for its memory, for its
  *	threads, which it can stop, or for a backend that blocks its queues
  * @wq: runs one item at a time
- * @users: the device and its workers; when the last is gone, @gone destroys it
+ * @users: the device, as long as it has this owner, and the workers; when the last is
+ *	   gone, @gone destroys it
  * @gone: must not be one of its own items
  */
 struct vhost_scsi_wq {
@@ -313,8 +314,8 @@ struct vhost_scsi_slot {
  *	       May be NULL, too
  * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
  *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
- *	    answers the chain. Otherwise the chain is dropped: the queue stops, and guest
- *	    memory must not be touched
+ *	    answers the chain, or returns false: it is being killed, and another has to. Otherwise
+ *	    the chain is dropped: the queue stops, and guest memory must not be touched
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL
@@ -327,7 +328,7 @@ struct vhost_scsi_vq_ops {
 	void (*handle)(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w);
 	void (*take_over)(struct vhost_scsi_worker *w);
 	void (*come_back)(struct vhost_scsi_worker *w);
-	void (*answer)(struct llist_node *node, bool alive);
+	bool (*answer)(struct llist_node *node, bool alive);
 	int (*start)(struct vhost_scsi_vq *vq);
 	void (*stop)(struct vhost_scsi_vq *vq);
 	void (*used)(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot);
@@ -347,6 +348,8 @@ DECLARE_STATIC_KEY_FALSE(vhost_scsi_used_watched);
  * @base: next avail index, as set, while the ring does not run; under @mutex
  * @addr: the ring in the owner's memory, as set; under @mutex
  * @ring_set: @addr was set since the device was last bound; under dev->mutex
+ * @stopped: by VHOST_GET_VRING_BASE: only VHOST_SET_VRING_KICK starts it again; under
+ *	     dev->mutex
  * @big_endian: VHOST_SET_VRING_ENDIAN, for guests without VERSION_1; under @mutex
  * @busyloop: VHOST_SET_VRING_BUSYLOOP_TIMEOUT in microseconds; 0: dev->poll_us;
  *	      under @mutex
@@ -381,6 +384,7 @@ DECLARE_STATIC_KEY_FALSE(vhost_scsi_used_watched);
  * @signal_work: tells the guest of them after the work items before it
  * @by_worker: only the worker can answer chains: the ring is a copy, see copy.c, or the
  *	       dirty log is not pinned; written under dev->mutex, and read under RCU
+ * @copied: of a ring that is a copy, the used index that the owner has; under @mutex
  * @deferred: chains that the worker has to answer
  * @let_go: ends the chains of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running, plus one
@@ -399,6 +403,7 @@ struct vhost_scsi_vq {
 	u16 base;
 	struct vhost_vring_addr addr;
 	bool ring_set;
+	bool stopped;
 	bool big_endian;
 	u32 busyloop;
 	struct vhost_scsi_poll poll;
@@ -428,6 +433,7 @@ struct vhost_scsi_vq {
 	struct delayed_work signal_delayed;
 	struct work_struct signal_work;
 	bool by_worker;
+	u16 copied;
 	struct llist_head deferred;
 	struct work_struct let_go;
 	atomic_t inflight;
@@ -461,6 +467,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 			   struct vhost_scsi_worker *w);
 int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_worker *w);
+bool vhost_scsi_vq_give_back(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_add_used(struct vhost_scsi_vq *vq,
 			    struct vhost_scsi_slot *slot, u16 head, u32 len);
 void vhost_scsi_vq_complete(struct vhost_scsi_vq *vq,
@@ -505,6 +512,7 @@ bool vhost_scsi_vq_worker_stat(struct vhost_scsi_vq *vq,
 /**
  * struct vhost_scsi_dev_ops - the operations of a device
  * @features: features that are offered besides those of the rings
+ * @bound_features: of these, those that do not change while the device is bound
  * @unbind: called when the owner resets the device: stops it, see
  *	    vhost_scsi_dev_stop(). Returns 0 or a negative errno
  * @reset: called when there is no owner any more: releases what the device is bound
@@ -516,6 +524,7 @@ bool vhost_scsi_vq_worker_stat(struct vhost_scsi_vq *vq,
  */
 struct vhost_scsi_dev_ops {
 	u64 features;
+	u64 bound_features;
 	int (*unbind)(struct vhost_scsi_dev *dev);
 	void (*reset)(struct vhost_scsi_dev *dev);
 	void (*free)(struct vhost_scsi_dev *dev);

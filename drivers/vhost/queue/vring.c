@@ -5,6 +5,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
@@ -65,14 +66,13 @@ static void answer_deferred(struct vhost_scsi_vq *vq, bool alive)
 	node = llist_reverse_order(llist_del_all(&vq->deferred));
 	for (; node; node = next) {
 		next = node->next;
-		if (alive && fatal_signal_pending(current)) {
-			/* See vq_break(). vq_work() decides what becomes of it. */
-			llist_add(node, &vq->deferred);
-			vhost_scsi_vq_queue(vq);
-			continue;
-		}
 		/* After the close the owner may have other things at these addresses. */
-		vq->ops->answer(node, alive && !READ_ONCE(vq->dev->closed));
+		if ((!alive || !fatal_signal_pending(current)) &&
+		    vq->ops->answer(node, alive && !READ_ONCE(vq->dev->closed)))
+			continue;
+		/* See vq_break(). vq_work() decides what becomes of it. */
+		llist_add(node, &vq->deferred);
+		vhost_scsi_vq_queue(vq);
 	}
 }
 
@@ -115,6 +115,18 @@ void vhost_scsi_vq_close(struct vhost_scsi_vq *vq)
 		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 }
 
+/* A worker was killed before it could tell the guest of chains. */
+static void copy_rest(struct vhost_scsi_vq *vq)
+{
+	if (likely(!vhost_scsi_is_copy(vq->maps)) || vq->broken ||
+	    vq->copied == vq->ring.used_idx)
+		return;
+	if (vhost_scsi_copy_used(vq))
+		vq_break(vq, -EFAULT);
+	else
+		vhost_scsi_vq_signal(vq);
+}
+
 static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_vq *vq;
@@ -130,6 +142,7 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 		return;
 	}
 	mutex_lock(&vq->mutex);
+	copy_rest(vq);
 	answer_deferred(vq, true);
 	if (vhost_scsi_vq_gets(vq))
 		vq->ops->handle(vq, w);
@@ -347,6 +360,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	point_ring(vq);
 	vhost_scsi_vq_set_by_worker(vq);
 	vhost_scsi_ring_start(&vq->ring);
+	vq->copied = vq->ring.used_idx;
 	vq->broken = false;
 	if (is_copy(vq) && vhost_scsi_copy_notify(vq))
 		vq_break(vq, -EFAULT);
@@ -356,6 +370,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	atomic_set_release(&vq->inflight, 1);
 	vhost_scsi_life_get(&dev->life);
 	vq->running = true;
+	vq->stopped = false;
 	vhost_scsi_kick_start(vq);
 	mutex_unlock(&vq->mutex);
 
@@ -385,6 +400,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	if (ret)
 		return ret == -EFAULT ? -EINVAL : ret;
 
+	copy_rest(vq);
 	if (vhost_scsi_is_copy(maps) && !vq->by_worker) {
 		WRITE_ONCE(vq->by_worker, true);
 		/* A completion that did not see it has written the old ring after this. */
@@ -422,6 +438,7 @@ int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 		return 0;
 	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
+	copy_rest(vq);
 	vq_stop(vq);
 	mutex_unlock(&vq->mutex);
 	/*
@@ -620,6 +637,26 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 }
 
 /**
+ * vhost_scsi_vq_give_back - get the last chain no more, if the thread is being killed
+ * @vq: running; the chain has failed, or cannot be answered, and nothing else was done
+ *	about it
+ *
+ * A thread that is being killed cannot fault in pages any more. That is no fault of the
+ * chain, and another worker may get it.
+ *
+ * Context: @vq->mutex is held.
+ * Return: true: the caller owes nothing for the chain, and gets no other one.
+ */
+bool vhost_scsi_vq_give_back(struct vhost_scsi_vq *vq)
+{
+	if (!fatal_signal_pending(current))
+		return false;
+	vq->ring.last_avail--;
+	vhost_scsi_vq_put(vq);
+	return true;
+}
+
+/**
  * vhost_scsi_vq_enable_notify - ask the guest to kick for the next chain
  * @vq: running, seen empty
  *
@@ -704,7 +741,14 @@ static size_t used_offset(const struct vhost_scsi_ring *ring, u16 idx)
 	       sizeof(struct vring_used_elem) * (idx & (ring->num - 1));
 }
 
-static void log_used_chain(struct vhost_scsi_vq *vq, u16 idx)
+/**
+ * vhost_scsi_vq_log_chain - mark a used entry, and the used index, as written
+ * @vq: the queue
+ * @idx: of the entry
+ *
+ * Context: as vhost_scsi_log_write().
+ */
+void vhost_scsi_vq_log_chain(struct vhost_scsi_vq *vq, u16 idx)
 {
 	vhost_scsi_vq_log_used(vq, used_offset(&vq->ring, idx),
 			       sizeof(struct vring_used_elem));
@@ -728,7 +772,7 @@ static __always_inline u16 complete_mapped(struct vhost_scsi_vq *vq,
 	vhost_scsi_ring_add_used(ring, head, len);
 	vhost_scsi_ring_update_used_idx(ring);
 	if (log)
-		log_used_chain(vq, idx);
+		vhost_scsi_vq_log_chain(vq, idx);
 	signal = vhost_scsi_signal_decide(vq);
 	if (slot)
 		free_slot(vq, slot);
@@ -758,7 +802,6 @@ static void add_used_copy(struct vhost_scsi_vq *vq,
 			  struct vhost_scsi_slot *slot, u16 head, u32 len)
 {
 	struct vhost_scsi_ring *ring = &vq->ring;
-	u16 idx = ring->used_idx;
 	unsigned long flags;
 	bool signal = false;
 
@@ -767,16 +810,12 @@ static void add_used_copy(struct vhost_scsi_vq *vq,
 	spin_lock_irqsave(&vq->used_lock, flags);
 	count_used(vq, slot);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
-	/* A worker that is being killed may not have written the response. */
-	if (fatal_signal_pending(current) || vhost_scsi_copy_used(vq, idx)) {
-		/* The guest is not told: the next chain takes this place. */
-		ring->used_idx = idx;
+	/* If the worker is being killed, copy_rest() goes on with another one. */
+	if (vhost_scsi_copy_used(vq))
 		vq_break(vq, -EFAULT);
-	} else {
-		log_used_chain(vq, idx);
+	else
 		signal = vhost_scsi_copy_wish(vq) ||
 			 vhost_scsi_ring_want_signal(ring);
-	}
 	spin_lock_irqsave(&vq->used_lock, flags);
 	vq->used_stat.signals += signal;
 	/* Not before: who finds it free takes the chain for answered. */
@@ -794,7 +833,7 @@ static noinline void add_used_by_worker(struct vhost_scsi_vq *vq,
 	if (is_copy(vq))
 		add_used_copy(vq, slot, head, len);
 	else
-		log_used_chain(vq, complete_mapped(vq, slot, head, len, false));
+		vhost_scsi_vq_log_chain(vq, complete_mapped(vq, slot, head, len, false));
 }
 
 /**

@@ -65,6 +65,9 @@ static int set_addr(struct vhost_scsi_vq *vq, const void __user *argp)
 	    (unsigned long)addr.avail_user_addr != addr.avail_user_addr ||
 	    (unsigned long)addr.used_user_addr != addr.used_user_addr)
 		return -EFAULT;
+	addr.desc_user_addr = vhost_scsi_untagged(addr.desc_user_addr);
+	addr.avail_user_addr = vhost_scsi_untagged(addr.avail_user_addr);
+	addr.used_user_addr = vhost_scsi_untagged(addr.used_user_addr);
 	if (addr.desc_user_addr & (VRING_DESC_ALIGN_SIZE - 1) ||
 	    addr.avail_user_addr & (VRING_AVAIL_ALIGN_SIZE - 1) ||
 	    addr.used_user_addr & (VRING_USED_ALIGN_SIZE - 1) ||
@@ -101,6 +104,7 @@ static int get_base(struct vhost_scsi_vq *vq, u32 *num)
 {
 	int ret;
 
+	vq->stopped = vq->dev->bound;
 	ret = vhost_scsi_vq_halt(vq);
 	if (!ret)
 		ret = vhost_scsi_vq_drain(vq);
@@ -190,13 +194,17 @@ static int vq_set_file(struct vhost_scsi_vq *vq, unsigned int cmd,
 }
 
 /*
- * VHOST_SET_VRING_KICK starts a stopped queue of a bound device again. An owner that
- * stopped the queue by VHOST_GET_VRING_BASE continues in this way.
+ * A queue of a bound device starts when it has both its eventfd and its addresses,
+ * whichever comes last. An owner that stopped the queue by VHOST_GET_VRING_BASE continues
+ * by VHOST_SET_VRING_KICK: it may set other things after the addresses.
  */
 static int vq_restart(struct vhost_scsi_vq *vq, unsigned int cmd)
 {
-	if (cmd != VHOST_SET_VRING_KICK || !vq->dev->bound || vq->running ||
-	    !vq->kick.file || !vhost_scsi_vq_is_setup(vq))
+	if (!vq->dev->bound || vq->running || !vq->kick.file ||
+	    !vhost_scsi_vq_is_setup(vq))
+		return 0;
+	if (cmd != VHOST_SET_VRING_KICK &&
+	    (cmd != VHOST_SET_VRING_ADDR || vq->stopped))
 		return 0;
 	return vhost_scsi_vq_start(vq);
 }
@@ -248,7 +256,7 @@ long vhost_scsi_vq_ioctl(struct vhost_scsi_dev *dev, unsigned int cmd,
 			return -EINTR;
 		ret = set_addr(vq, argp);
 		mutex_unlock(&vq->mutex);
-		return ret;
+		return ret ? ret : vq_restart(vq, cmd);
 	case VHOST_SET_VRING_KICK:
 	case VHOST_SET_VRING_CALL:
 	case VHOST_SET_VRING_ERR:

@@ -21,6 +21,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/ktime.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "request.h"
@@ -133,19 +134,23 @@ static void tmf_end(struct control_tmf *ct)
 }
 
 /* For ops->answer(). */
-static void tmf_deferred(struct llist_node *node, bool alive)
+static bool tmf_deferred(struct llist_node *node, bool alive)
 {
 	struct control_tmf *ct = container_of(node, struct control_tmf, deferred);
+	u32 len;
 
 	if (alive) {
+		len = tmf_write(ct);
+		if (fatal_signal_pending(current))
+			return false;
 		tmf_count(ct);
-		vhost_scsi_vq_add_used(ct->vq, NULL, ct->reply.head,
-				       tmf_write(ct));
+		vhost_scsi_vq_add_used(ct->vq, NULL, ct->reply.head, len);
 	} else {
 		vhost_scsi_count_tmf(ct->vq->dev, ct->tmf.function,
 				     VHOST_SCSI_TMFS_DROPPED);
 	}
 	tmf_end(ct);
+	return true;
 }
 
 static void tmf_answer(struct control_tmf *ct)
@@ -506,8 +511,13 @@ static void handle_tmf(struct vhost_scsi_vq *vq, struct vhost_scsi_control *c)
 	 * Ignore errors: if the response buffer is not in guest memory, the answer is
 	 * lost, but the function is carried out and the chain is returned.
 	 */
-	vhost_scsi_reply_pin(&ct->reply, vq->by_worker ? NULL : &none, c->head, &c->in,
-			     sizeof(struct virtio_scsi_ctrl_tmf_resp));
+	if (vhost_scsi_reply_pin(&ct->reply, vq->by_worker ? NULL : &none, c->head, &c->in,
+				 sizeof(struct virtio_scsi_ctrl_tmf_resp)) &&
+	    vhost_scsi_vq_give_back(vq)) {
+		vhost_scsi_reply_unpin(&ct->reply);
+		kvfree(ct);
+		return;
+	}
 	vhost_scsi_count_tmf(vq->dev, c->subtype, VHOST_SCSI_TMFS_BEGUN);
 	trace_vhost_scsi_tmf_begin(vq->dev->nr, c->subtype, c->target, c->lun,
 				   c->tag, 0);
@@ -532,6 +542,8 @@ static void control_start(struct vhost_scsi_vq *vq,
 	    !vhost_scsi_endpoint_has(vhost_scsi_host(vq->dev)->ep, &c.target, c.lun))
 		code = VIRTIO_SCSI_S_BAD_TARGET;
 
+	if (code != VIRTIO_SCSI_S_OK && vhost_scsi_vq_give_back(vq))
+		return;
 	/* Asynchronous notification is answered OK; there are no events to subscribe to. */
 	if (code != VIRTIO_SCSI_S_OK || c.type != VIRTIO_SCSI_T_TMF)
 		answer_code(vq, &c, code);
@@ -546,7 +558,7 @@ static void control_handle(struct vhost_scsi_vq *vq,
 
 	vhost_scsi_vq_disable_notify(vq);
 	for (n = 0; n < WEIGHT; n++) {
-		if (READ_ONCE(vq->dev->closed) ||
+		if (READ_ONCE(vq->dev->closed) || fatal_signal_pending(current) ||
 		    vhost_scsi_vq_next_desc(vq, w) <= 0)
 			break;
 		control_start(vq, w);

@@ -267,20 +267,36 @@ static int alloc_table(struct vhost_scsi_data *data,
 	return ret;
 }
 
-/* Pins @nr pages from @base on. After an error, the first @pinned stay pinned. */
+/*
+ * Pins @nr pages from @base on. After an error, the first @pinned stay pinned.
+ *
+ * A page that is only read may be one that many owners have: of zeroes, of a file that they
+ * map privately, of KSM. If others have filled it with pins, the owner gets a page of its
+ * own, as by a write.
+ */
 static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,
 		     struct page **pages, unsigned int *pinned)
 {
 	unsigned long addr = (unsigned long)base & PAGE_MASK;
+	bool crowded = false;
 	int got;
 
-	for (; nr; nr -= got, addr += got * PAGE_SIZE) {
-		got = pin_user_pages_fast(addr, nr, flags, pages + *pinned);
+	while (nr) {
+		got = pin_user_pages_fast(addr, nr,
+					  crowded ? flags | FOLL_WRITE : flags,
+					  pages + *pinned);
 		if (got <= 0)
-			return got ? got : -EFAULT;
+			return crowded ? -EAGAIN : got ? got : -EFAULT;
+		if (vhost_scsi_pages_crowded(pages + *pinned, got)) {
+			unpin_user_pages(pages + *pinned, got);
+			if (crowded || flags & FOLL_WRITE)
+				return -EAGAIN;
+			crowded = true;
+			continue;
+		}
 		*pinned += got;
-		if (vhost_scsi_pages_crowded(pages + *pinned - got, got))
-			return -EAGAIN;
+		nr -= got;
+		addr += got * PAGE_SIZE;
 	}
 	return 0;
 }

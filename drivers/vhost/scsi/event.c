@@ -5,6 +5,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/list.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "address.h"
@@ -197,6 +198,9 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	in.nr = n < 0 ? 0 : n;
 	len = vhost_scsi_reply_now(vq, &in, &event, sizeof(event));
 	event_count(&host->events, len == sizeof(event), e && len < sizeof(event));
+	/* The next worker says that it was missed. */
+	if (len < sizeof(event) && vhost_scsi_vq_give_back(vq))
+		return false;
 	vhost_scsi_vq_add_used(vq, NULL, w->chain.head, len);
 	vhost_scsi_vq_put(vq);
 	return len == sizeof(event);
@@ -215,7 +219,8 @@ static void event_handle(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w)
 	struct event *e;
 
 	for (n = 0; n < WEIGHT; n++) {
-		if (!events_wait(ev) || vhost_scsi_vq_next_desc(vq, w) <= 0)
+		if (!events_wait(ev) || fatal_signal_pending(current) ||
+		    vhost_scsi_vq_next_desc(vq, w) <= 0)
 			return;
 		e = event_pop(ev);
 		if (!event_send(vq, w, e))

@@ -6,6 +6,7 @@
  * Copyright (C) 2026 vhost-lio developers
  */
 #include <linux/blkdev.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <scsi/scsi_proto.h>
 
@@ -259,19 +260,27 @@ static void resp_error(struct vhost_scsi_vq *vq,
 		resp->resid = vhost_scsi_to32(vq, req->data_out + req->data_in);
 }
 
-/* A request that does not reach the target is answered at once. */
-static void request_fail(struct vhost_scsi_vq *vq,
-			 struct vhost_scsi_request *req,
-			 struct vhost_scsi_count *count, u8 kind, int err)
+/*
+ * A request that does not reach the target is answered at once. Return: 0; or -EFAULT: it
+ * was given back, because the worker is being killed.
+ */
+static int request_fail(struct vhost_scsi_vq *vq,
+			struct vhost_scsi_request *req,
+			struct vhost_scsi_count *count, u8 kind, int err)
 {
 	struct virtio_scsi_cmd_resp resp;
 	size_t len;
 
 	resp_error(vq, req, &resp, err);
-	vhost_scsi_count_fail(vq, count, kind, resp.response, resp.status);
 	len = vhost_scsi_reply_now(vq, &req->in, &resp, sizeof(resp));
+	if (vhost_scsi_vq_give_back(vq)) {
+		count->taken--;
+		return -EFAULT;
+	}
+	vhost_scsi_count_fail(vq, count, kind, resp.response, resp.status);
 	vhost_scsi_vq_add_used(vq, NULL, req->head, len);
 	vhost_scsi_vq_put(vq);
+	return 0;
 }
 
 /* What a queue got in its turn of the worker. */
@@ -323,14 +332,14 @@ static int request_get(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 }
 
 /* Answers a request with a wrong format, or for a target that does not exist. */
-static void request_refuse(struct vhost_scsi_vq *vq,
-			   struct vhost_scsi_request *req, int err)
+static int request_refuse(struct vhost_scsi_vq *vq,
+			  struct vhost_scsi_request *req, int err)
 {
 	struct vhost_scsi_counts *counts = vq->counts;
 
 	trace_vhost_scsi_fault(vq->dev->nr, vq->index, VHOST_SCSI_FAULT_REQUEST, err);
 	counts->none.taken++;
-	request_fail(vq, req, &counts->none, VHOST_SCSI_KIND_NONE, err);
+	return request_fail(vq, req, &counts->none, VHOST_SCSI_KIND_NONE, err);
 }
 
 static enum dma_data_direction
@@ -420,8 +429,8 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 
 /*
  * Gives the requests to the target, which has references for them from now on. Their pages
- * are pinned, so that no page fault, which takes as long as the owner likes, has anybody
- * wait who removes a LUN.
+ * are pinned, and their memory is allocated, so that nothing that takes as long as the
+ * owner likes has anybody wait who removes a LUN.
  */
 static void batch_prepare(struct vhost_scsi_vq *vq, struct vhost_scsi_batch *batch)
 {
@@ -489,9 +498,11 @@ static void request_come_back(struct vhost_scsi_worker *w)
 		vhost_scsi_target_released(w->batch.held);
 }
 
-static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
-			  struct vhost_scsi_request *req)
+/* Return: as request_fail(). */
+static int request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
+			 struct vhost_scsi_request *req)
 {
+	struct vhost_scsi_endpoint *ep = vhost_scsi_host(vq->dev)->ep;
 	struct vhost_scsi_batch *batch = &w->batch;
 	struct vhost_scsi_requests *rq = vhost_scsi_requests(vq);
 	struct vhost_scsi_count *count;
@@ -500,11 +511,9 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 
 	count = vhost_scsi_count_begin(vq, &rq->last, req->target, req->lun);
 	slot = slot_get(vq);
-	if (!slot) {
-		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
-			     -EAGAIN);
-		return;
-	}
+	if (!slot)
+		return request_fail(vq, req, count,
+				    vhost_scsi_kind(request_dir(req)), -EAGAIN);
 	vhost_scsi_meter_start(&slot->meter, count, &slot->cmd);
 	ret = slot_pin(slot, w, req);
 	if (ret) {
@@ -512,16 +521,21 @@ static void request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 				       VHOST_SCSI_FAULT_PIN, ret);
 		slot_unpin(slot);
 		slot_put(slot);
-		request_fail(vq, req, count, vhost_scsi_kind(request_dir(req)),
-			     ret);
-		return;
+		return request_fail(vq, req, count,
+				    vhost_scsi_kind(request_dir(req)), ret);
 	}
 
 	slot_fill(slot, req, count);
-	if (likely(!w->acting))
+	/* The thread has no command of LIO's: a batch is submitted before the next is filled. */
+	if (unlikely(slot->cmd.data_len > VHOST_SCSI_SMALL_DATA))
+		vhost_scsi_target_reserve(ep, &slot->cmd);
+	if (likely(!w->acting)) {
 		batch->slots[batch->nr++] = &slot->slot;
-	else if (vhost_scsi_target_prepare(vhost_scsi_host(vq->dev)->ep, &slot->cmd))
+		return 0;
+	}
+	if (vhost_scsi_target_prepare(ep, &slot->cmd))
 		vhost_scsi_target_queue(&slot->cmd);
+	return 0;
 }
 
 /* One pass over the ring. Return: true if the ring is empty, and the queue goes on. */
@@ -543,10 +557,9 @@ static bool request_pass(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 		ret = request_get(vq, w, turn, &req, &err);
 		if (ret <= 0)
 			break;
-		if (err)
-			request_refuse(vq, &req, err);
-		else
-			request_start(vq, w, &req);
+		if (err ? request_refuse(vq, &req, err) :
+			  request_start(vq, w, &req))
+			break;
 		if (w->batch.nr == VHOST_SCSI_BATCH)
 			batch_submit(vq, w, NULL);
 		if (turn->nr == WEIGHT || turn->bytes >= WEIGHT_BYTES) {
@@ -620,16 +633,10 @@ static bool has_pi_in(const struct request_slot *slot)
 	       cmd->response == VIRTIO_SCSI_S_OK && cmd->resid < cmd->data_len;
 }
 
-/* @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete() */
-static __always_inline void
-request_answer(struct request_slot *slot,
-	       void (*add_used)(struct vhost_scsi_vq *vq,
-				struct vhost_scsi_slot *slot, u16 head, u32 len))
+/* Logs the data, and writes the response. Return: bytes of it that were written. */
+static __always_inline size_t answer_begin(struct request_slot *slot)
 {
-	struct vhost_scsi_cmd *cmd = &slot->cmd;
 	struct vhost_scsi_vq *vq = slot->vq;
-	u16 head = slot->reply.head;
-	size_t len;
 
 	/* A command that failed may have written a part of the buffer: log all of it. */
 	if (slot->data.write && unlikely(rcu_access_pointer(vq->log))) {
@@ -637,8 +644,19 @@ request_answer(struct request_slot *slot,
 		if (slot->pi)
 			vhost_scsi_data_log(vq, &slot->pi->guest, slot->pi->len);
 	}
+	return resp_write(slot);
+}
 
-	len = resp_write(slot);
+/* @add_used: vhost_scsi_vq_add_used() in the worker, else vhost_scsi_vq_complete() */
+static __always_inline void
+answer_end(struct request_slot *slot, size_t len,
+	   void (*add_used)(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot,
+			    u16 head, u32 len))
+{
+	struct vhost_scsi_cmd *cmd = &slot->cmd;
+	struct vhost_scsi_vq *vq = slot->vq;
+	u16 head = slot->reply.head;
+
 	slot->slot.moved = vhost_scsi_count_end(vq, &slot->meter, cmd);
 	if (cmd->dir == DMA_FROM_DEVICE)
 		len += slot->slot.moved;
@@ -672,22 +690,27 @@ static void touch(const struct request_slot *slot,
 }
 
 /* For ops->answer(). Without @alive the queue stops, and nobody needs the slot again. */
-static void request_deferred(struct llist_node *node, bool alive)
+static bool request_deferred(struct llist_node *node, bool alive)
 {
 	struct request_slot *slot;
 	struct vhost_scsi_vq *vq;
+	size_t len;
 
 	slot = container_of(node, struct request_slot, deferred);
 	vq = slot->vq;
 	if (alive) {
 		touch(slot, vq->mem);
-		request_answer(slot, vhost_scsi_vq_add_used);
+		len = answer_begin(slot);
+		if (fatal_signal_pending(current))
+			return false;
+		answer_end(slot, len, vhost_scsi_vq_add_used);
 	} else {
 		slot_unpin(slot);
 		vhost_scsi_count_drop(vq, slot->meter.count);
 		WRITE_ONCE(slot->slot.busy, false);
 	}
 	vhost_scsi_vq_put(vq);
+	return true;
 }
 
 static void request_used(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *s)
@@ -775,7 +798,7 @@ void vhost_scsi_cmd_done(struct vhost_scsi_cmd *cmd)
 		vhost_scsi_at(cmd, VHOST_SCSI_AT_ANSWER);
 		vhost_scsi_vq_defer(vq, &slot->deferred);
 	} else {
-		request_answer(slot, vhost_scsi_vq_complete);
+		answer_end(slot, answer_begin(slot), vhost_scsi_vq_complete);
 		vhost_scsi_vq_put(vq);
 	}
 	rcu_read_unlock();

@@ -79,6 +79,7 @@ static const struct vhost_scsi_dev_ops host_ops = {
 	.features = BIT_ULL(VIRTIO_SCSI_F_HOTPLUG) |
 		    BIT_ULL(VIRTIO_SCSI_F_CHANGE) |
 		    BIT_ULL(VIRTIO_SCSI_F_T10_PI),
+	.bound_features = BIT_ULL(VIRTIO_SCSI_F_T10_PI),
 	.unbind = host_unbind,
 	.reset = host_reset,
 	.free = host_free,

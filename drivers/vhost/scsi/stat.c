@@ -471,7 +471,12 @@ static noinline void times_add_long(struct vhost_scsi_histogram *h, bool submitt
 static bool was_measured(const struct vhost_scsi_meter *meter)
 {
 	/* Pairs with vhost_scsi_times_arm(). */
-	return smp_load_acquire(&armed) && (s32)(meter->started - armed_at) > 0;
+	if (!smp_load_acquire(&armed))
+		return false;
+	/* Jiffies come round: no command is so old. */
+	if (unlikely((u32)jiffies - READ_ONCE(armed_at) > BIT(30)))
+		WRITE_ONCE(armed_at, (u32)jiffies - BIT(29));
+	return (s32)(meter->started - READ_ONCE(armed_at)) > 0;
 }
 
 /* How fast the TSC is; 0: it is no clock, or there is none. */
@@ -504,7 +509,7 @@ void vhost_scsi_times_arm(bool on)
 {
 	if (on)
 		choose_clock();
-	armed_at = jiffies;
+	WRITE_ONCE(armed_at, jiffies);
 	/* Pairs with was_measured(). */
 	smp_store_release(&armed, on);
 	/* Who asked for it sends its commands in a later tick. */
