@@ -65,6 +65,28 @@ within() {
 	done
 }
 
+# ---- what the documents say ---------------------------------------------
+
+# words STEP: the block of Documentation/two-hosts.rst that follows ".. step: STEP"
+words() {
+	awk -v want=".. step: $1" '
+		$0 == want { on = 1; next }
+		on && /^\t/ { print substr($0, 2); has = 1; next }
+		on && has && !/^$/ { exit }
+		END { exit !has }' "$tree/Documentation/two-hosts.rst"
+}
+
+# step STEP: do what that block says. targetcli tells of an error only in words.
+step() {
+	local commands output status=0
+	commands=$(words "$1") || { echo "the document has no step $1"; return 1; }
+	output=$(bash -euo pipefail -c "$commands" 2>&1 </dev/null) || status=$?
+	printf '%s\n' "$output"
+	((!status)) || return
+	[[ $commands != *targetcli* ]] || ! grep -vE 'dbroot|load preferences' <<<"$output" |
+		grep -qiE 'traceback|no such|invalid|cannot|not (found|allowed)|could not'
+}
+
 # ---- the module ------------------------------------------------------------
 
 # VHOST_SCSI_MODULE: a file, or "stock" for the distribution's, to compare.

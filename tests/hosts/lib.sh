@@ -7,25 +7,6 @@
 # shellcheck source=tools/vm/meet.sh
 . "$tree/tools/vm/meet.sh"
 
-# words STEP: the block of Documentation/two-hosts.rst that follows ".. step: STEP"
-words() {
-	awk -v want=".. step: $1" '
-		$0 == want { on = 1; next }
-		on && /^\t/ { print substr($0, 2); has = 1; next }
-		on && has && !/^$/ { exit }
-		END { exit !has }' "$tree/Documentation/two-hosts.rst"
-}
-
-# step STEP: do what that block says. targetcli tells of an error only in words.
-step() {
-	local commands output status=0
-	commands=$(words "$1") || { echo "the document has no step $1"; return 1; }
-	output=$(bash -euo pipefail -c "$commands" 2>&1 </dev/null) || status=$?
-	printf '%s\n' "$output"
-	((!status)) && ! grep -vE 'dbroot|load preferences' <<<"$output" |
-		grep -qiE 'traceback|no such|invalid|cannot|not (found|allowed)|could not'
-}
-
 # on HOST COMMAND...: only there
 on() {
 	((HOST_NUMBER == $1)) || return 0

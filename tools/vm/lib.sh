@@ -31,7 +31,7 @@ guest_image() {
 # guest_images [PART...]: what the guests of these parts of the guest test boot; all without
 guest_images() {
 	guest_image
-	(($#)) && [[ " $* " != *' 14 '* && " $* " != *' 25 '* ]] && return
+	(($#)) && [[ " $* " != *' 14 '* && " $* " != *' 25 '* && " $* " != *' 27 '* ]] && return
 	VHOST_GUEST_NODES=$("$top/tests/guest/nodes") || die 'there is nothing that a node of a cluster could boot; the reason stands above'
 	export VHOST_GUEST_NODES
 }
