@@ -63,9 +63,12 @@ run sg_readcap -v -H --16
 # The order of LUNs is that of their creation. LIO lists the same LUNs whatever is selected.
 run sg_luns -v --select=0 | sort
 # Without the number of blocks: LIO has that of the last.
-run_but 's/^( 00 +(.. ){7}08 ) .{11}/\1/' sg_modes -v -H -a
-run sg_modes -v -H --page=0x08 --control=1
-run sg_modes -v -H --page=0x3f --control=2
+run_modes() {
+	run_but 's/^( 00 +(.. ){7}08 ) .{11}/\1/' sg_modes -v -H "$@"
+}
+run_modes -a
+run_modes --page=0x08 --control=1
+run_modes --page=0x3f --control=2
 run sg_modes -v -H --page=0x21
 run sg_opcodes -v -H
 run sg_opcodes -v -H --opcode=0x28
