@@ -149,7 +149,7 @@ void hog_end(struct hog *hog);
 /* Where LIO writes reservations to, with APTPL. Return: 0, or -1. */
 int metadata_dir(char *path, size_t size);
 
-/* May pages be huge? Return: 0, also on kernels that have no huge pages but those of hugetlbfs; or -1. */
+/* May pages be huge? Return: 0, also on kernels that have none but those of hugetlbfs; or -1. */
 int huge_pages(void *p, size_t size, bool may);
 
 /* Can workers be threads of their owner on this kernel? */
