@@ -139,6 +139,11 @@ static inline void *unit_alloc(size_t size)
 #define UNIT_PAGE			4096
 #define TASK_SIZE_MAX			((1ULL << 47) - UNIT_PAGE)
 
+#define SZ_64K				0x10000
+
+/* Addresses have no tags here. */
+#define untagged_addr(addr)		(addr)
+
 static inline bool access_ok(const void *addr, u64 size)
 {
 	return size <= TASK_SIZE_MAX &&
