@@ -430,6 +430,7 @@ static bool capacity_reported(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd 
 	if (!vhost_scsi_capacity_due(tpg, lun, cmd))
 		return false;
 	vhost_scsi_lun_detach(t);
+	vhost_scsi_bounce_unreserve(t);
 	vhost_scsi_capacity_report(tpg, cmd);
 	return true;
 }

@@ -81,18 +81,19 @@ bool vhost_scsi_pace_admit(struct vhost_scsi_tcmd *t)
 {
 	struct vhost_scsi_lun *lun = t->lun;
 	unsigned int kind = kind_of(t);
-	unsigned long now = jiffies, flags;
+	u64 now = get_jiffies_64();
 	struct vhost_scsi_pace *pace;
+	unsigned long flags;
 	bool admit = true;
 
 	if (kind == NONE)
 		return true;
 	pace = &lun->paces[kind];
 	spin_lock_irqsave(&lun->lock, flags);
-	if (time_after_eq(now + BURST * INTERVAL, pace->paid))
+	if (time_after_eq64(now + BURST * INTERVAL, pace->paid))
 		WRITE_ONCE(lun->in_debt, lun->in_debt & ~BIT(kind));
 	if (lun->in_debt & BIT(kind)) {
-		admit = !pace->trying && time_after_eq(now, pace->next);
+		admit = !pace->trying && time_after_eq64(now, pace->next);
 		pace->trying |= admit;
 		t->tries = admit;
 	}
@@ -118,13 +119,13 @@ static bool failed_below(const struct vhost_scsi_tcmd *t)
 static void charge(struct vhost_scsi_lun *lun, unsigned int kind, unsigned long lines)
 {
 	struct vhost_scsi_pace *pace = &lun->paces[kind];
-	unsigned long now = jiffies, most = now + LONGEST;
+	u64 now = get_jiffies_64(), most = now + LONGEST;
 
-	if (time_before(pace->paid, now))
+	if (time_before64(pace->paid, now))
 		pace->paid = now;
 	pace->paid = min(pace->paid + lines * INTERVAL, most);
 	pace->next = min(now + lines * INTERVAL, most);
-	if (time_before(now + BURST * INTERVAL, pace->paid))
+	if (time_before64(now + BURST * INTERVAL, pace->paid))
 		WRITE_ONCE(lun->in_debt, lun->in_debt | BIT(kind));
 }
 
@@ -140,8 +141,11 @@ void vhost_scsi_pace_end(struct vhost_scsi_tcmd *t)
 	unsigned int kind = kind_of(t);
 	unsigned long flags;
 
+	/* Also of one that was sent down to another kind of backstore, which was unlinked. */
+	if (kind == NONE)
+		return;
 	spin_lock_irqsave(&lun->lock, flags);
-	if (kind != NONE && failed_below(t))
+	if (failed_below(t))
 		charge(lun, kind, lines_of(t));
 	if (t->tries)
 		lun->paces[kind].trying = false;

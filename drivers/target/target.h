@@ -67,13 +67,13 @@ struct vhost_scsi_lun_work {
 /**
  * struct vhost_scsi_pace - commands of a kind that fail below LIO, see pace.c
  * @trying: one is sent down although there is a debt
- * @paid: when the debt is, in jiffies
+ * @paid: when the debt is, in jiffies of 64 bits: 0 is always over
  * @next: when the next command may be sent down, likewise
  */
 struct vhost_scsi_pace {
 	bool trying;
-	unsigned long paid;
-	unsigned long next;
+	u64 paid;
+	u64 next;
 };
 
 /**

@@ -221,6 +221,32 @@ TEST_F(of_file, ring_moves)
 	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
 }
 
+/* What the device has written before the move the driver may have read by now. */
+TEST_F(of_file, used_entries_stay)
+{
+	enum { MARK = 0x1234567 };
+	struct vsg_opts opts = { .mem_size = MEM };
+	struct vring_used *used;
+	unsigned int i, nr;
+
+	WHERE("a guest in anonymous memory");
+	vsg_close(self->dev);
+	ASSERT_EQ(0, vsg_open(&self->dev, &opts));
+	self->r = vsg_io(self->dev, 0);
+	start(self);
+	used = self->r->used;
+	nr = le16toh(used->idx);
+	ASSERT_LE(1, nr);
+	ASSERT_LE(nr + 1, self->r->num);
+	region_to_file(&self->dev->mem.region[0], self->fd);
+	ASSERT_EQ(0, vsg_ring_set_addr(self->r));
+	for (i = 0; i < nr; i++)
+		used->ring[i].len = htole32(MARK);
+	ready(self->r, T, LUN_RAM);
+	for (i = 0; i < nr; i++)
+		EXPECT_EQ(MARK, le32toh(used->ring[i].len));
+}
+
 TEST_F(of_file, log)
 {
 	size_t bytes = MEM / VSG_LOG_PAGE / 8;

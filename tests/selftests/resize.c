@@ -251,6 +251,30 @@ TEST_F(resize, attention)
 	EXPECT_EQ(-1, turn(self, LUN_BLOCK));
 }
 
+/* Its buffer is one that a bounce buffer was made ready for; the next commands have others. */
+TEST_F_TIMEOUT(resize, attention_in_a_large_buffer, 60)
+{
+	enum { LEN = 128 << 10, BLOCKS = 8 };
+	static const uint8_t sense[6] = { VSG_REQUEST_SENSE, [4] = 18 };
+	struct vsg_req *req = vsg_req_alloc(self->dev, BLOCKS * BLOCK, LEN, 3);
+	unsigned int i, nr = 2 * self->r->num;
+
+	ASSERT_TRUE(req);
+	resize(LUN_BLOCK, LARGE);
+	check_event(self, LUN_BLOCK);
+	vsg_req_cmd(req, T, LUN_BLOCK, sense, sizeof(sense), 0, LEN);
+	EXPECT_EQ(VSG_GOOD, exec(self->r, req).status);
+	EXPECT_EQ(0x2a09, vsg_get_be(req->data_in + 12, 2));
+
+	for (i = 0; i < nr; i++)
+		write_pattern(self->r, req, T, LUN_BLOCK, i * BLOCKS, BLOCKS, 1);
+	for (i = 0; i < nr; i++) {
+		WHERE("write %u", i);
+		check_pattern(self->r, self->req, T, LUN_BLOCK, i * BLOCKS, BLOCKS, 1);
+	}
+	vsg_req_free(req);
+}
+
 /* Until the size was looked at, which is owed a unit attention. */
 static int turn_when_gone(struct resize *self, uint16_t lun)
 {

@@ -148,7 +148,8 @@ vhost_scsi_region_piece(const struct vhost_scsi_region *r, u64 gpa,
 	 * In the region also where a processor only guesses that @gpa is: what the guest
 	 * made it guess is an index of @pages, and entries lead to memory.
 	 */
-	u64 addr = r->base + array_index_nospec(gpa - r->gpa, r->size);
+	unsigned long off = gpa - r->gpa, size = r->size;
+	u64 addr = r->base + array_index_nospec(off, size);
 
 	piece->base = (void __user *)(unsigned long)addr;
 	piece->pages = NULL;

@@ -411,6 +411,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	memcpy(vq->maps, maps, sizeof(maps));
 	vq->addr = *addr;
 	point_ring(vq);
+	vq->copied = vq->ring.used_idx;
 	vhost_scsi_vq_set_by_worker(vq);
 	vq->used_stat.signals += is_copy(vq) != was_copy;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
