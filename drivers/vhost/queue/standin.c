@@ -59,7 +59,7 @@ void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 	vq->submitter = w;
 	WRITE_ONCE(w->batch.at, 0);
 	WRITE_ONCE(w->batches, w->batches + VHOST_SCSI_BATCH + 1);
-	/* Pairs with watch_timer(): either it sees @submitting, or it has expired below. */
+	/* Pairs with watch_timer(): it sees @submitting, or the timer is not pending below. */
 	smp_store_mb(w->submitting, true);
 	if (!timer_pending(&w->watch))
 		mod_timer(&w->watch, jiffies + PERIOD);

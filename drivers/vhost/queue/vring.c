@@ -70,7 +70,7 @@ static void answer_deferred(struct vhost_scsi_vq *vq, bool alive)
 		if ((!alive || !fatal_signal_pending(current)) &&
 		    vq->ops->answer(node, alive && !READ_ONCE(vq->dev->closed)))
 			continue;
-		/* The thread is being killed, see vq_break(). vq_work() gets the chain again. */
+		/* The thread is being killed, see vq_break(). vq_work() decides about the chain. */
 		llist_add(node, &vq->deferred);
 		vhost_scsi_vq_queue(vq);
 	}
