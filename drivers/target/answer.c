@@ -135,7 +135,7 @@ void vhost_scsi_answer_clear(const struct vhost_scsi_tcmd *t, u32 at, u8 bits)
 	set_be(t, at, 1, get_be(t, at, 1) & ~bits);
 }
 
-/* Limits are those of commands that the LUN has, and no others (SBC-4 6.6.4, 6.6.7, 5.20). */
+/* The guest sees limits of commands that the LUN has, and no others (SBC-4 6.6.4, 6.6.7, 5.20). */
 static bool has_unmap(const struct vhost_scsi_tcmd *t)
 {
 	return !vhost_scsi_codes_lack(t, UNMAP, 0);
@@ -148,7 +148,7 @@ static bool has_same(const struct vhost_scsi_tcmd *t)
 
 /*
  * SBC-4 6.6.4: the page has 64 bytes. LIO ends it before the limit of WRITE SAME if the LUN
- * cannot unmap; and has an optimal length above the longest for a ramdisk.
+ * cannot unmap. For a ramdisk, LIO's optimal length is above its maximum.
  */
 static u32 amend_block_limits(const struct vhost_scsi_tcmd *t)
 {
@@ -164,7 +164,7 @@ static u32 amend_block_limits(const struct vhost_scsi_tcmd *t)
 	return LEN;
 }
 
-/* LIO's own length is that of the page. */
+/* @len: LIO's length, which is right for all pages but Block Limits. */
 static u32 amend_page(const struct vhost_scsi_tcmd *t, u32 len)
 {
 	enum { UNMAP_BITS = 0x80, WRITE_SAME_BITS = 0x60, LBPRZ = 0x1c };
@@ -193,7 +193,7 @@ static void amend_capacity(const struct vhost_scsi_tcmd *t)
 		vhost_scsi_answer_clear(t, 14, LBPME_LBPRZ);
 }
 
-/* SBC-4 6.5.2.2: the number of blocks, all ones if it does not fit. LIO has that of the last. */
+/* SBC-4 6.5.2.2: the number of blocks, all ones if it does not fit. LIO has the last LBA. */
 static void amend_block_descriptor(const struct vhost_scsi_tcmd *t)
 {
 	bool ten = t->se_cmd.t_task_cdb[0] == MODE_SENSE_10;

@@ -29,10 +29,9 @@
 #define MAX_BYTES	(2L * VHOST_SCSI_MAX_DATA)
 
 /*
- * Larger ones are made ready before the command has its LUN: who allocates may sleep for
- * as long as the memory cgroup of the owner likes, for each page, and who copies for as long
- * as its quota of processor time is used up; and who removes the LUN waits for those that
- * have it.
+ * Larger buffers are made ready before the command has its LUN. To allocate may take as long
+ * as the memory cgroup of the owner likes, for each page; to copy may take until the thread
+ * has processor time again. Whoever removes the LUN would wait for both.
  */
 #define SMALL_BYTES	VHOST_SCSI_SMALL_DATA
 
@@ -43,7 +42,7 @@ static atomic_long_t *bounced(const struct vhost_scsi_tcmd *t)
 	return &vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg)->bounced;
 }
 
-/* Is that known from the command alone? @mask: as lun->cut_mask */
+/* Is it known from the command alone that it needs one? @mask: as lun->cut_mask */
 static bool is_foreseen(const struct vhost_scsi_cmd *cmd, u32 mask)
 {
 	if (cmd->sgl_align & mask)
@@ -175,7 +174,7 @@ static int bounce_make(struct vhost_scsi_tcmd *t, const struct vhost_scsi_cmd *c
 
 /**
  * vhost_scsi_bounce_reserve - make ready a large bounce buffer that will be needed
- * @t: has no LUN yet, but its nexus
+ * @t: has its nexus, but no LUN yet
  * @cmd: with more data than VHOST_SCSI_SMALL_DATA
  * @mask: as lun->cut_mask
  *
@@ -204,7 +203,7 @@ int vhost_scsi_bounce_get(struct vhost_scsi_tcmd *t,
 	u32 len = t->se_cmd.data_length;
 	int ret = 0;
 
-	/* No guest in its right mind has others among the large ones. */
+	/* No sensible guest sends a large command whose reserved buffer does not fit. */
 	if (len != cmd->data_len || order)
 		vhost_scsi_bounce_unreserve(t);
 	if (!t->reserved)

@@ -29,9 +29,10 @@ enum {
  * vhost_scsi_blocks - how many blocks a backstore has
  * @dev: not a passed-through device
  *
- * LIO takes the number of the last one from a size, which is 0 when the disk below has gone.
+ * LIO computes the number of the last block from the size of the disk below. If the disk has
+ * gone, the size is 0, and the number is far too large.
  *
- * Return: 0: there is no medium.
+ * Return: the number of blocks; 0: there is no medium.
  */
 u64 vhost_scsi_blocks(struct se_device *dev)
 {

@@ -38,8 +38,9 @@ enum {
 };
 
 /*
- * Blocks of a WRITE SAME: what LIO says of a disk that cannot write zeroes itself. Of others it
- * says up to 8388607, and makes a bio for each if it cannot write the zeroes then, either.
+ * Blocks of a WRITE SAME: LIO's limit for a disk that cannot write zeroes itself. For other
+ * disks LIO's limit is up to 8388607, and it makes a bio for each block if the disk then
+ * fails to write the zeroes.
  */
 #define MAX_SAME	U16_MAX
 /* Of all of a TPG that are under way. */
@@ -123,7 +124,7 @@ static sense_reason_t check_range(struct vhost_scsi_tcmd *t, u64 lba, u64 blocks
 	if (likely(end <= READ_ONCE(t->lun->blocks)))
 		return TCM_NO_SENSE;
 	blocks = vhost_scsi_blocks(dev);
-	/* As of all that fails below LIO; it would log a line, and say that it is out of range. */
+	/* As for all commands that fail below LIO. LIO would log a line, and say: out of range. */
 	if (!blocks)
 		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	/* Which is of several LUNs. */
@@ -446,7 +447,7 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
  *
  * A medium that has become smaller is asked for its size before LIO is again.
  *
- * Return: what the command is refused with.
+ * Return: the reason that the guest gets.
  */
 sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason)
 {
@@ -502,8 +503,8 @@ static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	u8 page = cdb[2] & 0x3f, subpage = cdb[3];
 
 	/*
-	 * SPC-4 6.11: a long block descriptor is allowed, not asked for. Over the end of it LIO
-	 * writes the pages.
+	 * SPC-4 6.11: with LLBAA, a long block descriptor is allowed but not required. LIO
+	 * would write the pages over the end of it.
 	 */
 	if (cdb[0] == MODE_SENSE_10)
 		t->se_cmd.t_task_cdb[1] &= ~LLBAA;
@@ -511,7 +512,7 @@ static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	/* SPC-4 6.11: no page can be saved. LIO would answer with the current values. */
 	if ((cdb[2] & PC) == SAVED)
 		vhost_scsi_own_sense(t, ILLEGAL_REQUEST, 0x39, 0);
-	/* SPC-4 6.11.1: all subpages, of which each page has one. */
+	/* SPC-4 6.11.1: all subpages of a page. Each page has only subpage 0. */
 	if (subpage == 0xff && page != 0x3f) {
 		t->se_cmd.t_task_cdb[3] = 0;
 		subpage = 0;
@@ -530,7 +531,7 @@ static sense_reason_t check_mode_sense(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	}
 }
 
-/* Is it what MODE SENSE has, or does it leave the number of blocks as it is (SBC-4 6.5.2.2)? */
+/* Does it equal that of MODE SENSE, or leave the number of blocks as it is (SBC-4 6.5.2.2)? */
 static bool is_current(struct se_device *dev, const u8 *desc)
 {
 	u32 blocks = get_unaligned_be32(desc);
@@ -540,8 +541,8 @@ static bool is_current(struct se_device *dev, const u8 *desc)
 }
 
 /*
- * LIO compares the first page with what it is, and takes all that follows for right. It takes
- * a block descriptor for a page, and does not look at SP: nothing can be saved.
+ * LIO compares the first page with its current values, and accepts whatever follows. It would
+ * take a block descriptor for a page. It ignores SP, although nothing can be saved.
  */
 static sense_reason_t check_mode_select(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {

@@ -44,7 +44,10 @@ static const struct {
 	{ VARIABLE_LENGTH_CMD, WRITE_SAME_32 },
 };
 
-/* Bits of byte 1 that are looked at although LIO says no, and those that are not. */
+/*
+ * Bits of byte 1 that are evaluated although LIO's usage map does not have them, and bits that
+ * are not although it has them.
+ */
 static const struct {
 	u8 code;
 	u8 used;
@@ -53,7 +56,7 @@ static const struct {
 	/* BYTCHK, see verify.c. */
 	{ VERIFY, .used = 0x06 },
 	{ VERIFY_16, .used = 0x06 },
-	/* DESC, which is answer.c's. */
+	/* DESC, see answer.c. */
 	{ REQUEST_SENSE, .used = 0x01 },
 	/* LLBAA, and IMMED, see check.c. */
 	{ MODE_SENSE_10, .unused = 0x10 },

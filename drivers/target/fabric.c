@@ -21,8 +21,8 @@
 #include "trace.h"
 
 /*
- * Data of a command whose end is done where its backend or LIO comes with it: in an
- * interrupt, or in a work item that keeps others of all guests from its processor.
+ * A command with no more data is ended where its backend or LIO completes it: in an
+ * interrupt, or in a work item that delays those of all guests on its processor.
  */
 #define INTERRUPT_BYTES	SZ_256K
 
@@ -209,7 +209,7 @@ static bool keeps_processor(void)
 
 /*
  * Copying data back and unpinning pages takes time for each page. For a command with
- * much data that is too long.
+ * much data this takes too long.
  */
 static void finish(struct vhost_scsi_cmd *cmd)
 {
@@ -237,7 +237,7 @@ static sense_reason_t look(struct vhost_scsi_tcmd *t)
 static sense_reason_t complete_looked(struct se_cmd *se_cmd, bool success,
 				      int *post_ret)
 {
-	/* Go on. */
+	/* LIO may go on with the command. */
 	*post_ret = 1;
 	return success ? container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd)->reason :
 			 TCM_NO_SENSE;
@@ -250,13 +250,13 @@ static void look_work(struct work_struct *work)
 	t = container_of(work, struct vhost_scsi_tcmd, finish);
 	t->reason = look(t);
 	t->se_cmd.transport_complete_callback = complete_looked;
-	/* LIO calls that in a work item of its own. */
+	/* LIO calls complete_looked() in a work item of its own. */
 	target_complete_cmd(&t->se_cmd, SAM_STAT_GOOD);
 }
 
 /*
- * LIO calls this when it has read the blocks, in a work item that is bound to a processor;
- * and when the command ended without them.
+ * LIO calls this when it has read the blocks, in a work item that is bound to a processor. It
+ * also calls this when the command has ended without them.
  */
 static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
 				    int *post_ret)
@@ -269,7 +269,7 @@ static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
 	t = container_of(se_cmd, struct vhost_scsi_tcmd, se_cmd);
 	if (se_cmd->data_length <= INTERRUPT_BYTES)
 		return look(t);
-	/* It is not LIO's until it is completed once more, as a COMPARE AND WRITE is. */
+	/* LIO leaves the command alone until it is completed again, as with COMPARE AND WRITE. */
 	*post_ret = 0;
 	INIT_WORK(&t->finish, look_work);
 	queue_work(finish_wq, &t->finish);
@@ -277,7 +277,7 @@ static sense_reason_t complete_read(struct se_cmd *se_cmd, bool success,
 }
 
 /**
- * vhost_scsi_look_at_data - have the data looked at that LIO reads for a command
+ * vhost_scsi_look_at_data - have look() called for the data that LIO reads
  * @t: with @t->reads_pi or @t->verifies; not executed yet
  */
 void vhost_scsi_look_at_data(struct vhost_scsi_tcmd *t)
@@ -403,7 +403,7 @@ static void guard_caw(struct vhost_scsi_tcmd *t)
 	se_cmd->transport_state |= CMD_T_FABRIC_STOP;
 }
 
-/* Finds the LUN, or answers the command: LIO does not get it then. */
+/* Finds the LUN. Otherwise answers the command, and LIO does not get it. */
 static bool find_lun(const struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg *tpg,
 		     struct vhost_scsi_cmd *cmd)
 {
@@ -421,7 +421,7 @@ static bool find_lun(const struct vhost_scsi_endpoint *ep, struct vhost_scsi_tpg
 	return false;
 }
 
-/* The command does not need its LUN any more if it is answered. */
+/* Returns true if this answered the command, which then does not have its LUN any more. */
 static bool capacity_reported(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd *cmd)
 {
 	struct vhost_scsi_tcmd *t = vhost_scsi_tcmd(cmd);
@@ -436,8 +436,9 @@ static bool capacity_reported(struct vhost_scsi_tpg *tpg, struct vhost_scsi_cmd 
 }
 
 /*
- * target_submit_prep(), but that the LUN is known, and that LIO is not asked about
- * all that it logs. On an error the command has been ended.
+ * Does what target_submit_prep() does, with two differences: the LUN is known already, and
+ * commands that LIO would refuse with a line in the log do not reach it. On an error the
+ * command has been ended.
  */
 static bool prep(struct vhost_scsi_cmd *cmd)
 {
@@ -495,8 +496,8 @@ static void end_parameters(struct vhost_scsi_tcmd *t)
  * @ep: the endpoint, which has cmd->target
  * @cmd: the caller owes vhost_scsi_target_prepare(), which allocates the rest
  *
- * Context: process; may sleep for as long as the owner's memory cgroup likes. The caller
- * has no command that was prepared, and that others may wait for.
+ * Context: process; may sleep for as long as the owner's memory cgroup likes. So the caller
+ * must have no prepared command, for which others may wait.
  */
 void vhost_scsi_target_reserve(struct vhost_scsi_endpoint *ep,
 			       struct vhost_scsi_cmd *cmd)
@@ -556,7 +557,7 @@ bool vhost_scsi_target_prepare(struct vhost_scsi_endpoint *ep,
 	if (unlikely(READ_ONCE(t->lun->resized)) && capacity_reported(tpg, cmd))
 		return false;
 
-	/* LIO sets it again. Until here vhost_scsi_bounce_unreserve() needs it. */
+	/* vhost_scsi_bounce_unreserve() needed it until here. LIO sets it again. */
 	se_cmd->se_sess = NULL;
 	se_cmd->tag = cmd->tag;
 	/*

@@ -7,8 +7,8 @@
  * does what transport_lookup_cmd_lun() does, without the search.
  * Documentation/performance.rst says what that saves. Entries are remembered only for the
  * dynamic ACL that LIO made for the nexus: they have the numbers of the LUNs, and live as
- * long as the LUNs are linked. With an ACL made by hand, and for what is write-protected,
- * the list is searched.
+ * long as the LUNs are linked. With an ACL made by hand, and for write-protected LUNs, the
+ * list is searched.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -84,8 +84,8 @@ bool vhost_scsi_next_number(const struct vhost_scsi_tpg *tpg,
 }
 
 /*
- * LIO asks the ACL only, and MODE SENSE also the backstore. A device that is passed through has
- * commands of its own, which have no data-out and write.
+ * LIO itself checks the ACL only; its MODE SENSE looks at the backstore, too. A device that is
+ * passed through may have commands of its own that write without data-out.
  */
 static bool is_protected(const struct se_dev_entry *entry,
 			 const struct vhost_scsi_cmd *cmd)
@@ -114,7 +114,7 @@ known_entry(const struct se_node_acl *nacl, const struct vhost_scsi_lun *lun)
 }
 
 /**
- * vhost_scsi_lun_known - the LUN of a number, if that needs no search
+ * vhost_scsi_lun_known - find the LUN of a number, if its entry is remembered
  * @tpg: the TPG, with a nexus
  * @nr: the guest's number
  *
@@ -139,8 +139,8 @@ struct vhost_scsi_lun *vhost_scsi_lun_known(struct vhost_scsi_tpg *tpg, u16 nr)
  * This replaces transport_lookup_cmd_lun(), which logs a line, unbounded, for a LUN that is
  * not there or is write-protected, and lets the guest write to a backstore that is. It takes
  * the reference to the LUN that LIO drops with the command, and counts the command for the
- * statistics in configfs. Whether the command may come to the LUN is asked of the entry that
- * it is attached to: the number may get another LUN at any time.
+ * statistics in configfs. The write protection is that of the entry that the command is
+ * attached to, because the number may get another LUN at any time.
  *
  * Return: VHOST_SCSI_LUN_FOUND; otherwise nothing has changed.
  */
@@ -170,7 +170,7 @@ enum vhost_scsi_found vhost_scsi_lun_attach(struct vhost_scsi_tpg *tpg,
 			return VHOST_SCSI_LUN_PROTECTED;
 		}
 		lun = vhost_scsi_tpg_lun(tpg, entry->se_lun->unpacked_lun);
-		/* What it knows is of the last backstore until vhost_scsi_tpg_add_lun(). */
+		/* Until vhost_scsi_tpg_add_lun(), the struct describes the last backstore. */
 		if (lun && READ_ONCE(lun->dev) !=
 			   rcu_dereference_raw(entry->se_lun->lun_se_dev))
 			lun = NULL;
@@ -196,8 +196,8 @@ enum vhost_scsi_found vhost_scsi_lun_attach(struct vhost_scsi_tpg *tpg,
 }
 
 /**
- * vhost_scsi_lun_detach - LIO does not get the command
- * @t: attached
+ * vhost_scsi_lun_detach - undo vhost_scsi_lun_attach()
+ * @t: attached; LIO does not get the command
  */
 void vhost_scsi_lun_detach(struct vhost_scsi_tcmd *t)
 {

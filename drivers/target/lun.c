@@ -583,7 +583,7 @@ void vhost_scsi_tpg_remove_lun(struct vhost_scsi_tpg *tpg, u64 nr)
 		return;
 	lun->linked = false;
 	vhost_scsi_tpg_map_lun(tpg, lun, nr);
-	/* The same backstore may come back with other blocks. */
+	/* The same backstore may be linked again with another block size or capacity. */
 	WRITE_ONCE(lun->cut_mask, U32_MAX);
 	WRITE_ONCE(lun->blocks, 0);
 }

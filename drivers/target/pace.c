@@ -4,12 +4,13 @@
  * disk that has gone, a file system that is full or cannot unmap, a bad sector. A guest that
  * sends such a command again and again would fill its host's log.
  *
- * So a LUN pays for what it fails with time, an INTERVAL for each line. What is more than BURST
- * lines is a debt. As long as there is one, a single command is sent down at a time, the next one
- * after a failure when the INTERVALs of its lines are over, and all others get BUSY, which means:
- * try again. What succeeds costs nothing.
+ * So a LUN pays for its failures with time: an INTERVAL for each line. If more than BURST lines
+ * are unpaid, the LUN is in debt. It then gets one command at a time; after a failure, the next
+ * one must wait for an INTERVAL for each line. All other commands get BUSY, which means: try
+ * again. A command that succeeds costs nothing.
  *
- * Reads, writes, and what unmaps or writes the same pay apart: a full file system can be read.
+ * There are three accounts: reads; writes; UNMAP and WRITE SAME. So a file system that is full
+ * can still be read.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -20,9 +21,9 @@
 #include "target.h"
 
 #define INTERVAL	(HZ / 10)
-/* Lines of the log. */
+/* Lines of the log that a LUN may cause without a debt. */
 #define BURST		100
-/* A disk that is mended has no debt when this is over. */
+/* After this time without a failure no debt is left, so that a mended disk can be used. */
 #define LONGEST		(600 * HZ)
 
 enum { READS, WRITES, PROVISIONS, NONE = VHOST_SCSI_PACES };
@@ -63,7 +64,7 @@ static unsigned int kind_of(const struct vhost_scsi_tcmd *t)
 	}
 }
 
-/* How many lines may there be of it? iblock has one for each bio. */
+/* How many lines may the command cause? iblock logs one for each bio. */
 static unsigned long lines_of(const struct vhost_scsi_tcmd *t)
 {
 	if (t->same)
@@ -102,8 +103,8 @@ bool vhost_scsi_pace_admit(struct vhost_scsi_tcmd *t)
 }
 
 /*
- * What LIO says of all that failed below it. A command that LIO refuses has other sense data, and
- * so has what a passed-through device answers itself.
+ * LIO's sense data for every command that failed below it. A command that LIO itself refuses has
+ * other sense data, and a passed-through device makes its own.
  */
 static bool failed_below(const struct vhost_scsi_tcmd *t)
 {
@@ -130,7 +131,7 @@ static void charge(struct vhost_scsi_lun *lun, unsigned int kind, unsigned long 
 }
 
 /**
- * vhost_scsi_pace_end - a command has ended that failed, or that was one of a LUN in debt
+ * vhost_scsi_pace_end - a command has failed, or was admitted in spite of a debt
  * @t: the command, with its LUN
  *
  * Context: any.
@@ -154,7 +155,7 @@ void vhost_scsi_pace_end(struct vhost_scsi_tcmd *t)
 }
 
 /**
- * vhost_scsi_pace_reset - there is another backstore, which has not failed yet
+ * vhost_scsi_pace_reset - forget the debts: a backstore was linked, which has not failed yet
  * @lun: has no command
  */
 void vhost_scsi_pace_reset(struct vhost_scsi_lun *lun)

@@ -275,7 +275,7 @@ static sense_reason_t execute_write(struct se_cmd *se_cmd)
 	return reason ? reason : t->execute(se_cmd);
 }
 
-/* What LIO makes where the backstore has none: the application tag is 0. */
+/* Makes the same as LIO would if the backstore has none: the application tag is 0. */
 static void make_all(struct se_cmd *se_cmd)
 {
 	u32 block = se_cmd->se_dev->dev_attrib.block_size;
@@ -304,7 +304,7 @@ static void make_all(struct se_cmd *se_cmd)
 }
 
 /**
- * vhost_scsi_pi_read - check or make the protection information of what was read
+ * vhost_scsi_pi_read - check or make the protection information of the blocks read
  * @t: with t->reads_pi
  *
  * Context: process.

@@ -61,13 +61,13 @@ struct vhost_scsi_lun_work {
 	int cpu;
 };
 
-/* Reads; writes; what unmaps, or writes the same. */
+/* Reads; writes; UNMAP and WRITE SAME. */
 #define VHOST_SCSI_PACES	3
 
 /**
  * struct vhost_scsi_pace - commands of a kind that fail below LIO, see pace.c
- * @trying: one is sent down although there is a debt
- * @paid: when the debt is, in jiffies of 64 bits: 0 is always over
+ * @trying: one is under way although there is a debt
+ * @paid: when all lines are paid, in jiffies of 64 bits; 0 is always over
  * @next: when the next command may be sent down, likewise
  */
 struct vhost_scsi_pace {
@@ -86,12 +86,12 @@ struct vhost_scsi_pace {
  * @linked: a backstore is there; under tpg->mutex
  * @entry: LIO's entry for the nexus, for vhost_scsi_lun_attach(); NULL: it has to
  *	   search
- * @dev: whose what follows is; it may be gone
+ * @dev: the backstore that the next fields describe; it may be gone
  * @submitter: where plain commands are submitted
  * @in_order: the backend gets its commands in the order of their arrival, see lun.c
  * @cut_mask: a border of a buffer with one of these bits in its page offset cuts a
  *	      block of the backend
- * @max_bytes: that LIO can be asked to read or write at a time; 0: to be found out
+ * @max_bytes: that LIO can read or write at a time; 0: to be found out
  * @blocks: that the medium was seen to have; only a hint, 0: none
  * @last_block: of the medium, as the nexus was told; under tpg->mutex
  * @resized: the nexus is owed a unit attention, see capacity.c
@@ -110,7 +110,7 @@ struct vhost_scsi_pace {
  *	  wait, workers that a submission holds, and @slow
  * @slow: a submission has slept lately
  * @slow_until: ... and until this time it is taken for likely to do so again
- * @in_debt: kinds of commands that failed too often, a bit for each; read without it
+ * @in_debt: kinds of commands that failed too often, a bit for each; read without the lock
  * @paces: of each kind
  * @works: submit what waits
  */
@@ -269,8 +269,8 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @reason: what is wrong with the data that was read
  * @same: blocks of a WRITE SAME that are counted in the TPG; vhost_scsi_same_end() is owed
  * @pi_checks: TARGET_DIF_CHECK_*, what is checked of the protection information
- * @sent: it was prepared; false: it is refused
- * @tries: it is sent down although others of its kind failed, see pace.c
+ * @sent: the command was prepared; false: it is refused
+ * @tries: it is sent to the backend in spite of a debt, see pace.c
  * @reads_pi: vhost_scsi_pi_read() is owed
  * @verifies: vhost_scsi_verify_end() is owed
  * @takes_turn: it is run by turn.c, and does not reach the medium
@@ -370,11 +370,11 @@ void vhost_scsi_fabric_aborted_task(struct se_cmd *se_cmd);
 
 /* lookup.c */
 
-/* What is behind the number of a LUN, for a command. */
+/* The result of vhost_scsi_lun_attach(). */
 enum vhost_scsi_found {
 	VHOST_SCSI_LUN_FOUND,
 	VHOST_SCSI_LUN_ABSENT,
-	/* The command must not come to it: it writes, and the LUN is write-protected. */
+	/* The command writes, and the LUN is write-protected. */
 	VHOST_SCSI_LUN_PROTECTED,
 };
 

@@ -66,7 +66,7 @@ static void list_target(struct list *list, const struct vhost_scsi_tpg *tpg,
 		if (entry->mapped_lun > VHOST_SCSI_MAX_LUN)
 			continue;
 		int_to_scsilun(entry->mapped_lun, (struct scsi_lun *)(lun + 2));
-		/* Flat space addressing, see 5.6.6.1; of the target the numbers are LIO's. */
+		/* Flat space addressing, see 5.6.6.1. The list of a target has LIO's numbers. */
 		if (bus && lun[2])
 			lun[2] |= 0x40;
 		list_add_lun(list, bus ? lun : lun + 2);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages that stay pinned count as pinned memory of the owner, VmPin of its status, and
- * not more than RLIMIT_MEMLOCK allows are kept. What else the owner has pinned counts,
- * too: that of its other devices, of vDPA, of RDMA. A page that is pinned for one
- * command does not count.
+ * Pages that stay pinned count as pinned memory of the owner, VmPin of its status. No more
+ * pages are kept than RLIMIT_MEMLOCK allows. Pages that are pinned for the owner by its
+ * other devices, by vDPA or by RDMA count, too. A page that is pinned for one command does
+ * not count.
  *
- * A worker may be a kernel thread, which has limits of its own. So the owner's are taken
- * when the owner calls, and count until it calls again.
+ * A worker may be a kernel thread, which has limits of its own. So the owner's limit is
+ * read in each ioctl of the owner, and holds until the next one.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -23,7 +23,7 @@
  * vhost_scsi_account_limit - take the limit of the owner, who calls
  * @watch: of the owner's address space
  *
- * What is kept already stays, if the limit is lower than before.
+ * Pages that are kept already stay, even if the limit is lower than before.
  *
  * Context: an ioctl of the owner.
  */

@@ -108,7 +108,7 @@ static void set_mapped(const struct vhost_scsi_log *log, u64 bit)
 		   (unsigned long *)log->map.vaddr + bit / BITS_PER_LONG);
 }
 
-/* Returns the word of the owner's that has @bit if it is not in memory, or NULL. */
+/* Sets @bit. Return: NULL; or the owner's word with the bit, if it is not in memory. */
 static u32 __user *set_user(const struct vhost_scsi_log *log, u64 bit)
 {
 	u32 __user *word = (u32 __user *)log->user + bit / 32;
@@ -173,6 +173,6 @@ void vhost_scsi_log_mark(struct vhost_scsi_log __rcu **slot, u64 gpa, u64 len)
 		if (log)
 			missing = mark(log, &page, last);
 		rcu_read_unlock();
-		/* The log may be another one then. If it is gone, there is nobody to tell. */
+		/* The log may be another one by then. If the bitmap is gone, nobody reads it. */
 	} while (missing && !fault_in_safe_writeable(missing, sizeof(u32)));
 }

@@ -137,7 +137,7 @@ void vhost_scsi_mem_free(struct vhost_scsi_mem *mem)
 }
 
 /**
- * vhost_scsi_mem_keep - free an old table not before a new one
+ * vhost_scsi_mem_keep - keep an old table until a new one is freed
  * @mem: the new one
  * @old: the old one, or NULL
  */
@@ -380,7 +380,7 @@ static bool any_of_file(struct page *const *pages, unsigned int nr)
  * On old kernels a long-term pin does not wait for a page that userfaultfd has yet to
  * bring, as on the destination of a post-copy migration. A short-term pin does wait,
  * so it comes first. Kernels since 6.5 refuse a long-term pin of a page that
- * vhost_scsi_page_of_file() is true for. Here it is refused on all kernels.
+ * vhost_scsi_page_of_file() is true for. This function refuses it on all kernels.
  *
  * Context: the owner's mm is in use; may sleep.
  * Return: pages pinned, at least one. -EOPNOTSUPP: they cannot be kept pinned. -ENOMEM.
@@ -470,7 +470,7 @@ err:
 
 /**
  * vhost_scsi_map_copy - copy memory of the owner, without pinning it
- * @map: filled; the caller keeps the copy and the owner's memory alike
+ * @map: filled; the caller keeps the copy and the owner's memory in step
  * @uaddr: the owner's address
  * @len: bytes, not 0
  * @write: the owner's memory must be writable

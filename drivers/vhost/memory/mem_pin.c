@@ -195,7 +195,7 @@ static void mem_end(struct vhost_scsi_mem *mem)
 		vhost_scsi_mem_free(mem);
 		return;
 	}
-	/* Not in the work item: the watch may be freed before that runs. */
+	/* Not in the work item: the watch may be freed before the item runs. */
 	for (i = 0; i < mem->nr; i++)
 		if (!let_go_region(&mem->regions[i]))
 			mem->regions[i].pinned = NULL;

@@ -60,7 +60,7 @@ struct vhost_scsi_pinned;
 
 /*
  * An address of the owner without the tag that it may have (arm64 TBI, x86 LAM): the
- * kernel tells of changes of the address space without tags. Context: the owner's ioctl.
+ * kernel reports changes of the address space without tags. Context: the owner's ioctl.
  */
 static inline u64 vhost_scsi_untagged(u64 addr)
 {
@@ -145,8 +145,8 @@ vhost_scsi_region_piece(const struct vhost_scsi_region *r, u64 gpa,
 			struct vhost_scsi_iov *piece)
 {
 	/*
-	 * In the region also where a processor only guesses that @gpa is: what the guest
-	 * made it guess is an index of @pages, and entries lead to memory.
+	 * The offset stays in the region even if a processor only speculates that @gpa is in
+	 * it. Otherwise the guest would choose an index of @pages, whose entries lead to memory.
 	 */
 	unsigned long off = gpa - r->gpa, size = r->size;
 	u64 addr = r->base + array_index_nospec(off, size);

@@ -9,11 +9,11 @@
  * they are remembered when they come twice in a row at their place in the table
  * (vhost_scsi_pin_get_repeated()).
  *
- * A page in the range of an invalidation of the owner's memory is let go of at once,
- * see watch.c, or when the last command that uses it ends: the owner has it back when
- * it unmaps or discards it, and another page that comes to the address is not missed.
- * As with every pin, an invalidation between the look-up and the use comes too late
- * for that command.
+ * A page in the range of an invalidation of the owner's memory is unpinned at once, see
+ * watch.c, or when the last command that uses it ends. So the owner has the page back
+ * when it unmaps or discards it, and no later command uses an old page when another one
+ * comes to the address. As with every pin, an invalidation between the look-up and the
+ * use comes too late for that command.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -52,7 +52,7 @@ void vhost_scsi_pins_alloc(struct vhost_scsi_pins *pins,
 	spin_unlock(&watch->pins_lock);
 }
 
-/* Lets go of a page that is kept here at @addr. Whoever is the first to do so puts it. */
+/* Drops the page that is kept here at @addr, if any. Only the first caller puts it. */
 static void pin_drop(struct vhost_scsi_pins *pins, struct vhost_scsi_pin *pin,
 		     unsigned long addr)
 {
@@ -95,7 +95,7 @@ static void drop_range(struct vhost_scsi_pins *pins, unsigned long start,
 }
 
 /**
- * vhost_scsi_pins_drop - let go of pages of the owner that are remembered
+ * vhost_scsi_pins_drop - drop remembered pages of the owner
  * @watch: registered or not
  * @start: the owner's address
  * @end: the first address behind the last byte
@@ -136,7 +136,7 @@ void vhost_scsi_pins_free(struct vhost_scsi_pins *pins)
 }
 
 /**
- * vhost_scsi_mem_forget - let go of remembered pages of regions that are gone
+ * vhost_scsi_mem_forget - drop remembered pages of regions that are gone
  * @old: the last table, or NULL
  * @mem: the new table, which all queues use
  * @watch: of the owner's address space
@@ -150,7 +150,7 @@ void vhost_scsi_mem_forget(const struct vhost_scsi_mem *old,
 	const struct vhost_scsi_region *r, *now;
 	unsigned int i;
 
-	/* What a call did not let go of that a signal interrupted goes now. */
+	/* Also of older tables: if a signal interrupted a call, some queue still used them. */
 	for (; old; old = old->stale) {
 		for (i = 0; i < old->nr; i++) {
 			r = &old->regions[i];
@@ -159,7 +159,7 @@ void vhost_scsi_mem_forget(const struct vhost_scsi_mem *old,
 			    now->size != r->size)
 				vhost_scsi_pins_drop(watch, r->base,
 						     r->base + r->size);
-			/* The owner chooses how many regions there are. */
+			/* The owner chooses the number of regions. */
 			cond_resched();
 		}
 	}

@@ -4,7 +4,7 @@
  *
  * Another page may come to the address of a page that stays pinned: the owner unmaps
  * the page, or a balloon, KSM or the kernel's page migration replaces it. The notifier
- * lets go of the remembered pages of pins.c in the range of an invalidation. It also
+ * drops the remembered pages of pins.c in the range of an invalidation. It also
  * counts invalidations, so that pins.c can tell whether one began while it pinned a
  * page. In the tables of mem_pin.c it marks the pages that are affected. A mark says
  * that the page may have been replaced, or that it may not be written any more, and often
@@ -59,7 +59,7 @@ static void invalidate_end(struct mmu_notifier *mn,
 	atomic_dec_return(&watch->in_progress);
 }
 
-/* The owner's address space ends, and the file may be open elsewhere for long. */
+/* The owner's address space ends. Another process may keep the file open for long. */
 static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	vhost_scsi_pins_drop(container_of(mn, struct vhost_scsi_watch, mn), 0,
@@ -95,7 +95,7 @@ void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
 void vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
 {
 	watch->mm = current->mm;
-	/* The last owner may have left during one, whose end was not told then. */
+	/* The last owner may have left during an invalidation, whose end was not seen then. */
 	atomic_set(&watch->in_progress, 0);
 	watch->mn.ops = &watch_ops;
 	watch->watched = !mmu_notifier_register(&watch->mn, watch->mm);
@@ -208,7 +208,7 @@ void vhost_scsi_watch_invalidate(struct vhost_scsi_watch *watch,
 		spin_lock_irqsave(&watch->lock, flags);
 		list_for_each_entry(table, &watch->tables, node) {
 			mark_range(table, start & PAGE_MASK, to, marks);
-			/* The owner may put tables far apart: what is between takes no time. */
+			/* The owner may put tables far apart: skip the addresses between. */
 			if (vhost_scsi_watched_end(table) > to)
 				next = min(next, max(to, table->start));
 		}

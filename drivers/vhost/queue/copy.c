@@ -86,8 +86,8 @@ int vhost_scsi_copy_notify(struct vhost_scsi_vq *vq)
 }
 
 /*
- * Copies the used entries that the owner does not have yet, and then the used index. It is
- * more than one if a worker was killed before it copied the last.
+ * Copies the used entries that the owner does not have yet, and then the used index. There
+ * are several entries if a worker was killed before it copied the last.
  */
 int vhost_scsi_copy_used(struct vhost_scsi_vq *vq)
 {

@@ -50,7 +50,10 @@ static void use_log(struct vhost_scsi_dev *dev, struct vhost_scsi_log *log)
 	}
 	for (i = 0; i < dev->nvqs; i++)
 		rcu_assign_pointer(dev->vqs[i].log, log);
-	/* One that found no log has written to guest memory, and the owner looks later. */
+	/*
+	 * After this, a completion that found no log has written to guest memory. The owner
+	 * copies the memory only when the ioctl has returned.
+	 */
 	synchronize_rcu();
 	answer_by_worker(dev);
 	vhost_scsi_log_free(old);
@@ -327,7 +330,7 @@ static int reset_owner(struct vhost_scsi_dev *dev)
 
 	if (!is_owner(dev))
 		return -EPERM;
-	/* The next owner does not wait for threads of this one, which may be stopped. */
+	/* The next owner must not wait for threads of this one, which may be stopped. */
 	wq = vhost_scsi_wq_new();
 	if (!wq)
 		return -ENOMEM;
@@ -365,7 +368,7 @@ static bool is_used(const struct vhost_scsi_dev *dev)
 	return false;
 }
 
-/* A ring has the features with which it was started. */
+/* A ring keeps the features with which it was started. */
 static int restart_rings(struct vhost_scsi_dev *dev)
 {
 	struct vhost_scsi_vq *vq;
@@ -390,7 +393,7 @@ static int set_features(struct vhost_scsi_dev *dev, u64 features)
 
 	if (features & ~offered_features(dev))
 		return -EOPNOTSUPP;
-	/* The stock module takes them at any time, so an owner may set them last. */
+	/* The stock module accepts features at any time, so an owner may set them last. */
 	if (dev->bound && changed &&
 	    (changed & dev->ops->bound_features || is_used(dev)))
 		return -EBUSY;

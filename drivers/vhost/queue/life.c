@@ -19,7 +19,7 @@
 struct workqueue_struct *vhost_scsi_dev_wq;
 static DECLARE_WAIT_QUEUE_HEAD(ended_wait);
 
-/* Destroys those of owners, when their last item returns. */
+/* Destroys the workqueues of owners, when their last item returns. */
 static struct workqueue_struct *gone_wq;
 static atomic_t nr_wqs;
 
@@ -69,8 +69,8 @@ struct vhost_scsi_wq *vhost_scsi_wq_get(struct vhost_scsi_wq *wq)
 }
 
 /**
- * vhost_scsi_wq_put - use it no longer
- * @wq: gets no more items by the caller; may be run by one of them
+ * vhost_scsi_wq_put - end the use of the workqueue of an owner
+ * @wq: the caller queues no more items to it; one of its items may call this
  *
  * Context: any.
  */
@@ -151,8 +151,7 @@ void vhost_scsi_life_put(struct vhost_scsi_life *life)
  * @life: not to be touched afterwards
  *
  * This returns when the device has ended, or after CLOSE_TIMEOUT, or at once if the
- * caller is a kernel thread. Commands that a
- * backend keeps finish by themselves.
+ * caller is a kernel thread. Commands that a backend keeps finish by themselves.
  *
  * Context: may sleep.
  */

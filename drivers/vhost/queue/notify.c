@@ -11,10 +11,10 @@
 #include "internal.h"
 #include "trace.h"
 
-/* Used chains of which the guest is told together, while a worker gets others. */
+/* Used chains that are signalled together, while a worker gets others. */
 #define SIGNAL_BATCH	16
 
-/* Its work items run on the processor that queues them, after those before them. */
+/* A work item runs on the processor that queues it, after the items before it. */
 static struct workqueue_struct *signal_wq;
 
 /*

@@ -314,8 +314,9 @@ struct vhost_scsi_slot {
  *	       May be NULL, too
  * @answer: ends a chain that was given to vhost_scsi_vq_defer(), and calls
  *	    vhost_scsi_vq_put(). With @alive, the worker calls it under vq->mutex, and it
- *	    answers the chain, or returns false: it is being killed, and another has to. Otherwise
- *	    the chain is dropped: the queue stops, and guest memory must not be touched
+ *	    answers the chain. It returns false if the worker is being killed, and another one
+ *	    has to answer. Without @alive the chain is dropped: the queue stops, and guest
+ *	    memory must not be touched
  * @start: called before the queue runs; returns 0 or a negative errno. May be NULL
  * @stop: undoes @start, and must do nothing if @start was not called. The queue is
  *	  drained. May be NULL

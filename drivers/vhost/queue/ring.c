@@ -180,7 +180,7 @@ int vhost_scsi_ring_get_desc(struct vhost_scsi_ring *ring,
 			ret = -EIO;
 			break;
 		}
-		/* The guest's, and what it leads to is the guest's next index. */
+		/* The guest chose the index, and what is read there chooses the next one. */
 		i = array_index_nospec(i, ring->num);
 
 		memcpy(&desc, &ring->desc[i], sizeof(desc));
@@ -248,8 +248,8 @@ void vhost_scsi_ring_disable_notify(struct vhost_scsi_ring *ring)
 }
 
 /*
- * virtio 1.3, 6.3: who negotiated NOTIFY_ON_EMPTY, an old driver, is told when the device
- * has no more chains, even if it does not want to be told of used ones.
+ * virtio 1.3, 6.3: a driver that negotiated NOTIFY_ON_EMPTY, an old one, is signalled when
+ * the device has no more chains, even if it wants no signal for used ones.
  */
 static bool tell_empty(const struct vhost_scsi_ring *ring)
 {

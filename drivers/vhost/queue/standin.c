@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What serves the queues of a worker while its thread is held.
+ * Serves the queues of a worker while a submission holds its thread.
  *
  * A backend that usually only starts the I/O sleeps in the submission when it has no tag
- * left, throttles writes, or its queue is frozen. Nobody can tell before. While the
- * thread sleeps there, all other queues and LUNs of the device would wait for one
- * backend.
+ * left, throttles writes, or its queue is frozen. The module cannot know this before it
+ * submits. While the thread sleeps there, all other queues and LUNs of the device would
+ * wait for one backend.
  *
  * So the thread gives up vq->mutex while it submits a batch of chains. A timer looks
  * every PERIOD whether the thread still is in the same submission. If it is, two work items
@@ -13,13 +13,13 @@
  * does all that is queued to the worker. It submits nothing itself, so it is never held, and
  * one is enough. When the thread is back, it waits for both to end and goes on.
  *
- * The stand-in may wait for the owner, as the thread may: for a page of its memory, or for an
- * ioctl of it. The batch has references to LUNs, for which others wait who remove these. So
- * the relief waits for no owner.
+ * The stand-in may wait for the owner, as the thread may: for a page of the owner's memory,
+ * or for an ioctl of the owner. The relief must not: the batch has references to LUNs, and
+ * whoever removes such a LUN waits for them.
  *
  * The thread pays for this with plain stores. Between two submissions it disables
  * preemption, which is an RCU read-side section. In it the thread reads w->held and then
- * counts up what it has begun:
+ * counts the command that it begins:
  *
  *	thread				w->relief
  *	 if (w->held)			 w->held = true (the timer)
@@ -27,7 +27,8 @@
  *	 batch->at++			 take all from batch->at on
  *
  * After the grace period the thread is in the submission before batch->at, or it sees
- * w->held before the next one, and waits. Either way the rest of the batch is nobody's.
+ * w->held before the next one, and waits. Either way it does not touch the rest of the
+ * batch.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -38,7 +39,7 @@
 
 #include "internal.h"
 
-/* How often the timer looks, in jiffies. A thread that is held for two periods is seen. */
+/* How often the timer looks, in jiffies. It detects a thread that is held for two periods. */
 #define PERIOD	msecs_to_jiffies(40)
 
 /**
@@ -49,7 +50,7 @@
  * The caller submits what vhost_scsi_submit_next() says, until that is negative, and then
  * calls vhost_scsi_submit_end(). It uses nothing of the worker meanwhile.
  *
- * Context: @vq->mutex is held, and no more when this returns.
+ * Context: @vq->mutex is held; this releases it.
  */
 void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 			     struct vhost_scsi_vq *vq)
@@ -58,7 +59,7 @@ void vhost_scsi_submit_begin(struct vhost_scsi_worker *w,
 	vq->submitter = w;
 	WRITE_ONCE(w->batch.at, 0);
 	WRITE_ONCE(w->batches, w->batches + VHOST_SCSI_BATCH + 1);
-	/* Pairs with watch_timer(): that sees it, or has expired as is seen below. */
+	/* Pairs with watch_timer(): it sees @submitting, or the timer is not pending below. */
 	smp_store_mb(w->submitting, true);
 	if (!timer_pending(&w->watch))
 		mod_timer(&w->watch, jiffies + PERIOD);
@@ -75,10 +76,10 @@ static void come_back(struct vhost_scsi_worker *w)
 	WRITE_ONCE(w->batches, w->batches + 1);
 	spin_unlock_irq(&w->held_lock);
 	cancel_work_sync(&w->relief);
-	/* Not after the stand-in: it may wait for the owner. */
+	/* Before the wait for the stand-in, which may wait for the owner. */
 	if (w->relieved && ops->come_back)
 		ops->come_back(w);
-	/* From now on it is not queued. What comes wakes the thread. */
+	/* Nobody queues the stand-in any more: new work wakes the thread. */
 	cancel_work_sync(&w->standin);
 	/* With the lock, so that the next stand-in, or else this thread, sees the other. */
 	spin_lock_irq(&w->held_lock);
@@ -87,7 +88,7 @@ static void come_back(struct vhost_scsi_worker *w)
 }
 
 /**
- * vhost_scsi_submit_wait - wait for those to end who have the place of the thread
+ * vhost_scsi_submit_wait - wait until the relief and the stand-in have ended
  * @w: the worker that calls
  *
  * Context: an RCU-sched read-side section, which this leaves and enters again.
@@ -105,7 +106,7 @@ void vhost_scsi_submit_wait(struct vhost_scsi_worker *w)
  * vhost_scsi_submit_end - the thread has submitted w->batch
  * @w: the worker that calls; its queue may have been stopped meanwhile
  *
- * Context: the mutex of the queue is not held, and is when this returns.
+ * Context: the mutex of the queue is not held; this takes it.
  */
 void vhost_scsi_submit_end(struct vhost_scsi_worker *w)
 {
@@ -117,23 +118,23 @@ void vhost_scsi_submit_end(struct vhost_scsi_worker *w)
 	WRITE_ONCE(w->submitting, false);
 	rcu_read_unlock_sched();
 	w->batch.nr = 0;
-	/* mutex_lock() would first let others run, such as who completes the batch. */
+	/* mutex_lock() would first let others run, such as a thread that completes the batch. */
 	if (!mutex_trylock(&vq->mutex))
 		mutex_lock(&vq->mutex);
-	/* If the batch was taken over, this may be another's. */
+	/* If the batch was taken over, another worker may be the submitter now. */
 	if (likely(vq->submitter == w))
 		vq->submitter = NULL;
-	/* Pairs with VHOST_ATTACH_VRING_WORKER: the other may have got no chains. */
+	/* Pairs with VHOST_ATTACH_VRING_WORKER: the new worker may have got no chains. */
 	if (unlikely(rcu_access_pointer(vq->worker) != w))
 		vhost_scsi_vq_queue(vq);
 }
 
 /**
- * vhost_scsi_standin_wake - have the stand-in look at what there is to do
+ * vhost_scsi_standin_wake - have the stand-in look for work, if the thread is held
  * @w: the worker
  *
  * Context: any.
- * Return: false: the thread has its place again.
+ * Return: false: the thread is not held any more.
  */
 bool vhost_scsi_standin_wake(struct vhost_scsi_worker *w)
 {
@@ -155,7 +156,7 @@ static void watch_timer(struct timer_list *timer)
 	bool submitting, same;
 
 	w = container_of(timer, struct vhost_scsi_worker, watch);
-	/* Pairs with vhost_scsi_submit_begin(): the timer is seen to have expired. */
+	/* Pairs with vhost_scsi_submit_begin(), which sees that the timer has expired. */
 	smp_mb();
 	spin_lock_irqsave(&w->held_lock, flags);
 	submitting = READ_ONCE(w->submitting);
@@ -181,25 +182,26 @@ static void relief_work(struct work_struct *work)
 	/* The thread may wait in come_back(), for the stand-in. */
 	if (READ_ONCE(w->relieved) || !READ_ONCE(w->held))
 		goto wake;
-	/* See above. */
+	/* See the top of this file. */
 	synchronize_rcu();
 	/*
-	 * Acquire: pairs with vhost_scsi_submit_begin(). It may be the next batch by now.
-	 * A thread that only waits for a processor is not held by a backend. And its plug may
-	 * have commands for any LUN, which an ORDERED one would pass; to sleep ends that.
+	 * Acquire: pairs with vhost_scsi_submit_begin(). The thread may submit the next batch
+	 * by now. A thread that only waits for a processor is not held by a backend. Its plug
+	 * may have commands for any LUN, which an ORDERED command would pass. A thread that
+	 * sleeps has submitted those of its plug.
 	 */
 	if (!smp_load_acquire(&w->submitting) || task_is_running(w->task)) {
 		spin_lock_irq(&w->held_lock);
 		WRITE_ONCE(w->held, false);
 		spin_unlock_irq(&w->held_lock);
-		/* For what has come meanwhile. */
+		/* For work that was queued meanwhile: the stand-in does not do it. */
 		vhost_scsi_worker_wake(w);
 		return;
 	}
 	ops = w->batch.vq->ops;
 	if (ops->take_over)
 		ops->take_over(w);
-	/* All of it was taken over. */
+	/* The rest of the batch was taken over. */
 	w->batch.nr = w->batch.at;
 	WRITE_ONCE(w->relieved, true);
 wake:
@@ -211,13 +213,16 @@ static void leave_queue(struct vhost_scsi_worker *w)
 {
 	struct vhost_scsi_vq *vq = w->batch.vq;
 
-	/* Before, or another worker is: the thread may be held again when it ends its plug. */
+	/*
+	 * The queue was left already, and may have another submitter: the thread may be
+	 * held once more, when it ends its plug.
+	 */
 	if (READ_ONCE(vq->submitter) != w)
 		return;
 	mutex_lock(&vq->mutex);
 	vq->submitter = NULL;
 	mutex_unlock(&vq->mutex);
-	/* The guest does not kick for what it has added since. */
+	/* The guest does not kick for chains that it has added meanwhile. */
 	vhost_scsi_vq_queue(vq);
 }
 
@@ -229,7 +234,7 @@ static void standin_work(struct work_struct *work)
 	struct mm_struct *mm;
 
 	w = container_of(work, struct vhost_scsi_worker, standin);
-	/* It may have been woken before the relief, or for the thread just before that was. */
+	/* It may have been queued before the relief has run, or before @held was cleared. */
 	if (!READ_ONCE(w->held) || !READ_ONCE(w->relieved))
 		return;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What others may see of a queue and of its worker, without a lock of theirs.
+ * The state of a queue and of its worker, for others, who take no lock of theirs.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -28,8 +28,8 @@ bool vhost_scsi_vq_worker_stat(struct vhost_scsi_vq *vq,
 	rcu_read_lock();
 	w = rcu_dereference(vq->worker);
 	/*
-	 * A vhost task sets it itself. Older kernels have no reference to one that was
-	 * killed, and RCU keeps the task_struct of one that is just being killed.
+	 * A vhost task sets w->task itself. Older kernels have no reference to a task that
+	 * was killed. RCU keeps the task_struct of a task that is just being killed.
 	 */
 	task = w && !READ_ONCE(w->killed) ? READ_ONCE(w->task) : NULL;
 	if (task) {

@@ -70,7 +70,7 @@ static void answer_deferred(struct vhost_scsi_vq *vq, bool alive)
 		if ((!alive || !fatal_signal_pending(current)) &&
 		    vq->ops->answer(node, alive && !READ_ONCE(vq->dev->closed)))
 			continue;
-		/* See vq_break(). vq_work() decides what becomes of it. */
+		/* The thread is being killed, see vq_break(). vq_work() decides about the chain. */
 		llist_add(node, &vq->deferred);
 		vhost_scsi_vq_queue(vq);
 	}
@@ -109,13 +109,13 @@ void vhost_scsi_vq_defer(struct vhost_scsi_vq *vq, struct llist_node *node)
  */
 void vhost_scsi_vq_close(struct vhost_scsi_vq *vq)
 {
-	/* Pairs with vhost_scsi_vq_defer(): what it adds later sees dev->closed. */
+	/* Pairs with vhost_scsi_vq_defer(), which sees dev->closed if it adds a chain later. */
 	smp_mb();
 	if (!llist_empty(&vq->deferred))
 		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 }
 
-/* A worker was killed before it could tell the guest of chains. */
+/* Copies and signals used chains that a worker has left because it was killed. */
 static void copy_rest(struct vhost_scsi_vq *vq)
 {
 	if (likely(!vhost_scsi_is_copy(vq->maps)) || vq->broken ||
@@ -133,7 +133,7 @@ static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
 
 	vq = container_of(work, struct vhost_scsi_vq, work);
 	if (w->killed) {
-		/* Pairs with VHOST_ATTACH_VRING_WORKER: another goes on. */
+		/* Pairs with VHOST_ATTACH_VRING_WORKER: another worker goes on. */
 		if (rcu_access_pointer(vq->worker) != w)
 			vhost_scsi_vq_queue(vq);
 		/* Pairs with vhost_scsi_vq_halt(), which waits for these chains. */
@@ -276,8 +276,8 @@ static bool is_copy(const struct vhost_scsi_vq *vq)
  * vhost_scsi_vq_set_by_worker - find out whether only the worker can answer chains
  * @vq: the queue, with its maps and dev->log as they will be
  *
- * Context: dev->mutex is held. A completion that did not see it set may be under way
- * until a grace period of RCU has passed.
+ * Context: dev->mutex is held. A completion that read vq->by_worker as false may be under
+ * way until a grace period of RCU has passed.
  */
 void vhost_scsi_vq_set_by_worker(struct vhost_scsi_vq *vq)
 {
@@ -355,7 +355,7 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
 	vq->ring.on_empty = vhost_scsi_has(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
 	vq->ring.last_avail = vq->base;
-	/* What was waited for before the stop is not waited for any more. */
+	/* Nobody waits any more for chains from before the stop. */
 	handle_up_to(vq, vq->handled + BIT(16), vq->base);
 	point_ring(vq);
 	vhost_scsi_vq_set_by_worker(vq);
@@ -403,7 +403,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 	copy_rest(vq);
 	if (vhost_scsi_is_copy(maps) && !vq->by_worker) {
 		WRITE_ONCE(vq->by_worker, true);
-		/* A completion that did not see it has written the old ring after this. */
+		/* After this, completions that read it as false have written the old ring. */
 		synchronize_rcu();
 	}
 	spin_lock_irqsave(&vq->used_lock, flags);
@@ -428,7 +428,7 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
  * @vq: the queue
  *
  * The worker holds @vq->mutex while it pins guest memory, and a page fault there may take
- * any time. So this waits for the mutex killable.
+ * any time. So a fatal signal ends the wait for the mutex.
  *
  * Context: dev->mutex is held; may sleep.
  * Return: 0. -EINTR: a fatal signal arrived.
@@ -443,9 +443,9 @@ int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 	vq_stop(vq);
 	mutex_unlock(&vq->mutex);
 	/*
-	 * Chains that a killed worker left for its successor have none now. The put in
-	 * vq_stop() is a full barrier: vq_work() sees that the queue does not run, or
-	 * what it left is seen here.
+	 * A killed worker may have left chains for its successor, and now there is none. The
+	 * put in vq_stop() is a full barrier: either vq_work() sees that the queue does not
+	 * run, or the chains that it left are seen here.
 	 */
 	if (!llist_empty(&vq->deferred))
 		vhost_scsi_vq_queue(vq);
@@ -516,9 +516,9 @@ static int avail_idx(struct vhost_scsi_vq *vq, __virtio16 *idx)
  * @vq: the queue
  *
  * Context: a worker; may sleep.
- * Return: what vq->handled will be then, for vhost_scsi_vq_is_handled(). It is wider
- * than the guest's index: that cannot tell a full ring of 32768 from one that is
- * behind.
+ * Return: the value that vq->handled has when these chains are dealt with, for
+ * vhost_scsi_vq_is_handled(). It is wider than the guest's index, which cannot tell a full
+ * ring of 32768 from one that is behind.
  */
 unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
 {
@@ -541,7 +541,7 @@ unsigned long vhost_scsi_vq_avail(struct vhost_scsi_vq *vq)
  * vhost_scsi_vq_handled - all chains that were taken are dealt with
  * @vq: running
  *
- * What became of them is seen by who sees vhost_scsi_vq_is_handled().
+ * Code that gets true from vhost_scsi_vq_is_handled() sees what became of the chains.
  *
  * Context: @vq->mutex is held.
  */
@@ -567,7 +567,7 @@ bool vhost_scsi_vq_is_handled(struct vhost_scsi_vq *vq, unsigned long count)
 
 	if (!vhost_scsi_vq_tryget(vq))
 		return true;
-	/* Pairs with handle_up_to(): their slots are seen busy. */
+	/* Pairs with handle_up_to(): the slots of these chains are seen busy. */
 	handled = smp_load_acquire(&vq->handled);
 	ret = !READ_ONCE(vq->running) || READ_ONCE(vq->broken) ||
 	      READ_ONCE(vq->dev->closed) || (long)(handled - count) >= 0;
@@ -638,7 +638,7 @@ int vhost_scsi_vq_get_desc(struct vhost_scsi_vq *vq,
 }
 
 /**
- * vhost_scsi_vq_give_back - get the last chain no more, if the thread is being killed
+ * vhost_scsi_vq_give_back - give the last chain back, if the thread is being killed
  * @vq: running; the chain has failed, or cannot be answered, and nothing else was done
  *	about it
  *
@@ -708,7 +708,7 @@ int vhost_scsi_vq_next_desc(struct vhost_scsi_vq *vq,
 	return ret;
 }
 
-/* Before the guest is told: who it asks then finds the chain counted. */
+/* Before the guest is told: whoever has seen an answer finds its chain counted. */
 static __always_inline void count_used(struct vhost_scsi_vq *vq,
 				       struct vhost_scsi_slot *slot)
 {
@@ -724,9 +724,9 @@ static __always_inline void count_used(struct vhost_scsi_vq *vq,
 static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
 {
 	/*
-	 * Release: pairs with the acquire of vhost_scsi_slots_busy(). Who sees the
-	 * slot free there answers a function, and the driver that sees that answer
-	 * in the control queue sees the used index of this chain:
+	 * Release: pairs with the acquire of vhost_scsi_slots_busy(). Code that sees the
+	 * slot free there answers a function. A driver that sees this answer in the
+	 * control queue must also see the used index of this chain:
 	 *
 	 *	used->idx = i			busy == false	acquire
 	 *	busy = false	release		used->idx = j	of the control queue
@@ -819,7 +819,7 @@ static void add_used_copy(struct vhost_scsi_vq *vq,
 			 vhost_scsi_ring_want_signal(ring);
 	spin_lock_irqsave(&vq->used_lock, flags);
 	vq->used_stat.signals += signal;
-	/* Not before: who finds it free takes the chain for answered. */
+	/* Not before: code that finds the slot free takes the chain for answered. */
 	if (slot)
 		free_slot(vq, slot);
 	spin_unlock_irqrestore(&vq->used_lock, flags);

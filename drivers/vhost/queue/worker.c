@@ -38,7 +38,7 @@ void vhost_scsi_work_init(struct vhost_scsi_work *work,
 }
 
 /**
- * vhost_scsi_worker_wake - have a worker look at what there is to do
+ * vhost_scsi_worker_wake - have a worker look for work
  * @w: must not be freed during the call
  *
  * Context: any.
@@ -86,9 +86,9 @@ void vhost_scsi_worker_queue(struct vhost_scsi_worker *w,
  * vhost_scsi_worker_run - do what is queued
  * @w: the worker
  *
- * What is behind a work that is held in a submission, another call of this does.
+ * While a submission holds a work, another call of this does the works behind it.
  *
- * Context: the thread, or what has its place.
+ * Context: the thread, or the work item that stands in for it.
  */
 void vhost_scsi_worker_run(struct vhost_scsi_worker *w)
 {
@@ -135,8 +135,8 @@ static void process_uncharge(const struct cred *cred)
 }
 
 /*
- * One more process of the caller, in its user namespace and those above, within what
- * fork() would allow. Return: what process_uncharge() is owed; or an ERR_PTR.
+ * Counts one more process of the caller, in its user namespace and those above, within the
+ * limit of fork(). Return: the argument of process_uncharge(), which is owed; or an ERR_PTR.
  */
 static const struct cred *process_charge(void)
 {
@@ -252,7 +252,7 @@ static int start_kthread(struct vhost_scsi_worker *w, const char *name)
 		goto err_mm;
 	}
 	get_task_struct(w->task);
-	/* Of the thread, from here on. */
+	/* These references belong to the thread from here on. */
 	vhost_scsi_life_get(&w->dev->life);
 	__module_get(THIS_MODULE);
 

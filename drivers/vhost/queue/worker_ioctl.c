@@ -189,7 +189,7 @@ static int ioctl_vring_worker(struct vhost_scsi_dev *dev, unsigned int cmd,
 	attach(vq, w);
 	/* Pairs with worker_run(): if the work is queued still, vq_work() sees @w. */
 	smp_mb();
-	/* What came while the old one was killed. */
+	/* Chains may have come while the old worker was killed. */
 	vhost_scsi_vq_queue(vq);
 	return 0;
 }

@@ -270,8 +270,8 @@ static int alloc_table(struct vhost_scsi_data *data,
 /*
  * Pins @nr pages from @base on. After an error, the first @pinned stay pinned.
  *
- * A page that is only read may be one that many owners have: of zeroes, of a file that they
- * map privately, of KSM. If others have filled it with pins, the owner gets a page of its
+ * A page that is only read may be shared by many owners: a page of zeroes, of KSM, or of a
+ * file that they map privately. If others have used up its pins, the owner gets a page of its
  * own, as by a write.
  */
 static int pin_pages(void __user *base, unsigned int nr, unsigned int flags,

@@ -198,7 +198,7 @@ static bool event_send(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	in.nr = n < 0 ? 0 : n;
 	len = vhost_scsi_reply_now(vq, &in, &event, sizeof(event));
 	event_count(&host->events, len == sizeof(event), e && len < sizeof(event));
-	/* The next worker says that it was missed. */
+	/* The next worker tells the guest that an event was missed. */
 	if (len < sizeof(event) && vhost_scsi_vq_give_back(vq))
 		return false;
 	vhost_scsi_vq_add_used(vq, NULL, w->chain.head, len);

@@ -429,8 +429,8 @@ static struct vhost_scsi_cmd *batch_cmd(const struct vhost_scsi_batch *batch,
 
 /*
  * Gives the requests to the target, which has references for them from now on. Their pages
- * are pinned, and their memory is allocated, so that nothing that takes as long as the
- * owner likes has anybody wait who removes a LUN.
+ * are pinned, and their memory is allocated. Both may take as long as the owner likes, and
+ * whoever removes a LUN must not wait for that.
  */
 static void batch_prepare(struct vhost_scsi_vq *vq, struct vhost_scsi_batch *batch)
 {
@@ -526,7 +526,7 @@ static int request_start(struct vhost_scsi_vq *vq, struct vhost_scsi_worker *w,
 	}
 
 	slot_fill(slot, req, count);
-	/* The thread has no command of LIO's: a batch is submitted before the next is filled. */
+	/* The last batch is submitted, and this one not prepared: nobody waits if this sleeps. */
 	if (unlikely(slot->cmd.data_len > VHOST_SCSI_SMALL_DATA))
 		vhost_scsi_target_reserve(ep, &slot->cmd);
 	if (likely(!w->acting)) {

@@ -473,7 +473,7 @@ static bool was_measured(const struct vhost_scsi_meter *meter)
 	/* Pairs with vhost_scsi_times_arm(). */
 	if (!smp_load_acquire(&armed))
 		return false;
-	/* Jiffies come round: no command is so old. */
+	/* Jiffies wrap around. No command is so old, so move the time to a nearer past. */
 	if (unlikely((u32)jiffies - READ_ONCE(armed_at) > BIT(30)))
 		WRITE_ONCE(armed_at, (u32)jiffies - BIT(29));
 	return (s32)(meter->started - READ_ONCE(armed_at)) > 0;
