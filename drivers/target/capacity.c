@@ -61,14 +61,17 @@ static void tell_guest(struct vhost_scsi_tpg *tpg, const struct se_lun *se_lun)
 static void look_at_lun(struct vhost_scsi_tpg *tpg, struct se_lun *se_lun)
 {
 	struct vhost_scsi_lun *lun;
+	struct se_device *dev;
 	u64 blocks;
 
 	lun = vhost_scsi_tpg_lun(tpg, se_lun->unpacked_lun);
 	/* One that is about to be unlinked is not. */
 	if (!lun || !lun->linked)
 		return;
-	blocks = blocks_of(rcu_dereference_raw(se_lun->lun_se_dev));
-	if (blocks == lun->last_block)
+	dev = rcu_dereference_raw(se_lun->lun_se_dev);
+	blocks = blocks_of(dev);
+	/* A disk that has gone is not ready. It has no other capacity than before. */
+	if (blocks == lun->last_block || !vhost_scsi_blocks(dev))
 		return;
 	lun->last_block = blocks;
 	/* check.c remembers how many there were. */
