@@ -62,6 +62,10 @@ FIXTURE_TEARDOWN(fault)
 	for (lun = LUN_BLOCK; lun <= LUN_DIRECT; lun++)
 		EXPECT_EQ(0, lio("heal %s " MIB, names[lun]));
 	guest_end(self->dev);
+	/* The next test does not have to wait for what this one let fail. */
+	for (lun = LUN_BLOCK; lun <= LUN_DIRECT; lun++)
+		EXPECT_EQ(0, lio("unlun " WWN_A " 1 %u; lun " WWN_A " 1 %u %s", lun, lun,
+				 names[lun]));
 }
 
 /* What LIO says of an I/O error: LOGICAL UNIT COMMUNICATION FAILURE. */
