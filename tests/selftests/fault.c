@@ -516,6 +516,40 @@ TEST_F_TIMEOUT(run, clear_endpoint, 60)
 	walk(&step, self);
 }
 
+/* An owner may set features last, while no ring is used yet. */
+static int call_other_features(void *ctx)
+{
+	struct run *self = ctx;
+
+	return vsg_set_features(self->dev, self->dev->features |
+				VSG_F(VIRTIO_F_NOTIFY_ON_EMPTY));
+}
+
+static void check_other_features(void *ctx, bool done)
+{
+	if (done)
+		io_works(ctx);
+}
+
+static void undo_other_features(void *ctx)
+{
+	struct run *self = ctx;
+
+	ASSERT_EQ(0, vsg_clear_endpoint(self->dev, WWN_A));
+	undo_clear(self);
+}
+
+TEST_F_TIMEOUT(run, features_of_unused_rings, 120)
+{
+	static const struct step step = {
+		.name = "SET_FEATURES", .call = call_other_features,
+		.check = check_other_features, .undo = undo_other_features,
+	};
+
+	undo_other_features(self);
+	walk(&step, self);
+}
+
 /* A guest that uses the first request queue only, this time. */
 static void start_less(void *ctx)
 {

@@ -368,28 +368,12 @@ static bool is_used(const struct vhost_scsi_dev *dev)
 	return false;
 }
 
-/* A ring keeps the features with which it was started. */
-static int restart_rings(struct vhost_scsi_dev *dev)
-{
-	struct vhost_scsi_vq *vq;
-	int ret = 0;
-
-	for (vq = dev->vqs; vq < dev->vqs + dev->nvqs && !ret; vq++) {
-		if (!vq->running)
-			continue;
-		ret = vhost_scsi_vq_halt(vq);
-		if (!ret)
-			ret = vhost_scsi_vq_drain(vq);
-		if (!ret)
-			ret = vhost_scsi_vq_start(vq);
-	}
-	return ret;
-}
-
 static int set_features(struct vhost_scsi_dev *dev, u64 features)
 {
 	u64 changed = (features ^ dev->features) & ~BIT_ULL(VHOST_F_LOG_ALL);
 	struct vhost_scsi_log *log;
+	unsigned int i;
+	int ret;
 
 	if (features & ~offered_features(dev))
 		return -EOPNOTSUPP;
@@ -401,9 +385,15 @@ static int set_features(struct vhost_scsi_dev *dev, u64 features)
 	log = make_log(dev, features, dev->mem, dev->log_base);
 	if (IS_ERR(log))
 		return PTR_ERR(log);
-	WRITE_ONCE(dev->features, features);
 	use_log(dev, log);
-	return changed ? restart_rings(dev) : 0;
+	for (i = 0; changed && i < dev->nvqs; i++) {
+		ret = vhost_scsi_vq_set_features(&dev->vqs[i], features);
+		if (ret)
+			return ret;
+	}
+	/* Last, so that a call that was interrupted can be repeated. */
+	WRITE_ONCE(dev->features, features);
+	return 0;
 }
 
 static int set_mem_table(struct vhost_scsi_dev *dev, void __user *argp)

@@ -120,6 +120,7 @@ void vhost_scsi_vq_init(struct vhost_scsi_vq *vq, struct vhost_scsi_dev *dev,
 void vhost_scsi_vq_reset(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_set_by_worker(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_start(struct vhost_scsi_vq *vq);
+int vhost_scsi_vq_set_features(struct vhost_scsi_vq *vq, u64 features);
 int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq);
 int vhost_scsi_vq_drain(struct vhost_scsi_vq *vq);
 void vhost_scsi_vq_close(struct vhost_scsi_vq *vq);

@@ -314,6 +314,27 @@ static void handle_up_to(struct vhost_scsi_vq *vq, unsigned long count, u16 idx)
 	smp_store_release(&vq->handled, count);
 }
 
+/* Context: @vq->mutex is held, and all used entries are where the owner sees them. */
+static void begin_ring(struct vhost_scsi_vq *vq, u64 features)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	ring->le = features & BIT_ULL(VIRTIO_F_VERSION_1) || !vq->big_endian;
+	ring->event_idx = features & BIT_ULL(VIRTIO_RING_F_EVENT_IDX);
+	ring->indirect = features & BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC);
+	ring->on_empty = features & BIT_ULL(VIRTIO_F_NOTIFY_ON_EMPTY);
+	vhost_scsi_ring_start(ring);
+	vq->copied = ring->used_idx;
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+
+	vq->broken = false;
+	if (is_copy(vq) && vhost_scsi_copy_notify(vq))
+		vq_break(vq, -EFAULT);
+	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
+}
+
 /**
  * vhost_scsi_vq_start - map or copy the ring, and run the queue
  * @vq: set up, not running
@@ -349,22 +370,12 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	mutex_lock(&vq->mutex);
 	memcpy(vq->maps, maps, sizeof(maps));
 	vq->ring.num = vq->num;
-	vq->ring.le = vhost_scsi_has(dev, VIRTIO_F_VERSION_1) ||
-		      !vq->big_endian;
-	vq->ring.event_idx = vhost_scsi_has(dev, VIRTIO_RING_F_EVENT_IDX);
-	vq->ring.indirect = vhost_scsi_has(dev, VIRTIO_RING_F_INDIRECT_DESC);
-	vq->ring.on_empty = vhost_scsi_has(dev, VIRTIO_F_NOTIFY_ON_EMPTY);
 	vq->ring.last_avail = vq->base;
 	/* Nobody waits any more for chains from before the stop. */
 	handle_up_to(vq, vq->handled + BIT(16), vq->base);
 	point_ring(vq);
 	vhost_scsi_vq_set_by_worker(vq);
-	vhost_scsi_ring_start(&vq->ring);
-	vq->copied = vq->ring.used_idx;
-	vq->broken = false;
-	if (is_copy(vq) && vhost_scsi_copy_notify(vq))
-		vq_break(vq, -EFAULT);
-	vhost_scsi_vq_log_used(vq, 0, sizeof(struct vring_used));
+	begin_ring(vq, dev->features);
 	reinit_completion(&vq->drained);
 	/* Release: pairs with vhost_scsi_vq_tryget(), which then sees the fields above. */
 	atomic_set_release(&vq->inflight, 1);
@@ -374,6 +385,32 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	vhost_scsi_kick_start(vq);
 	mutex_unlock(&vq->mutex);
 
+	vhost_scsi_vq_queue(vq);
+	return 0;
+}
+
+/**
+ * vhost_scsi_vq_set_features - change the features of a ring
+ * @vq: the guest has not used it since it was started, or it does not run
+ * @features: the new ones
+ *
+ * Nothing here allocates memory, so a ring that runs goes on.
+ *
+ * Context: the owner's ioctl with dev->mutex held; may sleep.
+ * Return: 0. -EINTR: a fatal signal arrived.
+ */
+int vhost_scsi_vq_set_features(struct vhost_scsi_vq *vq, u64 features)
+{
+	if (!vq->running)
+		return 0;
+	if (mutex_lock_killable(&vq->mutex))
+		return -EINTR;
+	/* The guest may have used it meanwhile. */
+	copy_rest(vq);
+	begin_ring(vq, features);
+	mutex_unlock(&vq->mutex);
+
+	/* The driver is asked for kicks anew. */
 	vhost_scsi_vq_queue(vq);
 	return 0;
 }
