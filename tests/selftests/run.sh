@@ -4,20 +4,27 @@
 # Runs the selftests and prints one TAP stream; the last line counts.
 #
 #   run.sh [TEST...]      names as in the Makefile; all without
+#   run.sh --list         these names
 #
 # VHOST_TEST_TIMEOUT_FACTOR=N multiplies all time limits. VHOST_TEST_SECONDS=N, the
 # time of random tests, and VHOST_TEST_CHAINS=N of fuzz_ring add to them.
 # VHOST_TEST_LEAVE_OUT=TEST,... are not run, unless they are named.
+# VHOST_TEST_SHARE=K/N runs the Kth of N shares, for as many VMs side by side.
 
 cd "$(dirname "$0")" || exit 1
 
-all=(ioctl layout data badreq badring notify tmf event resize drain lifecycle killed interrupt owner hostile_owner verdict
-	worker luns wlun blocks atomic neighbour held user memory absent answers protect codes pi silent pins pin_memory poll
-	reservation fence pr log log_limited log_of_file memlock kinds backend backend_error access fault faultio
-	fuzz_ioctl fuzz_ring toctou chaos counters observe.py configfs.sh unload.sh)
+# The lists of the Makefile, whose lines may end with a backslash.
+mapfile -t all < <(awk '
+	/^TEST_(GEN_)?PROGS :=/ { in_list = 1; sub(/^.*:=/, "") }
+	in_list { in_list = sub(/\\$/, ""); print }' Makefile | xargs -n 1)
+if [[ ${1:-} == --list ]]; then
+	printf '%s\n' "${all[@]}"
+	exit
+fi
 if ((!$#)); then
-	for name in "${all[@]}"; do
-		[[ ,${VHOST_TEST_LEAVE_OUT:-}, == *,$name,* ]] || set -- "$@" "$name"
+	IFS=/ read -r share shares <<<"${VHOST_TEST_SHARE:-1/1}"
+	for ((i = share - 1; i < ${#all[@]}; i += shares)); do
+		[[ ,${VHOST_TEST_LEAVE_OUT:-}, == *,${all[i]},* ]] || set -- "$@" "${all[i]}"
 	done
 fi
 
