@@ -209,9 +209,9 @@ static void unjam(struct held *self)
  */
 static void jam(struct held *self)
 {
-	unsigned int tries;
+	int64_t end = vsg_now_ms() + 30000 * t_factor();
 
-	for (tries = 1; !try_jam(self) && tries < 5; tries++)
+	while (!try_jam(self) && vsg_now_ms() < end)
 		unjam(self);
 	ASSERT_TRUE(workers_held());
 }
