@@ -38,13 +38,13 @@ enum {
 };
 
 /*
- * Blocks of a WRITE SAME: LIO's limit for a disk that cannot write zeroes itself. For other
- * disks LIO's limit is up to 8388607, and it makes a bio for each block if the disk then
- * fails to write the zeroes.
+ * Blocks of a WRITE SAME: LIO's limit for a file. For disks LIO's limit is up to 8388607, and
+ * it makes a bio for each block, unless the disk writes zeroes itself and does not fail to. If
+ * the command fails, there is a line for each in the host's log, see pace.c.
  */
-#define MAX_SAME	U16_MAX
+#define MAX_SAME	4096
 /* Of all of a TPG that are under way. */
-#define MAX_ALL_SAME	(4 * MAX_SAME)
+#define MAX_ALL_SAME	(16 * MAX_SAME)
 
 /* Service actions of PERSISTENT RESERVE IN and OUT end here (SPC-4). */
 enum {

@@ -61,8 +61,8 @@ struct vhost_scsi_lun_work {
 	int cpu;
 };
 
-/* Reads; writes; UNMAP and WRITE SAME. */
-#define VHOST_SCSI_PACES	3
+/* Reads; writes; UNMAP; WRITE SAME. */
+#define VHOST_SCSI_PACES	4
 
 /**
  * struct vhost_scsi_pace - commands of a kind that fail below LIO, see pace.c

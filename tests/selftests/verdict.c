@@ -304,7 +304,7 @@ static void write_same(struct vsg_req *req, uint16_t lun, uint32_t blocks)
  */
 TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
 {
-	enum { MOST = 65535, ALL = 256 * 2048 };
+	enum { MOST = 4096, ALL = 256 * 2048 };
 	struct vsg_result res;
 	char text[32];
 	unsigned int i;
@@ -335,7 +335,7 @@ TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
 	WHERE("zeroes");
 	memset(self->req->data_out, 0, BLOCK);
 	write_same(self->req, LUN_THIN, MOST);
-	/* 32 MiB are zeroed, a page at a time. */
+	/* A page at a time. */
 	ASSERT_EQ(0, vsg_exec(self->r, self->req, 6 * WAIT_MS));
 	EXPECT_TRUE(vsg_good(self->req));
 	vsg_cmd_rw(self->req, T, LUN_THIN, false, 7, 1, BLOCK);
@@ -346,7 +346,7 @@ TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
 /* A suspended device keeps what it is given, however much. */
 TEST_F_TIMEOUT(verdict, write_same_many_times, 120)
 {
-	enum { NR = 8, MOST = 65535, AT_ONCE = 4 };
+	enum { NR = 20, MOST = 4096, AT_ONCE = 16 };
 	unsigned int i, busy = 0;
 	struct vsg_req *req[NR];
 	long long slab;
