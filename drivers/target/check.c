@@ -64,6 +64,30 @@ bool vhost_scsi_has_large_blocks(const struct se_device *dev)
 	return dev->dev_attrib.block_size > 4096;
 }
 
+static bool has_small_blocks(const struct se_device *dev)
+{
+	return dev->dev_attrib.block_size < dev->dev_attrib.hw_block_size;
+}
+
+/**
+ * vhost_scsi_cuts_blocks - does a command begin or end within a block of the disk below
+ * @dev: the backstore
+ * @lba: of the first of its blocks
+ * @blocks: their number
+ *
+ * An administrator may set a block size below that of the disk. LIO's iblock passes on what
+ * comes, and so does the block layer of 6.1. The driver of an NVMe disk then takes the number
+ * of a part of a block for that of the block, and writes elsewhere.
+ */
+bool vhost_scsi_cuts_blocks(const struct se_device *dev, u64 lba, u64 blocks)
+{
+	const struct se_dev_attrib *attrib = &dev->dev_attrib;
+
+	return blocks && has_small_blocks(dev) &&
+	       (lba | blocks) & (attrib->hw_block_size / attrib->block_size - 1) &&
+	       !strcmp(dev->transport->name, "iblock");
+}
+
 /* Does LIO keep protection information, and not the disk below? */
 static bool is_software_pi(const struct se_device *dev)
 {
@@ -164,6 +188,21 @@ static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return reason;
 }
 
+/* The same for a command that reads or writes these blocks. */
+static sense_reason_t check_data(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	const struct se_device *dev = t->se_cmd.se_dev;
+	sense_reason_t reason = check_blocks(t, cdb);
+	u64 lba, blocks;
+
+	if (reason || likely(!has_small_blocks(dev)))
+		return reason;
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	/* As for all commands that fail below LIO. */
+	return vhost_scsi_cuts_blocks(dev, lba, blocks) ?
+	       TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE : TCM_NO_SENSE;
+}
+
 /* LIO answers before it flushes, and goes on with a command that is gone. */
 static sense_reason_t check_flush(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
@@ -233,7 +272,7 @@ static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (unlikely(cdb[1] & (RW_DPO_FUA | VERIFY_BYTCHK) &&
 		     !has_flags(dev, cdb)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_blocks(t, cdb);
+	return check_data(t, cdb);
 }
 
 /*
@@ -286,7 +325,7 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	if (blocks > vhost_scsi_max_same(t->se_cmd.se_dev))
 		return TCM_INVALID_CDB_FIELD;
-	reason = check_range(t, lba, blocks);
+	reason = check_data(t, cdb);
 	if (reason)
 		return reason;
 	if (flags & (SAME_ANCHOR | SAME_NDOB))
@@ -337,17 +376,15 @@ void vhost_scsi_same_end(struct vhost_scsi_tcmd *t)
 static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
-	u32 blocks;
 	u64 lba;
 
 	if (vhost_scsi_lacks_code(dev, cdb[0], 0))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	/* MAXIMUM COMPARE AND WRITE LENGTH is 1. */
-	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
-	if (blocks > 1 ||
+	if (vhost_scsi_cdb_blocks(cdb, &lba) > 1 ||
 	    (cdb[1] & RW_DPO_FUA && !has_fua(dev)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_range(t, lba, blocks);
+	return check_data(t, cdb);
 }
 
 static sense_reason_t check_service_action_in(const u8 *cdb)
@@ -402,7 +439,7 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_RW:
 		return check_rw(t, cdb);
 	case VHOST_SCSI_CHECK_BLOCKS:
-		return check_blocks(t, cdb);
+		return check_data(t, cdb);
 	case VHOST_SCSI_CHECK_FLUSH:
 		return check_flush(t, cdb);
 	case VHOST_SCSI_CHECK_VERIFY:

@@ -499,6 +499,7 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 /* check.c */
 
 bool vhost_scsi_has_large_blocks(const struct se_device *dev);
+bool vhost_scsi_cuts_blocks(const struct se_device *dev, u64 lba, u64 blocks);
 u32 vhost_scsi_max_same(const struct se_device *dev);
 bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
