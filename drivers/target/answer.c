@@ -98,6 +98,7 @@ void vhost_scsi_answer_begin(struct vhost_scsi_tcmd *t)
 	t->answers = true;
 	t->lacks = vhost_scsi_codes_lacking(se_cmd->se_dev);
 	t->max_same = vhost_scsi_max_same(se_cmd->se_dev);
+	t->max_unmap = vhost_scsi_max_unmap(se_cmd->se_dev);
 	/* LIO has cut it to the allocation length. */
 	t->wanted = se_cmd->data_length;
 	se_cmd->data_length += ROOM;
@@ -158,7 +159,9 @@ static u32 amend_block_limits(const struct vhost_scsi_tcmd *t)
 	set_be(t, OPTIMAL, 4, min(get_be(t, OPTIMAL, 4), get_be(t, MOST, 4)));
 	if (vhost_scsi_codes_lack(t, COMPARE_AND_WRITE, 0))
 		set_be(t, CAW, 1, 0);
-	if (!has_unmap(t))
+	if (has_unmap(t))
+		set_be(t, UNMAPS, 4, t->max_unmap);
+	else
 		set_be(t, UNMAPS, 8, 0);
 	set_be(t, SAME, 8, has_same(t) ? t->max_same : 0);
 	return LEN;

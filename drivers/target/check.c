@@ -38,13 +38,13 @@ enum {
 };
 
 /*
- * Blocks of a WRITE SAME: LIO's limit for a disk that cannot write zeroes itself. For other
- * disks LIO's limit is up to 8388607, and it makes a bio for each block if the disk then
- * fails to write the zeroes.
+ * Blocks of a WRITE SAME: LIO's limit for a file. For disks LIO's limit is up to 8388607, and
+ * it makes a bio for each block, unless the disk writes zeroes itself and does not fail to. If
+ * the command fails, there is a line for each in the host's log, see pace.c.
  */
-#define MAX_SAME	U16_MAX
+#define MAX_SAME	4096
 /* Of all of a TPG that are under way. */
-#define MAX_ALL_SAME	(4 * MAX_SAME)
+#define MAX_ALL_SAME	(16 * MAX_SAME)
 
 /* Service actions of PERSISTENT RESERVE IN and OUT end here (SPC-4). */
 enum {
@@ -62,6 +62,30 @@ enum {
 bool vhost_scsi_has_large_blocks(const struct se_device *dev)
 {
 	return dev->dev_attrib.block_size > 4096;
+}
+
+static bool has_small_blocks(const struct se_device *dev)
+{
+	return dev->dev_attrib.block_size < dev->dev_attrib.hw_block_size;
+}
+
+/**
+ * vhost_scsi_cuts_blocks - does a command begin or end within a block of the disk below
+ * @dev: the backstore
+ * @lba: of the first of its blocks
+ * @blocks: their number
+ *
+ * An administrator may set a block size below that of the disk. LIO's iblock passes on what
+ * comes, and so does the block layer of 6.1. The driver of an NVMe disk then takes the number
+ * of a part of a block for that of the block, and writes elsewhere.
+ */
+bool vhost_scsi_cuts_blocks(const struct se_device *dev, u64 lba, u64 blocks)
+{
+	const struct se_dev_attrib *attrib = &dev->dev_attrib;
+
+	return blocks && has_small_blocks(dev) &&
+	       (lba | blocks) & (attrib->hw_block_size / attrib->block_size - 1) &&
+	       !strcmp(dev->transport->name, "iblock");
 }
 
 /* Does LIO keep protection information, and not the disk below? */
@@ -164,6 +188,21 @@ static sense_reason_t check_blocks(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return reason;
 }
 
+/* The same for a command that reads or writes these blocks. */
+static sense_reason_t check_data(struct vhost_scsi_tcmd *t, const u8 *cdb)
+{
+	const struct se_device *dev = t->se_cmd.se_dev;
+	sense_reason_t reason = check_blocks(t, cdb);
+	u64 lba, blocks;
+
+	if (reason || likely(!has_small_blocks(dev)))
+		return reason;
+	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
+	/* As for all commands that fail below LIO. */
+	return vhost_scsi_cuts_blocks(dev, lba, blocks) ?
+	       TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE : TCM_NO_SENSE;
+}
+
 /* LIO answers before it flushes, and goes on with a command that is gone. */
 static sense_reason_t check_flush(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
@@ -233,7 +272,10 @@ static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (unlikely(cdb[1] & (RW_DPO_FUA | VERIFY_BYTCHK) &&
 		     !has_flags(dev, cdb)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_blocks(t, cdb);
+	reason = check_data(t, cdb);
+	if (!reason)
+		vhost_scsi_force_begin(t);
+	return reason;
 }
 
 /*
@@ -259,9 +301,31 @@ u32 vhost_scsi_max_same(const struct se_device *dev)
 	return min_t(u32, dev->dev_attrib.max_write_same_len, MAX_SAME);
 }
 
+/**
+ * vhost_scsi_max_unmap - how many blocks a descriptor of an UNMAP may have
+ * @dev: the backstore
+ *
+ * LIO's limit is what the administrator says. Its fileio counts the bytes of a file in 32
+ * bits: 4 GiB would be none, which a file system may take for all that is behind.
+ */
+u32 vhost_scsi_max_unmap(const struct se_device *dev)
+{
+	u32 most = dev->dev_attrib.max_unmap_lba_count;
+
+	if (strcmp(dev->transport->name, "fileio"))
+		return most;
+	return min(most, U32_MAX / dev->dev_attrib.block_size);
+}
+
+/* The byte with the flags. */
+static unsigned int same_flags_at(const u8 *cdb)
+{
+	return cdb[0] == VARIABLE_LENGTH_CMD ? 10 : 1;
+}
+
 static u8 same_flags(const u8 *cdb)
 {
-	return cdb[cdb[0] == VARIABLE_LENGTH_CMD ? 10 : 1];
+	return cdb[same_flags_at(cdb)];
 }
 
 static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
@@ -286,7 +350,7 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	if (blocks > vhost_scsi_max_same(t->se_cmd.se_dev))
 		return TCM_INVALID_CDB_FIELD;
-	reason = check_range(t, lba, blocks);
+	reason = check_data(t, cdb);
 	if (reason)
 		return reason;
 	if (flags & (SAME_ANCHOR | SAME_NDOB))
@@ -300,6 +364,38 @@ static sense_reason_t check_write_same(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	return attrib->pi_prot_type ? TCM_INVALID_CDB_FIELD : TCM_NO_SENSE;
 }
 
+/* Is the block of a WRITE SAME all zeroes? */
+static bool is_zeroes(const struct vhost_scsi_tcmd *t)
+{
+	u8 bytes[128];
+	u32 at = 0, n;
+
+	while ((n = sg_pcopy_to_buffer(t->bounce, t->bounce_nents, bytes, sizeof(bytes), at))) {
+		if (memchr_inv(bytes, 0, n))
+			return false;
+		at += n;
+	}
+	return true;
+}
+
+/*
+ * UNMAP allows to unmap blocks if they read as if they had been written (SBC-4). LIO
+ * unmaps whatever the block is, so that one that is not zeroes would be lost.
+ */
+static sense_reason_t same_write(struct vhost_scsi_tcmd *t)
+{
+	struct se_cmd *se_cmd = &t->se_cmd;
+	u8 *cdb = se_cmd->t_task_cdb;
+	sense_reason_t reason;
+
+	if (se_cmd->se_dev->dev_attrib.pi_prot_type)
+		return TCM_INVALID_CDB_FIELD;
+	cdb[same_flags_at(cdb)] &= ~SAME_UNMAP;
+	reason = se_cmd->se_dev->transport->parse_cdb(se_cmd);
+	t->checked = se_cmd->execute_cmd;
+	return reason;
+}
+
 /*
  * LIO's iblock makes a bio for each block of a WRITE SAME before it submits the first one:
  * some 200 bytes, which are charged to nobody.
@@ -308,12 +404,18 @@ static sense_reason_t same_begin(struct vhost_scsi_tcmd *t)
 {
 	struct vhost_scsi_tpg *tpg = vhost_scsi_tpg(t->se_cmd.se_sess->se_tpg);
 	const u8 *cdb = t->se_cmd.t_task_cdb;
+	sense_reason_t reason;
 	u32 blocks;
 	u64 lba;
 
 	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
-	if (same_flags(cdb) & SAME_UNMAP)
-		return TCM_NO_SENSE;
+	if (same_flags(cdb) & SAME_UNMAP) {
+		if (is_zeroes(t))
+			return TCM_NO_SENSE;
+		reason = same_write(t);
+		if (reason)
+			return reason;
+	}
 	if (atomic_add_return(blocks, &tpg->same) > MAX_ALL_SAME) {
 		atomic_sub(blocks, &tpg->same);
 		return TCM_LUN_BUSY;
@@ -337,17 +439,15 @@ void vhost_scsi_same_end(struct vhost_scsi_tcmd *t)
 static sense_reason_t check_caw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 {
 	struct se_device *dev = t->se_cmd.se_dev;
-	u32 blocks;
 	u64 lba;
 
 	if (vhost_scsi_lacks_code(dev, cdb[0], 0))
 		return TCM_UNSUPPORTED_SCSI_OPCODE;
 	/* MAXIMUM COMPARE AND WRITE LENGTH is 1. */
-	blocks = vhost_scsi_cdb_blocks(cdb, &lba);
-	if (blocks > 1 ||
+	if (vhost_scsi_cdb_blocks(cdb, &lba) > 1 ||
 	    (cdb[1] & RW_DPO_FUA && !has_fua(dev)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_range(t, lba, blocks);
+	return check_data(t, cdb);
 }
 
 static sense_reason_t check_service_action_in(const u8 *cdb)
@@ -402,7 +502,7 @@ sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	case VHOST_SCSI_CHECK_RW:
 		return check_rw(t, cdb);
 	case VHOST_SCSI_CHECK_BLOCKS:
-		return check_blocks(t, cdb);
+		return check_data(t, cdb);
 	case VHOST_SCSI_CHECK_FLUSH:
 		return check_flush(t, cdb);
 	case VHOST_SCSI_CHECK_VERIFY:
@@ -477,11 +577,26 @@ u32 vhost_scsi_check_list(const struct vhost_scsi_tcmd *t, void *list, u32 size)
 				 min(size, t->se_cmd.data_length));
 }
 
+/* What LIO would do something else for. */
+static sense_reason_t check_unmap_desc(const struct vhost_scsi_tcmd *t, const u8 *desc)
+{
+	const struct se_device *dev = t->se_cmd.se_dev;
+	u64 lba = get_unaligned_be64(&desc[0]);
+	u32 blocks = get_unaligned_be32(&desc[8]);
+
+	if (blocks > vhost_scsi_max_unmap(dev))
+		return TCM_INVALID_PARAMETER_LIST;
+	return vhost_scsi_cuts_blocks(dev, lba, blocks) ?
+	       TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE : TCM_NO_SENSE;
+}
+
 /* LIO ignores a descriptor list that ends behind the parameters, and says so. */
 static sense_reason_t check_unmap(struct vhost_scsi_tcmd *t)
 {
-	u32 len = t->se_cmd.data_length;
-	u8 header[8], descs[2];
+	enum { DESC_LEN = 16 };
+	u32 at, len = t->se_cmd.data_length;
+	u8 header[8], descs[2], desc[DESC_LEN];
+	sense_reason_t reason = TCM_NO_SENSE;
 
 	if (!len || t->se_cmd.t_task_cdb[1])
 		return TCM_NO_SENSE;
@@ -492,8 +607,14 @@ static sense_reason_t check_unmap(struct vhost_scsi_tcmd *t)
 		put_unaligned_be16(len - sizeof(header), descs);
 		sg_pcopy_from_buffer(t->bounce, t->bounce_nents, descs,
 				     sizeof(descs), 2);
+	} else {
+		len = sizeof(header) + get_unaligned_be16(&header[2]);
 	}
-	return TCM_NO_SENSE;
+	for (at = sizeof(header); at + DESC_LEN <= len && !reason; at += DESC_LEN) {
+		sg_pcopy_to_buffer(t->bounce, t->bounce_nents, desc, DESC_LEN, at);
+		reason = check_unmap_desc(t, desc);
+	}
+	return reason;
 }
 
 /* Pages that LIO has; that 03h is not there it says without a line. */

@@ -242,6 +242,9 @@ static sense_reason_t check_ends(const struct se_cmd *se_cmd,
 		return TCM_WRITE_PROTECTED;
 	if (from.dev->dev_attrib.block_size != to.dev->dev_attrib.block_size)
 		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
+	if (vhost_scsi_cuts_blocks(from.dev, list->source_lba, list->blocks) ||
+	    vhost_scsi_cuts_blocks(to.dev, list->destination_lba, list->blocks))
+		return TCM_LOGICAL_UNIT_COMMUNICATION_FAILURE;
 	if (!has_blocks(from.dev, list->source_lba, list->blocks) ||
 	    !has_blocks(to.dev, list->destination_lba, list->blocks))
 		return TCM_COPY_TARGET_DEVICE_NOT_REACHABLE;

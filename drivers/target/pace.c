@@ -9,8 +9,9 @@
  * one must wait for an INTERVAL for each line. All other commands get BUSY, which means: try
  * again. A command that succeeds costs nothing.
  *
- * There are three accounts: reads; writes; UNMAP and WRITE SAME. So a file system that is full
- * can still be read.
+ * There are four accounts: reads; writes; UNMAP; WRITE SAME. So a file system that is full can
+ * still be read. A WRITE SAME may cause a line for each of its blocks, and no other command has
+ * to wait for that.
  *
  * Copyright (C) 2026 vhost-lio developers
  */
@@ -23,10 +24,13 @@
 #define INTERVAL	(HZ / 10)
 /* Lines of the log that a LUN may cause without a debt. */
 #define BURST		100
-/* After this time without a failure no debt is left, so that a mended disk can be used. */
-#define LONGEST		(600 * HZ)
+/*
+ * After this time without a failure no debt is left, so that a mended disk can be used. Only
+ * WRITE SAME causes more lines at once than are paid meanwhile: MAX_SAME of check.c.
+ */
+#define LONGEST		(60 * HZ)
 
-enum { READS, WRITES, PROVISIONS, NONE = VHOST_SCSI_PACES };
+enum { READS, WRITES, UNMAPS, SAMES, NONE = VHOST_SCSI_PACES };
 
 /* LIO copies up to 16 MiB at a time. */
 #define COPY_PAGES	(SZ_16M / PAGE_SIZE)
@@ -57,8 +61,9 @@ static unsigned int kind_of(const struct vhost_scsi_tcmd *t)
 	case VHOST_SCSI_CHECK_EXTENDED_COPY:
 		return WRITES;
 	case VHOST_SCSI_CHECK_UNMAP:
+		return UNMAPS;
 	case VHOST_SCSI_CHECK_WRITE_SAME:
-		return PROVISIONS;
+		return SAMES;
 	default:
 		return NONE;
 	}
@@ -104,12 +109,16 @@ bool vhost_scsi_pace_admit(struct vhost_scsi_tcmd *t)
 
 /*
  * LIO's sense data for every command that failed below it. A command that LIO itself refuses has
- * other sense data, and a passed-through device makes its own.
+ * other sense data, and a passed-through device makes its own. Since 6.5 LIO's iblock says of a
+ * disk that another host has reserved that it is (and with a line, as has the SCSI layer). LIO's
+ * own reservations it looks at before a command is sent down, and logs nothing.
  */
 static bool failed_below(const struct vhost_scsi_tcmd *t)
 {
 	struct scsi_sense_hdr sense;
 
+	if (t->se_cmd.scsi_status == SAM_STAT_RESERVATION_CONFLICT)
+		return t->se_cmd.transport_state & CMD_T_COMPLETE;
 	return t->sent && t->se_cmd.scsi_status == SAM_STAT_CHECK_CONDITION &&
 	       t->se_cmd.se_cmd_flags & SCF_EMULATED_TASK_SENSE &&
 	       scsi_normalize_sense(t->sense, sizeof(t->sense), &sense) &&

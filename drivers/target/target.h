@@ -61,8 +61,8 @@ struct vhost_scsi_lun_work {
 	int cpu;
 };
 
-/* Reads; writes; UNMAP and WRITE SAME. */
-#define VHOST_SCSI_PACES	3
+/* Reads; writes; UNMAP; WRITE SAME. */
+#define VHOST_SCSI_PACES	4
 
 /**
  * struct vhost_scsi_pace - commands of a kind that fail below LIO, see pace.c
@@ -279,6 +279,7 @@ vhost_scsi_endpoint_tpg(const struct vhost_scsi_endpoint *ep, unsigned int targe
  * @answers: what LIO answers is cut to @wanted, see answer.c
  * @wanted: bytes that the CDB asks for
  * @max_same: blocks that a WRITE SAME may have; with @answers
+ * @max_unmap: blocks that a descriptor of an UNMAP may have; with @answers
  * @lacks: the codes that the LUN does not have although LIO says so, see codes.c; with @answers
  * @own_sense: LIO's GOOD is not what the guest gets, but CHECK CONDITION with @sense
  * @aborted_as: the verdict, if it is aborted and its nexus did not ask for another;
@@ -308,6 +309,7 @@ struct vhost_scsi_tcmd {
 	u32 same;
 	u32 wanted;
 	u32 max_same;
+	u32 max_unmap;
 	u8 pi_checks;
 	bool sent;
 	bool tries;
@@ -448,6 +450,10 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
 sense_reason_t vhost_scsi_pi_read(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
+/* force.c */
+
+void vhost_scsi_force_begin(struct vhost_scsi_tcmd *t);
+
 /* verify.c */
 
 bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t);
@@ -499,7 +505,9 @@ u32 vhost_scsi_cdb_blocks(const u8 *cdb, u64 *lba);
 /* check.c */
 
 bool vhost_scsi_has_large_blocks(const struct se_device *dev);
+bool vhost_scsi_cuts_blocks(const struct se_device *dev, u64 lba, u64 blocks);
 u32 vhost_scsi_max_same(const struct se_device *dev);
+u32 vhost_scsi_max_unmap(const struct se_device *dev);
 bool vhost_scsi_lacks_code(const struct se_device *dev, u8 code, u16 action);
 sense_reason_t vhost_scsi_check_cdb(struct vhost_scsi_tcmd *t, const u8 *cdb);
 sense_reason_t vhost_scsi_check_failed(struct vhost_scsi_tcmd *t, sense_reason_t reason);

@@ -433,3 +433,99 @@ TEST(larger_than_a_page)
 	guest_end(dev);
 	EXPECT_EQ(0, lio("dropwwn " WWN_B));
 }
+
+/* Part of a block of 4096 bytes, by other commands. */
+static void expect_cut(struct vsg_dev *dev, struct vsg_req *req)
+{
+	static const struct {
+		uint8_t cdb[16];
+		uint32_t out;
+	} others[] = {
+		{ { 0x0a, [3] = 9, [4] = 8 }, 8 * BLOCK },
+		{ { 0x41, [5] = 9, [8] = 8 }, BLOCK },
+		{ { 0x93, [9] = 8, [13] = 9 }, BLOCK },
+		{ { 0x89, [9] = 8, [13] = 1 }, 2 * BLOCK },
+		{ { 0x42, [8] = 24 }, 24 },
+	};
+	struct vsg_ring *r = vsg_io(dev, 0);
+	uint8_t naa[16];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		WHERE("%02xh", others[i].cdb[0]);
+		memset(req->data_out, 0, 8 * BLOCK);
+		if (others[i].cdb[0] == 0x42) {
+			req->data_out[1] = 22;
+			req->data_out[3] = 16;
+			req->data_out[15] = 9;
+			req->data_out[19] = 8;
+		}
+		vsg_req_cmd(req, T, 0, others[i].cdb, 16, others[i].out, 0);
+		EXPECT_EQ(0x0800, exec(r, req).asc);
+	}
+	if (!can_copy())
+		return;
+	WHERE("EXTENDED COPY");
+	designator(dev, req, T, 0, naa);
+	/* To block 100. */
+	copy_prepare(req, T, 0, naa, naa, 8);
+	EXPECT_EQ(0x0800, exec(r, req).asc);
+	copy_prepare(req, T, 0, naa, naa, 8);
+	req->data_out[107] = 96;
+	exec_good(r, req);
+}
+
+/*
+ * The administrator has the blocks of a disk smaller than they are. The kernel's driver for
+ * NVMe takes the number of a part of a block for that of the block (6.1).
+ */
+TEST(smaller_than_the_disks)
+{
+	static const struct {
+		unsigned int lba, blocks;
+		bool fits;
+	} tries[] = {
+		{ 1, 8, false }, { 8, 4, false }, { 15, 1, false }, { 9, 7, false },
+		{ 8, 8, true }, { 8, 24, true },
+	};
+	struct vsg_result res;
+	struct vsg_req *req;
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	unsigned int i, write;
+
+	if (!*nvme)
+		SKIP("no NVMe disk here");
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 1"));
+	ASSERT_EQ(0, lio_write("512", "core/iblock_" LIO_HBA "/nvme/attrib/block_size"));
+	ASSERT_EQ(0, lio_write("1", "core/iblock_" LIO_HBA "/nvme/attrib/emulate_tpu"));
+	ASSERT_EQ(0, lio("tpg " WWN_B " 1; lun " WWN_B " 1 0 nvme"));
+	dev = guest(WWN_B, NULL);
+	r = vsg_io(dev, 0);
+	req = request(dev, 16384, 16384);
+	ready(r, T, 0);
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		write_pattern(r, req, T, 0, 0, 32, 1);
+		for (write = 0; write < 2; write++) {
+			WHERE("%s %u, %u blocks", write ? "WRITE" : "READ", tries[i].lba,
+			      tries[i].blocks);
+			vsg_cmd_rw(req, T, 0, write, tries[i].lba, tries[i].blocks, BLOCK);
+			vsg_pattern(req->data_out, tries[i].blocks * BLOCK, tries[i].lba * BLOCK,
+				    1);
+			if (!tries[i].fits)
+				memset(req->data_out, 0xa5, tries[i].blocks * BLOCK);
+			res = exec(r, req);
+			EXPECT_EQ(tries[i].fits ? VSG_GOOD : VSG_CHECK_CONDITION, res.status);
+			if (!tries[i].fits)
+				EXPECT_EQ(0x0800, res.asc);
+		}
+		check_pattern(r, req, T, 0, 0, 32, 1);
+	}
+	expect_cut(dev, req);
+	check_pattern(r, req, T, 0, 0, 32, 1);
+	guest_end(dev);
+	EXPECT_EQ(0, lio("dropwwn " WWN_B));
+	EXPECT_EQ(0, lio_write("0", "core/iblock_" LIO_HBA "/nvme/attrib/emulate_tpu"));
+	EXPECT_EQ(0, lio_write("4096", "core/iblock_" LIO_HBA "/nvme/attrib/block_size"));
+	EXPECT_EQ(0, lio("lun " WWN_A " 1 1 nvme"));
+}

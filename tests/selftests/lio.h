@@ -55,6 +55,8 @@
  *				  information of TYPE; scsi_debug is loaded anew
  * atomic NAME BLOCKS		iblock on a disk of scsi_debug that writes up to BLOCKS
  *				  as one; likewise
+ * reserved NAME		iblock on a disk of scsi_debug that another host has reserved;
+ *				  likewise
  * inject OPTS [NTH]		what scsi_debug does wrong (its parameters opts and
  *				  every_nth)
  * pose TYPE			what scsi_debug's devices say they are

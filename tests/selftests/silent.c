@@ -339,7 +339,8 @@ static const struct {
 	{ "READ (16), fileio", LUN_BADS, { 0x88, [13] = 1 }, 0, 512, {}, 'r' },
 	{ "WRITE (10), fileio", LUN_BADS, { 0x2a, [8] = 1 }, 512, 0, {}, 'w' },
 	{ "UNMAP, fileio", LUN_SEALED, { 0x42, [8] = 24 }, 24, 0,
-	  { [1] = 22, [3] = 16, [19] = 8 }, 's' },
+	  { [1] = 22, [3] = 16, [19] = 8 }, 'u' },
+	{ "WRITE SAME (16), fileio", LUN_SEALED, { 0x93, [13] = 4 }, 512, 0, { 1 }, 's' },
 };
 
 static struct vsg_result run_below(struct silent *self, unsigned int i)
@@ -453,6 +454,75 @@ TEST_F_TIMEOUT(silent, failing, 180)
 		ASSERT_EQ(0, lio("unlun " WWN_A " 1 %u", lun));
 		start_anew(self);
 	}
+}
+
+/*
+ * A line for each of its blocks: a WRITE SAME has to wait for that, but for no more than a
+ * minute, and no other command has to.
+ */
+TEST_F_TIMEOUT(silent, failed_write_same, 120)
+{
+	enum { MOST = 4096, MINUTE_MS = 60 * 1000, SLACK_MS = 5 * 1000 };
+	static const uint8_t same[32] = { 0x93, [12] = MOST >> 8 };
+	static const uint8_t write[32] = { 0x2a, [8] = 1 };
+	int64_t since;
+
+	ASSERT_EQ(0, lio("hangable worse 8; lun " WWN_A " 1 %u worse", LUN_BAD));
+	ready(vsg_io(self->dev, 0), T, LUN_BAD);
+	memset(self->req->data_out, 1, BLOCK);
+	ASSERT_EQ(0, lio("fail worse 8"));
+	EXPECT_EQ(0x0800, run(self, LUN_BAD, same, BLOCK, 0).asc);
+	since = vsg_now_ms();
+	ASSERT_EQ(0, lio("heal worse 8"));
+	EXPECT_EQ(VSG_BUSY, run(self, LUN_BAD, same, BLOCK, 0).status);
+	EXPECT_EQ(VSG_GOOD, run(self, LUN_BAD, write, BLOCK, 0).status);
+	while (run(self, LUN_BAD, same, BLOCK, 0).status == VSG_BUSY &&
+	       vsg_now_ms() - since < MINUTE_MS + SLACK_MS)
+		usleep(100000);
+	EXPECT_EQ(VSG_GOOD, vsg_result(self->req).status);
+	printf("# %lld ms\n", (long long)(vsg_now_ms() - since));
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 %u", LUN_BAD));
+	start_anew(self);
+}
+
+/* Another host has the disk for itself. LIO says that it is so, and logs it, since 6.5. */
+TEST_F_TIMEOUT(silent, conflicts, 60)
+{
+	static struct klog_known of_reserved[] = {
+		/* The SCSI layer's lines, and scsi_debug's. */
+		{ "reservation conflict", 0 },
+		{ "] tag#", 0 },
+		{ "I/O error", 0 },
+		{ "callbacks suppressed", 0 },
+		{ "", 0 },
+	};
+	enum { LUN_RESERVED = 8 };
+	static const uint8_t cdb[32] = { 0x2a, [8] = 1 };
+	unsigned int conflicts = 0, busy = 0;
+	struct vsg_result res;
+	int64_t since, took;
+	int ret = lio("reserved reserved");
+
+	start_anew(self);
+	if (ret)
+		SKIP("scsi_debug cannot be told what to answer");
+	ASSERT_EQ(0, lio("lun " WWN_A " 1 %u reserved", LUN_RESERVED));
+	ready(vsg_io(self->dev, 0), T, LUN_RESERVED);
+	start_anew(self);
+	since = vsg_now_ms();
+	do {
+		res = run(self, LUN_RESERVED, cdb, BLOCK, 0);
+		conflicts += res.status == VSG_RESERVATION_CONFLICT;
+		busy += res.status == VSG_BUSY;
+		took = vsg_now_ms() - since;
+	} while (took < TIME_MS);
+	klog_read(&self->log, of_reserved);
+	printf("# %u conflicts, %u busy, %lu lines\n", conflicts, busy, self->log.lines);
+	EXPECT_LT(BURST, conflicts);
+	EXPECT_LT(0, busy);
+	EXPECT_LE(self->log.lines, BURST + took * A_SECOND / 1000 + 2);
+	ASSERT_EQ(0, lio("unlun " WWN_A " 1 %u", LUN_RESERVED));
+	start_anew(self);
 }
 
 /* Of backstores that have it. */

@@ -741,6 +741,9 @@ static int scsi_unload(void)
 	return ret;
 }
 
+/* READ and WRITE (10) and (16), by which the kernel reads and writes. */
+static const unsigned int block_codes[] = { 0x28, 0x2a, 0x88, 0x8a };
+
 /* iblock on a disk of scsi_debug, which is loaded anew. Older ones may not know @needed. */
 static int scsi_special(char *name, const char *param, const char *needed)
 {
@@ -755,11 +758,37 @@ static int scsi_special(char *name, const char *param, const char *needed)
 		ret = load_module("scsi_debug", param);
 	if (!ret)
 		ret = scsi_find(-1, true, address, sizeof(address));
-	if (!ret && !scsi_has(needed)) {
+	if (!ret && needed && !scsi_has(needed)) {
 		ret = scsi_unload();
 		return ret ? ret : -EOPNOTSUPP;
 	}
 	return ret ? ret : cmd_disk(disk);
+}
+
+/* Since Linux 6.7 scsi_debug can be told what it answers to a command. */
+static int cmd_reserved(char **arg)
+{
+	char path[PATH_MAX], what[64];
+	unsigned int i;
+	int ret;
+
+	ret = scsi_special(arg[0], "add_host=1 dev_size_mb=16 delay=0", NULL);
+	if (ret)
+		return ret;
+	highest = -1;
+	for_each(SCSI_DEVICES, "", scsi_newest);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/scsi_debug/%s/error", newest);
+	if (!exists(path))
+		return -EOPNOTSUPP;
+	for (i = 0; i < ARRAY_SIZE(block_codes) && !ret; i++) {
+		/*
+		 * Fail a command, always, by its code. The third byte is the status. The sense
+		 * key is there so that sd does not take it for a mistake, and try again for ever.
+		 */
+		snprintf(what, sizeof(what), "2 1 0x%x 0 0 0x18 5 0 0", block_codes[i]);
+		ret = write_file(path, what);
+	}
+	return ret;
 }
 
 static int cmd_protected(char **arg)
@@ -961,6 +990,7 @@ const struct lio_command store_commands[] = {
 	{ "user", 2, cmd_user },
 	{ "protected", 2, cmd_protected },
 	{ "atomic", 2, cmd_atomic },
+	{ "reserved", 1, cmd_reserved },
 	{ "inject", 1, cmd_inject },
 	{ "pose", 1, cmd_pose },
 	{ "fail", 2, cmd_fail },

@@ -304,7 +304,7 @@ static void write_same(struct vsg_req *req, uint16_t lun, uint32_t blocks)
  */
 TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
 {
-	enum { MOST = 65535, ALL = 256 * 2048 };
+	enum { MOST = 4096, ALL = 256 * 2048 };
 	struct vsg_result res;
 	char text[32];
 	unsigned int i;
@@ -335,7 +335,7 @@ TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
 	WHERE("zeroes");
 	memset(self->req->data_out, 0, BLOCK);
 	write_same(self->req, LUN_THIN, MOST);
-	/* 32 MiB are zeroed, a page at a time. */
+	/* A page at a time. */
 	ASSERT_EQ(0, vsg_exec(self->r, self->req, 6 * WAIT_MS));
 	EXPECT_TRUE(vsg_good(self->req));
 	vsg_cmd_rw(self->req, T, LUN_THIN, false, 7, 1, BLOCK);
@@ -346,7 +346,7 @@ TEST_F_TIMEOUT(verdict, write_same_of_many_blocks, 120)
 /* A suspended device keeps what it is given, however much. */
 TEST_F_TIMEOUT(verdict, write_same_many_times, 120)
 {
-	enum { NR = 8, MOST = 65535, AT_ONCE = 4 };
+	enum { NR = 20, MOST = 4096, AT_ONCE = 16 };
 	unsigned int i, busy = 0;
 	struct vsg_req *req[NR];
 	long long slab;
@@ -380,4 +380,114 @@ TEST_F_TIMEOUT(verdict, write_same_many_times, 120)
 	write_same(req[0], LUN_MANY, MOST);
 	ASSERT_EQ(0, vsg_exec(self->r, req[0], 6 * WAIT_MS));
 	EXPECT_TRUE(vsg_good(req[0]));
+}
+
+static int set_huge(const char *name, const char *value)
+{
+	return lio_write(value, "core/fileio_" LIO_HBA "/huge/attrib/%s", name);
+}
+
+/* Unmapped is only what reads as it was written (SBC-4). */
+TEST_F(verdict, write_same_that_may_unmap)
+{
+	static const uint8_t forms[][32] = {
+		{ 0x41, 8, [8] = 8 }, { 0x93, 8, [13] = 8 },
+		{ 0x7f, [7] = 24, [9] = 0x0d, [10] = 8, [31] = 8 },
+	};
+	static const uint8_t bytes[] = { 0xa5, 0 };
+	unsigned int i, k;
+
+	ready(self->r, T, LUN_HUGE);
+	ASSERT_EQ(0, set_huge("emulate_tpws", "1"));
+	for (i = 0; i < ARRAY_SIZE(forms); i++) {
+		for (k = 0; k < ARRAY_SIZE(bytes); k++) {
+			WHERE("%02xh, byte %02xh", forms[i][0], bytes[k]);
+			write_pattern(self->r, self->req, T, LUN_HUGE, 0, 8, 1);
+			memset(self->req->data_out, 0, BLOCK);
+			self->req->data_out[BLOCK - 1] = bytes[k];
+			vsg_req_cmd(self->req, T, LUN_HUGE, forms[i], 32, BLOCK, 0);
+			exec_good(self->r, self->req);
+			vsg_cmd_rw(self->req, T, LUN_HUGE, false, 7, 1, BLOCK);
+			exec_good(self->r, self->req);
+			EXPECT_EQ(0, self->req->data_in[0]);
+			EXPECT_EQ(bytes[k], self->req->data_in[BLOCK - 1]);
+		}
+	}
+	EXPECT_EQ(0, set_huge("emulate_tpws", "0"));
+}
+
+/* Of a file, LIO counts the bytes in 32 bits; a memory file without any is unmapped to its end. */
+TEST_F(verdict, unmap_more_than_4_gib)
+{
+	static const uint8_t cdb[10] = { 0x42, [8] = 24 };
+	static const uint8_t limits[6] = { 0x12, 1, 0xb0, [4] = 64 };
+	enum { GIB_4 = 8 << 20, BEHIND = GIB_4 + 64 };
+	const uint32_t counts[] = { GIB_4, GIB_4 - 1 };
+	struct vsg_result res;
+	unsigned int i;
+
+	ready(self->r, T, LUN_HUGE);
+	ASSERT_EQ(0, set_huge("emulate_tpu", "1"));
+	ASSERT_EQ(0, set_huge("max_unmap_lba_count", "0xffffffff"));
+	vsg_req_cmd(self->req, T, LUN_HUGE, limits, sizeof(limits), 0, 64);
+	exec_good(self->r, self->req);
+	EXPECT_EQ(GIB_4 - 1, vsg_get_be(self->req->data_in + 20, 4));
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		WHERE("%x blocks", counts[i]);
+		write_pattern(self->r, self->req, T, LUN_HUGE, 0, 8, 1);
+		write_pattern(self->r, self->req, T, LUN_HUGE, BEHIND, 8, 2);
+		memset(self->req->data_out, 0, 24);
+		self->req->data_out[1] = 22;
+		self->req->data_out[3] = 16;
+		vsg_put_be(self->req->data_out + 16, counts[i], 4);
+		vsg_req_cmd(self->req, T, LUN_HUGE, cdb, sizeof(cdb), 24, 0);
+		res = exec(self->r, self->req);
+		EXPECT_EQ(counts[i] == GIB_4 ? VSG_CHECK_CONDITION : VSG_GOOD, res.status);
+		if (counts[i] == GIB_4)
+			EXPECT_EQ(0x2600, res.asc);
+		check_pattern(self->r, self->req, T, LUN_HUGE, BEHIND, 8, 2);
+	}
+	EXPECT_EQ(0, set_huge("max_unmap_lba_count", "8192"));
+	EXPECT_EQ(0, set_huge("emulate_tpu", "0"));
+}
+
+/* How often the disk below has flushed its cache (Documentation/block/stat.rst of the kernel). */
+static unsigned long flushes(const char *store)
+{
+	char text[512], path[64];
+	unsigned long n;
+
+	snprintf(path, sizeof(path), LIO_ROOT "/core/iblock_" LIO_HBA "/%s/udev_path", store);
+	ASSERT_EQ(0, read_file(path, text, sizeof(text)));
+	ASSERT_TRUE(strrchr(text, '/'));
+	snprintf(path, sizeof(path), "/sys/block/%.30s/stat", strrchr(text, '/') + 1);
+	ASSERT_EQ(0, read_file(path, text, sizeof(text)));
+	ASSERT_EQ(1, sscanf(text, "%*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %lu",
+			    &n));
+	return n;
+}
+
+/* A loop device has a cache, and no FUA. LIO says DPOFUA of it. */
+TEST_F(verdict, forced_to_the_medium)
+{
+	enum { NR = 16 };
+	unsigned long before;
+	unsigned int i;
+
+	ready(self->r, T, LUN_THIN);
+	before = flushes("thin");
+	for (i = 0; i < NR; i++) {
+		WHERE("%u", i);
+		memset(self->req->data_out, i, BLOCK);
+		vsg_cmd_rw(self->req, T, LUN_THIN, true, i, 1, BLOCK);
+		self->req->hdr->cdb[1] |= 0x08;
+		exec_good(self->r, self->req);
+		EXPECT_EQ(before + i + 1, flushes("thin"));
+		vsg_cmd_rw(self->req, T, LUN_THIN, false, i, 1, BLOCK);
+		exec_good(self->r, self->req);
+		EXPECT_EQ(i, self->req->data_in[BLOCK - 1]);
+	}
+	vsg_cmd_rw(self->req, T, LUN_THIN, true, 0, 1, BLOCK);
+	exec_good(self->r, self->req);
+	EXPECT_EQ(before + NR, flushes("thin"));
 }
