@@ -6,7 +6,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +19,8 @@
 
 #define T 1
 #define STACK 65536
+#define PAGE 4096
+#define MORE_GPA 0x100000000ULL
 
 enum { LUN_HANG, LUN_RAM };
 
@@ -279,4 +284,121 @@ TEST_F(killed, behind_another)
 	ASSERT_EQ(0, vsg_ioctl(dev, VHOST_GET_VRING_BASE, &state[0]));
 	answered(self);
 	EXPECT_EQ(0, vsg_stop(dev));
+}
+
+/**
+ * struct untold - a guest whose worker was killed when it was about to tell of an answer
+ * @dev: the guest, whose rings are copies
+ * @r: its only request queue
+ * @pages: the device area of @r, and a page for another one
+ * @req: the write that was answered
+ * @late: the device area, which is not there
+ * @vw: the worker that lives
+ */
+FIXTURE(untold)
+{
+	struct vsg_dev *dev;
+	struct vsg_ring *r;
+	uint8_t *pages;
+	struct vsg_req *req;
+	struct late late;
+	struct vhost_vring_worker vw;
+};
+
+FIXTURE_SETUP(untold)
+{
+	static struct sharer sharer;
+
+	if (!have_vhost_tasks())
+		SKIP("kernel threads are not killed with a process");
+	memlock_limit(0);
+	ASSERT_EQ(0, vsg_open(&self->dev, NULL));
+	self->r = vsg_io(self->dev, 0);
+	ASSERT_EQ(0, vsg_mem_add(&self->dev->mem, MORE_GPA, 2 * PAGE, 0));
+	self->pages = self->dev->mem.region[1].hva;
+	self->dev->mem.region[1].used = 2 * PAGE;
+	ASSERT_EQ(0, madvise(self->pages, 2 * PAGE, MADV_NOHUGEPAGE));
+	memset(self->pages, 0, 2 * PAGE);
+	self->r->used = (void *)self->pages;
+	ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
+	self->vw.index = VSG_CTL;
+	ASSERT_EQ(0, vsg_ioctl(self->dev, VHOST_GET_VRING_WORKER, &self->vw));
+	sharer_start(&sharer, self->dev);
+	ASSERT_EQ(0, worker_attach(self->dev, 0, sharer.id));
+	ready(self->r, T, LUN_RAM);
+	ready(self->r, T, LUN_HANG);
+
+	ASSERT_EQ(0, lio("hang hang"));
+	self->req = request(self->dev, 4096, 0);
+	vsg_cmd_rw(self->req, T, LUN_HANG, true, 0, 8, BLOCK);
+	ASSERT_EQ(0, vsg_submit(self->r, self->req));
+	vsg_ring_kick(self->r);
+	reach_backend();
+	late_start(&self->late, self->pages);
+	ASSERT_EQ(0, lio("unhang hang"));
+	late_wait(&self->late);
+	sharer_kill(&sharer);
+}
+
+FIXTURE_TEARDOWN(untold)
+{
+	guest_end(self->dev);
+}
+
+/* The answer comes, and the guest goes on. */
+static void told(struct untold *self)
+{
+	EXPECT_EQ(0, worker_attach(self->dev, 0, self->vw.worker_id));
+	EXPECT_EQ(0, vsg_token_wait(&self->req->tok, WAIT_MS));
+	EXPECT_TRUE(vsg_good(self->req));
+	ready(self->r, T, LUN_RAM);
+}
+
+/* The guest hears of a command before it hears of the function that concerned it. */
+TEST_F(untold, untold_then_a_function)
+{
+	struct vsg_ctl *ctl = vsg_ctl_alloc(self->dev);
+
+	ASSERT_EQ(0, vsg_tmf_submit(ctl, VIRTIO_SCSI_T_TMF_LOGICAL_UNIT_RESET, T,
+				    LUN_HANG, 0));
+	vsg_ring_kick(&self->dev->ring[VSG_CTL]);
+	EXPECT_EQ(-ETIMEDOUT, vsg_token_wait(&ctl->tok, 500));
+	late_end(&self->late);
+	told(self);
+	EXPECT_EQ(0, vsg_token_wait(&ctl->tok, WAIT_MS));
+	vsg_ctl_free(ctl);
+}
+
+/* Whoever stops the queue tells the guest first; if it is killed, the next one does. */
+TEST_F(untold, untold_then_stopped)
+{
+	struct vhost_vring_state state = { .index = 2 };
+
+	call_kill(call_start(self->dev, VHOST_GET_VRING_BASE, &state));
+	late_end(&self->late);
+	ASSERT_EQ(0, vsg_ioctl(self->dev, VHOST_GET_VRING_BASE, &state));
+	EXPECT_EQ(vsg_v16(self->r, self->r->used->idx), state.num);
+	EXPECT_EQ(0, set_kick(self->r));
+	told(self);
+}
+
+/* The guest hears of the answer where its ring is now. */
+static void moved(struct untold *self, unsigned long limit)
+{
+	memlock_limit(limit);
+	late_end(&self->late);
+	memcpy(self->pages + PAGE, self->late.copy, PAGE);
+	self->r->used = (void *)(self->pages + PAGE);
+	ASSERT_EQ(0, vsg_ring_set_addr(self->r));
+	told(self);
+}
+
+TEST_F(untold, untold_then_moved)
+{
+	moved(self, 0);
+}
+
+TEST_F(untold, untold_then_moved_and_pinned)
+{
+	moved(self, RLIM_INFINITY);
 }

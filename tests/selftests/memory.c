@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "load.h"
 
 #define T 1
@@ -563,6 +566,86 @@ FIXTURE_TEARDOWN(anonymous)
 TEST_F(anonymous, worker_is_killed_at_a_request)
 {
 	killed_at_request(self->dev);
+}
+
+#define BLOCKS "/sys/devices/system/memory"
+
+static int block_write(unsigned long block, const char *state)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), BLOCKS "/memory%lu/state", block);
+	return write_file(path, state);
+}
+
+/* Takes the highest block of the host's memory that the kernel gives for movable pages only. */
+static long block_to_movable(void)
+{
+	unsigned long block = 4096;
+
+	while (block--) {
+		if (block_write(block, "offline"))
+			continue;
+		if (!block_write(block, "online_movable"))
+			return block;
+		block_write(block, "online");
+	}
+	return -1;
+}
+
+/* The block of the host's memory that the page is in, or -1. */
+static long block_of(void *page)
+{
+	uint64_t entry, bytes;
+	char text[32];
+	int fd;
+
+	if (read_file(BLOCKS "/block_size_bytes", text, sizeof(text)))
+		return -1;
+	bytes = strtoull(text, NULL, 16);
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE * sizeof(entry)) !=
+	    sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry >> 63 ? (long)((entry & ((1ULL << 55) - 1)) * PAGE / bytes) : -1;
+}
+
+/*
+ * A page that somebody uses, as a socket to which it is sent without a copy, cannot be moved out
+ * of memory that is for movable pages only. The kernel says that it has no memory.
+ */
+TEST_F(anonymous, ring_cannot_be_moved)
+{
+	struct iovec used = { .iov_base = self->r->used, .iov_len = 1 };
+	long block = block_to_movable();
+	struct vsg_req *in;
+	int fds[2];
+
+	if (block < 0)
+		SKIP("no memory can be offline");
+	/* Only now there is such memory. */
+	ASSERT_EQ(0, huge_pages(self->dev->mem.region[0].hva, 64 * MIB, false));
+	ASSERT_EQ(0, madvise(self->dev->mem.region[0].hva, 64 * MIB, MADV_DONTNEED));
+	memset(self->dev->mem.region[0].hva, 0, 64 * MIB);
+	WHERE("block %ld", block);
+	EXPECT_EQ(block, block_of(self->r->used));
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_EQ(1, vmsplice(fds[1], &used, 1, 0));
+
+	dev_start(self->dev);
+	in = request(self->dev, 0, LEN);
+	vsg_cmd_rw(in, T, LUN_RAM, false, 0, LEN / BLOCK, BLOCK);
+	exec_good(self->r, in);
+	EXPECT_EQ(0, vsg_stop(self->dev));
+	close(fds[0]);
+	close(fds[1]);
+
+	EXPECT_EQ(0, madvise(self->dev->mem.region[0].hva, 64 * MIB, MADV_DONTNEED));
+	EXPECT_EQ(0, block_write(block, "offline"));
+	EXPECT_EQ(0, block_write(block, "online"));
 }
 
 /* So often a page is used that whoever remembers pages remembers it. */

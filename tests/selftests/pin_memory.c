@@ -2,8 +2,10 @@
 /* Proves: with pin_memory all guest memory is pinned and accounted, and replaced pages are used. */
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -127,6 +129,41 @@ TEST_F(pin_memory, limit)
 	EXPECT_EQ(0, vsg_set_mem_table(self->dev));
 	EXPECT_EQ((MEM + MIB) / 1024, locked());
 	ready(self->r, T, LUN_RAM);
+}
+
+static unsigned int alarms;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	alarms++;
+}
+
+/* A signal that comes during SET_OWNER is no reason to go without watching the memory. */
+TEST_F(pin_memory, owner_is_signalled)
+{
+	struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { };
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	unsigned int i;
+	int ret;
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	for (i = 0; i < 20; i++) {
+		WHERE("time %u", i);
+		ASSERT_EQ(0, vsg_ioctl(self->dev, VHOST_RESET_OWNER, NULL));
+		alarms = 0;
+		ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+		/* The next one is a random time away. */
+		while (__atomic_load_n(&alarms, __ATOMIC_RELAXED) < 2)
+			;
+		ret = vsg_ioctl(self->dev, VHOST_SET_OWNER, NULL);
+		ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+		ASSERT_EQ(0, ret);
+		vsg_ring_reset(self->r);
+		ASSERT_EQ(0, vsg_start(self->dev, WWN_A));
+		ready(self->r, T, LUN_RAM);
+		ASSERT_EQ(0, vsg_stop(self->dev));
+	}
 }
 
 TEST_F(pin_memory, memory_that_is_not_there)

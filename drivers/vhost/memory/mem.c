@@ -450,6 +450,12 @@ int vhost_scsi_map_create(struct vhost_scsi_map *map,
 		ret = vhost_scsi_pin_long((uaddr & PAGE_MASK) +
 					  map->nr * PAGE_SIZE,
 					  nr - map->nr, map->pages + map->nr);
+		/*
+		 * The kernel says this, too, if it cannot move a page that is in use to where
+		 * pages may stay: out of ZONE_MOVABLE or CMA.
+		 */
+		if (ret == -ENOMEM)
+			ret = -EOPNOTSUPP;
 		if (ret < 0)
 			goto err;
 	}

@@ -371,7 +371,7 @@ struct vhost_scsi_watch {
 };
 
 void vhost_scsi_watch_init(struct vhost_scsi_watch *watch);
-void vhost_scsi_watch_register(struct vhost_scsi_watch *watch);
+int vhost_scsi_watch_register(struct vhost_scsi_watch *watch);
 void vhost_scsi_watch_unregister(struct vhost_scsi_watch *watch);
 bool vhost_scsi_watch_begin(const struct vhost_scsi_watch *watch,
 			    unsigned int *seq);

@@ -13,6 +13,7 @@
  *
  * Copyright (C) 2026 vhost-lio developers
  */
+#include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 
@@ -88,18 +89,26 @@ void vhost_scsi_watch_init(struct vhost_scsi_watch *watch)
  * vhost_scsi_watch_register - begin to watch the owner's address space
  * @watch: the caller, who keeps the mm, owes vhost_scsi_watch_unregister()
  *
- * If this fails, no page can be remembered, which only costs more.
+ * If there is no memory for that, no page can be remembered, which only costs more.
  *
  * Context: the owner's ioctl; may sleep.
+ * Return: 0. -ERESTARTNOINTR: a signal has come, for which the kernel does not register. The
+ * ioctl has to end with this, and is called again when the signal was handled.
  */
-void vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
+int vhost_scsi_watch_register(struct vhost_scsi_watch *watch)
 {
+	int ret;
+
 	watch->mm = current->mm;
 	/* The last owner may have left during an invalidation, whose end was not seen then. */
 	atomic_set(&watch->in_progress, 0);
 	watch->mn.ops = &watch_ops;
-	watch->watched = !mmu_notifier_register(&watch->mn, watch->mm);
+	ret = mmu_notifier_register(&watch->mn, watch->mm);
+	if (ret == -EINTR)
+		return -ERESTARTNOINTR;
+	watch->watched = !ret;
 	vhost_scsi_account_limit(watch);
+	return 0;
 }
 
 /**

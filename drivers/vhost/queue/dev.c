@@ -288,14 +288,19 @@ static int set_owner(struct vhost_scsi_dev *dev)
 
 	if (dev->mm)
 		return -EBUSY;
-	ret = vhost_scsi_workers_start(dev);
+	/* Before threads are started, because a signal may end either step. */
+	ret = vhost_scsi_watch_register(&dev->watch);
 	if (ret)
 		return ret;
+	ret = vhost_scsi_workers_start(dev);
+	if (ret) {
+		vhost_scsi_watch_unregister(&dev->watch);
+		return ret;
+	}
 
 	mmgrab(current->mm);
 	dev->mm = current->mm;
 	dev->pid = task_tgid_nr(current);
-	vhost_scsi_watch_register(&dev->watch);
 	return 0;
 }
 

@@ -386,6 +386,7 @@ DECLARE_STATIC_KEY_FALSE(vhost_scsi_used_watched);
  * @by_worker: only the worker can answer chains: the ring is a copy, see copy.c, or the
  *	       dirty log is not pinned; written under dev->mutex, and read under RCU
  * @copied: of a ring that is a copy, the used index that the owner has; under @mutex
+ * @untold: slots of used chains that the owner may not have yet; under @mutex
  * @deferred: chains that the worker has to answer
  * @let_go: ends the chains of @deferred after the file was closed
  * @inflight: number of chains that are not used yet, plus one while @running, plus one
@@ -435,6 +436,7 @@ struct vhost_scsi_vq {
 	struct work_struct signal_work;
 	bool by_worker;
 	u16 copied;
+	struct vhost_scsi_slot *untold;
 	struct llist_head deferred;
 	struct work_struct let_go;
 	atomic_t inflight;

@@ -115,16 +115,59 @@ void vhost_scsi_vq_close(struct vhost_scsi_vq *vq)
 		queue_work(vq->dev->life.wq->wq, &vq->let_go);
 }
 
-/* Copies and signals used chains that a worker has left because it was killed. */
-static void copy_rest(struct vhost_scsi_vq *vq)
+static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
 {
-	if (likely(!vhost_scsi_is_copy(vq->maps)) || vq->broken ||
-	    vq->copied == vq->ring.used_idx)
-		return;
+	/*
+	 * Release: pairs with the acquire of vhost_scsi_slots_busy(). Code that sees the
+	 * slot free there answers a function. A driver that sees this answer in the
+	 * control queue must also see the used index of this chain:
+	 *
+	 *	used->idx = i			busy == false	acquire
+	 *	busy = false	release		used->idx = j	of the control queue
+	 */
+	smp_store_release(&slot->busy, false);
+	slot->next = vq->free;
+	vq->free = slot;
+}
+
+/* The owner has all used chains of a ring that is a copy, or will not get them any more. */
+static void free_untold(struct vhost_scsi_vq *vq)
+{
+	struct vhost_scsi_slot *slot;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vq->used_lock, flags);
+	while (vq->untold) {
+		slot = vq->untold;
+		vq->untold = slot->next;
+		free_slot(vq, slot);
+	}
+	spin_unlock_irqrestore(&vq->used_lock, flags);
+}
+
+/* Has a worker that was killed left used chains of which the owner does not know? */
+static bool has_untold(const struct vhost_scsi_vq *vq)
+{
+	return vhost_scsi_is_copy(vq->maps) && !vq->broken &&
+	       vq->copied != vq->ring.used_idx;
+}
+
+/*
+ * Copies and signals these chains. Return: 0; or -EINTR: this thread is being killed, too, and
+ * leaves them to the next.
+ */
+static int copy_rest(struct vhost_scsi_vq *vq)
+{
+	if (likely(!has_untold(vq)))
+		return 0;
 	if (vhost_scsi_copy_used(vq))
 		vq_break(vq, -EFAULT);
 	else
 		vhost_scsi_vq_signal(vq);
+	if (has_untold(vq))
+		return -EINTR;
+	free_untold(vq);
+	return 0;
 }
 
 static void vq_work(struct vhost_scsi_work *work, struct vhost_scsi_worker *w)
@@ -389,6 +432,23 @@ int vhost_scsi_vq_start(struct vhost_scsi_vq *vq)
 	return 0;
 }
 
+/*
+ * The owner hears in the new ring of chains of which it has not heard in the old one: those from
+ * @from on, which a worker has left because it was killed. @used: of the old ring.
+ */
+static void move_rest(struct vhost_scsi_vq *vq, const struct vring_used *used, u16 from)
+{
+	struct vhost_scsi_ring *ring = &vq->ring;
+	u16 slot, end = ring->used_idx;
+
+	for (ring->used_idx = from; ring->used_idx != end;
+	     vhost_scsi_ring_update_used_idx(ring)) {
+		slot = ring->used_idx & (ring->num - 1);
+		ring->used->ring[slot] = used->ring[slot];
+	}
+	vq->copied = from;
+}
+
 /**
  * vhost_scsi_vq_set_features - change the features of a ring
  * @vq: the guest has not used it since it was started, or it does not run
@@ -423,41 +483,51 @@ int vhost_scsi_vq_set_features(struct vhost_scsi_vq *vq, u64 features)
  * The ring moves with vq->mutex and vq->used_lock held, so that no entry is lost.
  *
  * Context: the owner's ioctl with @vq->mutex held; may sleep.
- * Return: 0. -EINVAL: the ring is not in memory. -ENOMEM.
+ * Return: 0. -EINVAL: the ring is not in memory. -ENOMEM. -EINTR: a fatal signal arrived.
  */
 int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
 		       const struct vhost_vring_addr *addr)
 {
 	struct vhost_scsi_map maps[VHOST_SCSI_MAPS], old[VHOST_SCSI_MAPS];
 	bool was_copy = is_copy(vq);
+	struct vring_used *used;
 	unsigned long flags;
+	u16 from, end;
 	int ret;
 
 	ret = map_ring(vq, addr, maps);
 	if (ret)
 		return ret == -EFAULT ? -EINVAL : ret;
 
-	copy_rest(vq);
 	if (vhost_scsi_is_copy(maps) && !vq->by_worker) {
 		WRITE_ONCE(vq->by_worker, true);
 		/* After this, completions that read it as false have written the old ring. */
 		synchronize_rcu();
 	}
 	spin_lock_irqsave(&vq->used_lock, flags);
+	end = vq->ring.used_idx;
+	from = has_untold(vq) ? vq->copied : end;
+	used = vq->ring.used;
 	memcpy(old, vq->maps, sizeof(old));
 	memcpy(vq->maps, maps, sizeof(maps));
 	vq->addr = *addr;
 	point_ring(vq);
-	vq->copied = vq->ring.used_idx;
+	move_rest(vq, used, from);
 	vhost_scsi_vq_set_by_worker(vq);
 	vq->used_stat.signals += is_copy(vq) != was_copy;
 	spin_unlock_irqrestore(&vq->used_lock, flags);
 
 	unmap(old);
+	ret = copy_rest(vq);
+	if (!is_copy(vq)) {
+		for (; from != end; from++)
+			vhost_scsi_vq_log_chain(vq, from);
+		free_untold(vq);
+	}
 	/* Chains that were used before, and not signalled yet, are signalled by nobody else. */
 	if (is_copy(vq) != was_copy)
 		vhost_scsi_vq_signal(vq);
-	return 0;
+	return ret;
 }
 
 /**
@@ -472,13 +542,18 @@ int vhost_scsi_vq_move(struct vhost_scsi_vq *vq,
  */
 int vhost_scsi_vq_halt(struct vhost_scsi_vq *vq)
 {
+	int ret;
+
 	if (!vq->running)
 		return 0;
 	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
-	copy_rest(vq);
-	vq_stop(vq);
+	ret = copy_rest(vq);
+	if (!ret)
+		vq_stop(vq);
 	mutex_unlock(&vq->mutex);
+	if (ret)
+		return ret;
 	/*
 	 * A killed worker may have left chains for its successor, and now there is none. The
 	 * put in vq_stop() is a full barrier: either vq_work() sees that the queue does not
@@ -503,6 +578,7 @@ void vhost_scsi_vq_teardown(struct vhost_scsi_vq *vq)
 	if (vq->ops->stop)
 		vq->ops->stop(vq);
 	vq->free = NULL;
+	vq->untold = NULL;
 }
 
 /**
@@ -758,21 +834,6 @@ static __always_inline void count_used(struct vhost_scsi_vq *vq,
 		vq->ops->used(vq, slot);
 }
 
-static void free_slot(struct vhost_scsi_vq *vq, struct vhost_scsi_slot *slot)
-{
-	/*
-	 * Release: pairs with the acquire of vhost_scsi_slots_busy(). Code that sees the
-	 * slot free there answers a function. A driver that sees this answer in the
-	 * control queue must also see the used index of this chain:
-	 *
-	 *	used->idx = i			busy == false	acquire
-	 *	busy = false	release		used->idx = j	of the control queue
-	 */
-	smp_store_release(&slot->busy, false);
-	slot->next = vq->free;
-	vq->free = slot;
-}
-
 static size_t used_offset(const struct vhost_scsi_ring *ring, u16 idx)
 {
 	return offsetof(struct vring_used, ring) +
@@ -848,6 +909,10 @@ static void add_used_copy(struct vhost_scsi_vq *vq,
 	spin_lock_irqsave(&vq->used_lock, flags);
 	count_used(vq, slot);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
+	if (slot) {
+		slot->next = vq->untold;
+		vq->untold = slot;
+	}
 	/* If the worker is being killed, copy_rest() goes on with another one. */
 	if (vhost_scsi_copy_used(vq))
 		vq_break(vq, -EFAULT);
@@ -856,10 +921,10 @@ static void add_used_copy(struct vhost_scsi_vq *vq,
 			 vhost_scsi_ring_want_signal(ring);
 	spin_lock_irqsave(&vq->used_lock, flags);
 	vq->used_stat.signals += signal;
-	/* Not before: code that finds the slot free takes the chain for answered. */
-	if (slot)
-		free_slot(vq, slot);
 	spin_unlock_irqrestore(&vq->used_lock, flags);
+	/* Not before: code that finds the slot free takes the chain for answered. */
+	if (!has_untold(vq))
+		free_untold(vq);
 	if (signal)
 		vhost_scsi_vq_signal(vq);
 }

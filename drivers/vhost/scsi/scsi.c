@@ -200,8 +200,11 @@ static long chardev_ioctl(struct file *file, unsigned int cmd,
 	default:
 		ret = vhost_scsi_dev_ioctl(dev, cmd, argp);
 	}
-	/* An ioctl that is not known is how a process asks what there is. */
-	if (ret && ret != -EINTR && ret != -ENOIOCTLCMD &&
+	/*
+	 * An ioctl that is not known is how a process asks what there is. One that a signal
+	 * ended is called again, or its process is killed.
+	 */
+	if (ret && ret != -EINTR && ret != -ERESTARTNOINTR && ret != -ENOIOCTLCMD &&
 	    cmd != VHOST_SCSI_SET_ENDPOINT)
 		vhost_scsi_say(VHOST_SCSI_LOG_FAULTS,
 			       "device %llu: ioctl %u of process %d is wrong here: error %ld\n",
