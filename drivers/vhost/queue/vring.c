@@ -461,18 +461,22 @@ static void move_rest(struct vhost_scsi_vq *vq, const struct vring_used *used, u
  */
 int vhost_scsi_vq_set_features(struct vhost_scsi_vq *vq, u64 features)
 {
+	int ret;
+
 	if (!vq->running)
 		return 0;
 	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
 	/* The guest may have used it meanwhile. */
-	copy_rest(vq);
-	begin_ring(vq, features);
+	ret = copy_rest(vq);
+	if (!ret)
+		begin_ring(vq, features);
 	mutex_unlock(&vq->mutex);
 
 	/* The driver is asked for kicks anew. */
-	vhost_scsi_vq_queue(vq);
-	return 0;
+	if (!ret)
+		vhost_scsi_vq_queue(vq);
+	return ret;
 }
 
 /**
