@@ -13,6 +13,7 @@
 #include "eventfd.h"
 #include "direct.h"
 #include "opcodes.h"
+#include "ops.h"
 #include "port.h"
 #include "sched.h"
 #include "stats.h"

@@ -272,7 +272,10 @@ static sense_reason_t check_rw(struct vhost_scsi_tcmd *t, const u8 *cdb)
 	if (unlikely(cdb[1] & (RW_DPO_FUA | VERIFY_BYTCHK) &&
 		     !has_flags(dev, cdb)))
 		return TCM_INVALID_CDB_FIELD;
-	return check_data(t, cdb);
+	reason = check_data(t, cdb);
+	if (!reason)
+		vhost_scsi_force_begin(t);
+	return reason;
 }
 
 /*

@@ -450,6 +450,10 @@ void vhost_scsi_pi_prepare(struct vhost_scsi_tcmd *t);
 sense_reason_t vhost_scsi_pi_read(struct vhost_scsi_tcmd *t);
 void vhost_scsi_pi_amend(const struct vhost_scsi_tcmd *t);
 
+/* force.c */
+
+void vhost_scsi_force_begin(struct vhost_scsi_tcmd *t);
+
 /* verify.c */
 
 bool vhost_scsi_verify_begin(struct vhost_scsi_tcmd *t);

@@ -450,3 +450,46 @@ TEST_F(verdict, unmap_more_than_4_gib)
 	EXPECT_EQ(0, set_huge("max_unmap_lba_count", "8192"));
 	EXPECT_EQ(0, set_huge("emulate_tpu", "0"));
 }
+
+/* How often the disk below has flushed its cache (Documentation/block/stat.rst of the kernel). */
+static unsigned long flushes(const char *store)
+{
+	char text[512], path[64], *p = text;
+	unsigned long n = 0;
+	unsigned int i;
+
+	snprintf(path, sizeof(path), LIO_ROOT "/core/iblock_" LIO_HBA "/%s/udev_path", store);
+	ASSERT_EQ(0, read_file(path, text, sizeof(text)));
+	ASSERT_TRUE(strrchr(text, '/'));
+	snprintf(path, sizeof(path), "/sys/block/%.30s/stat", strrchr(text, '/') + 1);
+	ASSERT_EQ(0, read_file(path, text, sizeof(text)));
+	/* The sixteenth number. */
+	for (i = 0; i < 16; i++)
+		n = strtoul(p, &p, 10);
+	return n;
+}
+
+/* A loop device has a cache, and no FUA. LIO says DPOFUA of it. */
+TEST_F(verdict, forced_to_the_medium)
+{
+	enum { NR = 16 };
+	unsigned long before;
+	unsigned int i;
+
+	ready(self->r, T, LUN_THIN);
+	before = flushes("thin");
+	for (i = 0; i < NR; i++) {
+		WHERE("%u", i);
+		memset(self->req->data_out, i, BLOCK);
+		vsg_cmd_rw(self->req, T, LUN_THIN, true, i, 1, BLOCK);
+		self->req->hdr->cdb[1] |= 0x08;
+		exec_good(self->r, self->req);
+		EXPECT_EQ(before + i + 1, flushes("thin"));
+		vsg_cmd_rw(self->req, T, LUN_THIN, false, i, 1, BLOCK);
+		exec_good(self->r, self->req);
+		EXPECT_EQ(i, self->req->data_in[BLOCK - 1]);
+	}
+	vsg_cmd_rw(self->req, T, LUN_THIN, true, 0, 1, BLOCK);
+	exec_good(self->r, self->req);
+	EXPECT_EQ(before + NR, flushes("thin"));
+}
