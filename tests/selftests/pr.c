@@ -334,10 +334,11 @@ static void step(struct pr *self, unsigned int *aborted, unsigned int *by)
 /* One after the other: there is one right answer. */
 TEST_F_TIMEOUT(pr, sequences, 120)
 {
-	int64_t end = vsg_now_ms() + chance_ms(8);
 	unsigned int aborted, by, n;
+	int64_t end;
 
 	begin(self, LUN_RAM);
+	end = vsg_now_ms() + chance_ms(8);
 	for (n = 0; vsg_now_ms() < end && !t_failed(); n++)
 		step(self, &aborted, &by);
 	printf("# %u steps\n", n);
@@ -454,10 +455,11 @@ static void fenced_is_fenced(struct pr *self, unsigned int aborted, unsigned int
 /* With writes under way that others' commands overtake. */
 TEST_F_TIMEOUT(pr, fences, 240)
 {
-	int64_t end = vsg_now_ms() + chance_ms(15);
 	unsigned int aborted, by, i, n, fences = 0;
+	int64_t end;
 
 	begin(self, LUN_SLOW);
+	end = vsg_now_ms() + chance_ms(15);
 	for (n = 0; vsg_now_ms() < end && !t_failed(); n++) {
 		if (chance_one_in(&self->c, 3))
 			flights_begin(self, chance_below(&self->c, PR_NEXUSES));
