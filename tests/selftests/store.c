@@ -719,10 +719,10 @@ static bool scsi_has(const char *parameter)
 	return *value == 'Y' || atoi(value);
 }
 
-/* With these a disk keeps protection information, or writes as one; not all disks do. */
+/* Did scsi_special() load it? A test after this one must not get its disks, nor their way. */
 static bool scsi_is_special(void)
 {
-	return scsi_has("dif") || scsi_has("atomic_wr");
+	return exists("/sys/module/scsi_debug") && !scsi_has("delay");
 }
 
 /* It holds no disk of ours any more; who looks at a new disk may still do so. */
@@ -744,15 +744,19 @@ static int scsi_unload(void)
 /* READ and WRITE (10) and (16), by which the kernel reads and writes. */
 static const unsigned int block_codes[] = { 0x28, 0x2a, 0x88, 0x8a };
 
-/* iblock on a disk of scsi_debug, which is loaded anew. Older ones may not know @needed. */
-static int scsi_special(char *name, const char *param, const char *needed)
+/*
+ * iblock on a disk of scsi_debug, which is loaded anew, without a delay. Older ones may not know
+ * @needed.
+ */
+static int scsi_special(char *name, const char *options, const char *needed)
 {
-	char address[NAME_MAX + 1];
+	char address[NAME_MAX + 1], param[128];
 	char *disk[2];
 	int ret;
 
 	disk[0] = name;
 	disk[1] = newest;
+	snprintf(param, sizeof(param), "add_host=1 dev_size_mb=16 delay=0 %s", options);
 	ret = scsi_unload();
 	if (!ret)
 		ret = load_module("scsi_debug", param);
@@ -772,7 +776,7 @@ static int cmd_reserved(char **arg)
 	unsigned int i;
 	int ret;
 
-	ret = scsi_special(arg[0], "add_host=1 dev_size_mb=16 delay=0", NULL);
+	ret = scsi_special(arg[0], "", NULL);
 	if (ret)
 		return ret;
 	highest = -1;
@@ -793,20 +797,18 @@ static int cmd_reserved(char **arg)
 
 static int cmd_protected(char **arg)
 {
-	char param[128];
+	char options[64];
 
-	snprintf(param, sizeof(param),
-		 "add_host=1 dev_size_mb=16 delay=0 dix=1 dif=%s", arg[1]);
-	return scsi_special(arg[0], param, "dif");
+	snprintf(options, sizeof(options), "dix=1 dif=%s", arg[1]);
+	return scsi_special(arg[0], options, "dif");
 }
 
 static int cmd_atomic(char **arg)
 {
-	char param[128];
+	char options[64];
 
-	snprintf(param, sizeof(param),
-		 "add_host=1 dev_size_mb=16 delay=0 atomic_wr=1 atomic_wr_max_length=%s", arg[1]);
-	return scsi_special(arg[0], param, "atomic_wr");
+	snprintf(options, sizeof(options), "atomic_wr=1 atomic_wr_max_length=%s", arg[1]);
+	return scsi_special(arg[0], options, "atomic_wr");
 }
 
 static int cmd_scsi(char **arg)
